@@ -1,0 +1,35 @@
+# Every target sets up .venv by itself; `make` alone lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+export PYTHONWARNINGS ?= default
+
+.PHONY: help setup demo test lint bench clean
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: $(READY)  ## create .venv with everything the other targets need
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,dev]'
+	@touch $@
+
+demo: $(READY)   ## train a small codec on photographs for a few minutes and draw its RD curve
+	$(BIN)/python train.py experiment=demo
+
+test: $(READY)   ## all tests that need no root, browser, cluster or network
+	$(BIN)/python -m pytest -n 2
+
+lint: $(READY)   ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## speed, in ratios within one run
+	$(BIN)/python benchmarks/train_step.py
+
+clean:           ## remove the environment and caches (never outputs/)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Bytes in, integers out: container and range coder; knows no network."""

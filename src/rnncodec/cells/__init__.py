@@ -1,0 +1,1 @@
+"""The recurrent cells of section 3.1: one contract, one file per cell."""

@@ -1,0 +1,1 @@
+"""Photographs: reading, cropping, held-out sets, the LightningDataModule."""

@@ -1,0 +1,1 @@
+"""Entropy models of the codes (paper section 5)."""

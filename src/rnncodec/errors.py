@@ -1,0 +1,28 @@
+"""Every error a user can meet, on one screen.
+
+A message says what was wrong, what was expected, what was got, and what to do about it.
+"""
+
+
+class RNNCodecError(Exception):
+    """Base of all errors raised for something the caller can put right."""
+
+
+class ConfigError(RNNCodecError):
+    """A setting, name or combination of settings that cannot work."""
+
+
+class DataError(RNNCodecError):
+    """Training or evaluation images that are missing, unreadable or unusable."""
+
+
+class ModelError(RNNCodecError):
+    """A model or checkpoint file that is damaged, of another architecture, or unknown."""
+
+
+class StorageError(RNNCodecError):
+    """A result could not be written (full disk, no permission); nothing half-written is left."""
+
+
+class BitstreamError(RNNCodecError):
+    """A compressed file that is damaged, hostile, or of another format; names the offset."""

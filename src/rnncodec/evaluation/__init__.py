@@ -1,0 +1,1 @@
+"""Metrics, rate-distortion tables and plots; uses a codec as its users do."""

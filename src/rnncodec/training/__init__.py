@@ -1,0 +1,1 @@
+"""Losses, schedule, callbacks and the LightningModule; imported only with the [train] extra."""
