@@ -1,1 +1,23 @@
-"""The reconstruction frameworks of section 3.2: one file each."""
+"""The reconstruction frameworks of section 3.2: one contract, one file each."""
+
+from torch import Tensor, nn
+
+
+class Reconstruction(nn.Module):
+    """How the decoder's output becomes the next picture.
+
+    Both sides of the channel call the same two methods with the same arguments, so nothing but
+    the codes has to be sent.
+    """
+
+    def gain(self, x_hat: Tensor | None) -> Tensor | None:
+        """The gain of the coming iteration, from the picture (B, 3, H, W) so far.
+
+        Returns:
+            (B, 1, H, W), or None for a gain of 1 (always so before the first iteration).
+        """
+        return None
+
+    def combine(self, x_hat: Tensor | None, decoded: Tensor, gain: Tensor | None) -> Tensor:
+        """The new picture (B, 3, H, W) from the old one (None: zero) and the decoder's output."""
+        raise NotImplementedError

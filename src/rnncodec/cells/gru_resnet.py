@@ -1,0 +1,53 @@
+"""GRU with residual shortcuts (section 3.1, "GRU + ResNet")."""
+
+import torch
+from torch import Tensor, nn
+
+from rnncodec.cells import State
+from rnncodec.cells.gru import GRU
+
+
+class GRUResNet(GRU):
+    r"""The paper's hybrid of GRU and residual connections.
+
+    .. math::
+        h_t &= \mathrm{GRU}(x_t, h_{t-1}) + \alpha\, W_h h_{t-1} \\
+        y_t &= h_t + \alpha\, W_{ox} x_t
+
+    ``W_h`` and ``W_ox`` are 1x1. The shortcut from ``x`` is on the output only: the state is
+    ``h_t``.
+
+    Args:
+        in_channels: channels of ``x``.
+        out_channels: channels of ``y``.
+        stride: 1 or 2.
+        hidden_kernel: 1 or 3.
+        alpha: weight of both shortcuts, 0.1 in the paper.
+
+    Examples:
+        >>> cell = GRUResNet(3, 8, stride=2)
+        >>> y, state = cell(torch.zeros(2, 3, 16, 16))
+        >>> y.shape
+        torch.Size([2, 8, 8, 8])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int = 1,
+        hidden_kernel: int = 1,
+        alpha: float = 0.1,
+    ) -> None:
+        super().__init__(in_channels, out_channels, stride=stride, hidden_kernel=hidden_kernel)
+        self.alpha = alpha
+        self.W_h = nn.Conv2d(out_channels, out_channels, 1, bias=False)
+        self.W_ox = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """(B, in, H, W), (h,) -> (B, out, H/stride, W/stride), (h,)."""
+        h, _ = super().forward(x, state)
+        if state is not None:
+            h = torch.add(h, self.W_h(state[0]), alpha=self.alpha)
+        return torch.add(h, self.W_ox(x), alpha=self.alpha), (h,)

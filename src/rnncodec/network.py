@@ -1,0 +1,214 @@
+"""Encoder, binarizer and decoder, built from a cell (section 3, figure 1 and its layer table)."""
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rnncodec import cells, families, recon
+from rnncodec.cells import Cell, State
+from rnncodec.errors import ConfigError
+from rnncodec.recon import Reconstruction
+
+BITS = 32
+"""Bits per 16x16 block and iteration: 1/8 bit per pixel."""
+
+MAX_ITERATIONS = 255
+
+
+Recon: TypeAlias = Callable[[], Reconstruction]
+"""A reconstruction framework's class, or a ``functools.partial`` of it."""
+
+
+class CellFactory(Protocol):
+    """A cell class, or a ``functools.partial`` of one."""
+
+    def __call__(
+        self, in_channels: int, out_channels: int, *, stride: int = 1, hidden_kernel: int = 1
+    ) -> Cell:
+        """Build one layer's cell."""
+
+
+class Encoder(nn.Module):
+    """Residual (B, 3, H, W) -> features (B, 512 width, H/16, W/16)."""
+
+    def __init__(self, cell: CellFactory, width: float) -> None:
+        super().__init__()
+        c = [scaled(channels, width) for channels in (64, 256, 512, 512)]
+        self.conv = nn.Conv2d(3, c[0], 3, stride=2, padding=1)
+        self.cells = nn.ModuleList(
+            cell(i, o, stride=2, hidden_kernel=1) for i, o in itertools.pairwise(c)
+        )
+        self.out_channels = c[-1]
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
+        """(B, 3, H, W), states -> (B, C, H/16, W/16), new states."""
+        return run_cells(self.cells, self.conv(x), states, after=lambda y: y)
+
+
+class Binarizer(nn.Module):
+    r"""Features -> codes in {-1, +1} (section 3, "binarizer"; Toderici 2016, equations 3-5).
+
+    ``p = tanh(conv(.))``. In training ``b = +1`` with probability ``(1 + p) / 2``; at inference
+    ``b = sign(p)``, with 0 as +1. The gradient goes straight through to ``p``, which is the
+    expectation of ``b``.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, BITS, 1)
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(B, C, h, w) and uniform noise in [0, 1) (B, 32, h, w), or None -> (B, 32, h, w)."""
+        p = torch.tanh(self.conv(x)).float()
+        positive = p >= 0 if noise is None else 2 * noise < 1 + p
+        code = torch.where(positive, 1.0, -1.0)
+        return p + (code - p).detach() if p.requires_grad else code
+
+
+class Decoder(nn.Module):
+    """Codes (B, 32, h, w) -> picture or correction (B, 3, 16 h, 16 w)."""
+
+    def __init__(self, cell: CellFactory, width: float) -> None:
+        super().__init__()
+        c = [scaled(channels, width) for channels in (512, 512, 512, 256, 128)]
+        inputs = [c[0], c[1] // 4, c[2] // 4, c[3] // 4]  # depth-to-space takes a factor of 4
+        kernels = (1, 1, 3, 3)
+        self.conv = nn.Conv2d(BITS, c[0], 1)
+        self.cells = nn.ModuleList(
+            cell(i, o, stride=1, hidden_kernel=k)
+            for i, o, k in zip(inputs, c[1:], kernels, strict=True)
+        )
+        self.output = nn.Conv2d(c[4] // 4, 3, 1)
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
+
+    def forward(
+        self, code: Tensor, states: list[State] | None = None
+    ) -> tuple[Tensor, list[State]]:
+        """(B, 32, h, w), states -> (B, 3, 16 h, 16 w), new states."""
+        depth_to_space = partial(F.pixel_shuffle, upscale_factor=2)
+        x, states = run_cells(self.cells, self.conv(code), states, after=depth_to_space)
+        return self.output(x), states
+
+
+def run_cells(
+    layers: nn.ModuleList,
+    x: Tensor,
+    states: list[State] | None,
+    *,
+    after: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, list[State]]:
+    """Run a stack of cells for one iteration; ``after`` maps each output to the next input."""
+    new_states: list[State] = []
+    for k, layer in enumerate(layers):
+        x, state = layer(x, None if states is None else states[k])
+        x = after(x)
+        new_states.append(state)
+    return x, new_states
+
+
+class Network(nn.Module):
+    """The trainable codec: encoder, binarizer, decoder and reconstruction framework.
+
+    Args:
+        cell: the cell class, or a ``functools.partial`` of it.
+        recon: the class of the reconstruction framework, or a ``functools.partial`` of it.
+        width: factor on all hidden channels (1: the paper's; 1/8: tiny); the 32 bits stay.
+        iterations: T, how many iterations it is trained for, and the most it codes with.
+
+    Raises:
+        ConfigError: a width that gives channels that are no multiple of 8; iterations < 1.
+
+    Examples:
+        >>> from rnncodec.cells.gru import GRU
+        >>> from rnncodec.recon.additive import Additive
+        >>> Network(GRU, Additive, width=0.125, iterations=4).config["cell"]
+        {'name': 'gru'}
+    """
+
+    def __init__(
+        self, cell: CellFactory, recon: Recon, *, width: float, iterations: int = 16
+    ) -> None:
+        super().__init__()
+        check_iterations(iterations)
+        cell_class: type[Cell] = unwrap(cell)
+        self.width = width
+        self.iterations = iterations
+        self.encoder = Encoder(cell_class.encoder_cell or cell, width)
+        self.binarizer = Binarizer(self.encoder.out_channels)
+        self.decoder = Decoder(cell, width)
+        self.recon = recon()
+        self.config: dict[str, Any] = {
+            "cell": describe(cell),
+            "recon": describe(recon),
+            "width": width,
+            "iterations": iterations,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Network":
+        """Build the (untrained) network that :attr:`config` describes.
+
+        Raises:
+            ConfigError: a name or an argument that this version does not know.
+        """
+        try:
+            return cls(
+                restore(cells, Cell, config["cell"]),
+                restore(recon, Reconstruction, config["recon"]),
+                width=config["width"],
+                iterations=config["iterations"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"model description {config!r} is not understood: {error!r}; it may need a newer "
+                "version of rnncodec"
+            ) from error
+
+
+def unwrap(factory: Any) -> Any:
+    """The class behind a factory that may be a ``functools.partial``."""
+    return factory.func if isinstance(factory, partial) else factory
+
+
+def describe(factory: Any) -> dict[str, Any]:
+    """Plain data from which :func:`restore` makes the factory again."""
+    arguments = factory.keywords if isinstance(factory, partial) else {}
+    return {"name": families.name_of(unwrap(factory)), **arguments}
+
+
+def restore(package: ModuleType, base: type, description: dict[str, Any]) -> Any:
+    """The factory that :func:`describe` described."""
+    arguments = dict(description)
+    return partial(families.by_name(package, base, arguments.pop("name")), **arguments)
+
+
+def scaled(channels: int, width: float) -> int:
+    """``channels * width``, which must be a positive multiple of 8.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    exact = channels * width
+    if exact < 8 or exact % 8:
+        raise ConfigError(
+            f"width={width:g}: a layer of {channels} channels would have {exact:g}; widths that "
+            "give positive multiples of 8 work: 0.125 (tiny), 0.25, 0.5 (compact), 1 (paper)"
+        )
+    return int(exact)
+
+
+def check_iterations(iterations: int) -> None:
+    """Raise ConfigError unless 1 <= iterations <= 255 (one byte in a file)."""
+    if isinstance(iterations, bool) or not isinstance(iterations, int):
+        raise ConfigError(f"iterations={iterations!r}: expected a whole number")
+    if not 1 <= iterations <= MAX_ITERATIONS:
+        raise ConfigError(f"iterations={iterations}: expected 1 to {MAX_ITERATIONS}")

@@ -1,0 +1,88 @@
+"""The iteration of section 3, equations 1-3, once: training, encoding and decoding all run it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import Tensor
+
+from rnncodec.cells import State
+from rnncodec.geometry import BLOCK
+from rnncodec.network import Network
+
+CodeSource: TypeAlias = Callable[[int, Tensor | None, Tensor | None], Tensor]
+"""``source(t, x_hat, gain) -> code``: where the bits of iteration t come from."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """The outcome of one iteration.
+
+    Attributes:
+        code: ``b_t``, (B, 32, H/16, W/16), in {-1, +1}.
+        x_hat: the reconstruction after this iteration, (B, 3, H, W), unclipped, [-0.5, 0.5].
+    """
+
+    code: Tensor
+    x_hat: Tensor
+
+
+class Sender:
+    """The encoder's side: looks at the residual and says which bits to send.
+
+    Args:
+        network: the codec.
+        x: images (B, 3, H, W) in [-0.5, 0.5]; H and W multiples of 16.
+        noise: uniform in [0, 1), (B, T, 32, H/16, W/16), for the stochastic binarizer of
+            training; None at inference.
+    """
+
+    def __init__(self, network: Network, x: Tensor, noise: Tensor | None = None) -> None:
+        assert x.shape[-2] % BLOCK == 0, x.shape
+        assert x.shape[-1] % BLOCK == 0, x.shape
+        self.network = network
+        self.x = x
+        self.noise = noise
+        self.states: list[State] | None = None
+
+    def __call__(self, t: int, x_hat: Tensor | None, gain: Tensor | None) -> Tensor:
+        """Iteration ``t`` (from 0), the picture so far and its gain -> code (B, 32, h, w)."""
+        residual = self.x if x_hat is None else self.x - x_hat
+        scaled = residual if gain is None else residual * gain
+        features, self.states = self.network.encoder(scaled, self.states)
+        noise = None if self.noise is None else self.noise[:, t]
+        code: Tensor = self.network.binarizer(features, noise)
+        return code
+
+
+def iterate(network: Network, source: CodeSource, iterations: int) -> Iterator[Step]:
+    """Run the codec for ``iterations``, taking each iteration's bits from ``source``.
+
+    With a :class:`Sender` this encodes (or trains); with codes that were received it decodes,
+    and no encoder runs.
+    """
+    x_hat: Tensor | None = None
+    states: list[State] | None = None
+    for t in range(iterations):
+        gain = network.recon.gain(x_hat)
+        code = source(t, x_hat, gain)
+        decoded, states = network.decoder(code, states)
+        x_hat = network.recon.combine(x_hat, decoded.float(), gain)
+        yield Step(code, x_hat)
+
+
+def unroll(
+    network: Network, x: Tensor, *, iterations: int, noise: Tensor | None = None
+) -> Iterator[Step]:
+    """Encode ``x`` (B, 3, H, W) in [-0.5, 0.5], H and W multiples of 16, step by step.
+
+    Examples:
+        >>> import torch
+        >>> from rnncodec.cells.gru import GRU
+        >>> from rnncodec.recon.additive import Additive
+        >>> network = Network(GRU, Additive, width=0.125)
+        >>> steps = list(unroll(network, torch.zeros(1, 3, 32, 48), iterations=2))
+        >>> steps[-1].code.shape, steps[-1].x_hat.shape
+        (torch.Size([1, 32, 2, 3]), torch.Size([1, 3, 32, 48]))
+    """
+    return iterate(network, Sender(network, x, noise), iterations)
