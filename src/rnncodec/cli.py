@@ -1,0 +1,64 @@
+"""The `rnncodec` command; every error a user can cause is one line and exit code 2."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnncodec.errors import ConfigError, RNNCodecError
+from rnncodec.version import __version__
+
+# Modules that do the work are imported inside the commands: `rnncodec --help` waits for no torch.
+
+app = typer.Typer(
+    help="Progressive image compression with recurrent neural networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+FETCHABLE = ("kodak",)
+
+
+def main() -> None:
+    """Run the command; a RNNCodecError becomes one line on stderr and exit code 2."""
+    try:
+        app()
+    except RNNCodecError as error:
+        typer.echo(f"rnncodec: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Progressive image compression with recurrent neural networks."""
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help=f"What to download: {', '.join(FETCHABLE)}.")],
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder; default: $RNNCODEC_DATA/NAME, or the user's cache folder."),
+    ] = None,
+) -> None:
+    """Download a public image set, checked against its SHA-256 sums."""
+    if name not in FETCHABLE:
+        raise ConfigError(f"nothing named {name!r} to fetch; valid: {', '.join(FETCHABLE)}")
+    from rnncodec.data.fetch import fetch_kodak
+
+    typer.echo(fetch_kodak(to))

@@ -1,0 +1,178 @@
+"""Training crops (paper section 3.3): sample `i` is a pure function of the seed and of `i`."""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from rnncodec.data.images import Pixels
+from rnncodec.data.photos import Photos
+from rnncodec.data.unusable import Unusable
+from rnncodec.errors import DataError
+
+# third word of the Philox counter: keeps these numbers apart from other uses of the same seed
+_STREAM = 1
+
+
+class Sample(NamedTuple):
+    """One crop (crop, crop, 3) and the photographs found unreadable on the way to it."""
+
+    number: int
+    image: Pixels | None
+    failed: dict[str, str]
+
+
+class Crops(Dataset[Sample]):
+    """Crops by global sample index, from usable photographs of the given (W, H) header sizes.
+
+    Every crop position of every photograph is equally likely (so a photograph counts nearly in
+    proportion to its pixels), mirrored left-right with probability 1/2. The numbers come from
+    Philox with key `seed` and counter `(0, index, 1, 0)`. Where a photograph fails to decode, the
+    next in order that decodes takes its place, so the sample remains a function of (seed, index).
+    """
+
+    def __init__(
+        self, photos: Photos, sizes: Sequence[tuple[int, int]], *, crop: int, seed: int
+    ) -> None:
+        assert len(photos) == len(sizes) > 0
+        self.photos = photos
+        self.crop = crop
+        self.seed = seed
+        positions = [(width - crop + 1) * (height - crop + 1) for width, height in sizes]
+        self._ends = list(accumulate(positions))
+        self._failed: dict[str, str] = {}
+
+    def __getitem__(self, index: int) -> Sample:
+        which, down, right, flip = draw(self.seed, index)
+        first = int(np.searchsorted(self._ends, scale(which, self._ends[-1]), side="right"))
+        image, failed = self._load_from(first)
+        if image is None:
+            return Sample(index, None, failed)
+        height, width, _ = image.shape
+        top = scale(down, height - self.crop + 1)
+        left = scale(right, width - self.crop + 1)
+        window = image[top : top + self.crop, left : left + self.crop]
+        return Sample(index, window[:, ::-1] if scale(flip, 2) else window, failed)
+
+    def _load_from(self, first: int) -> tuple[Pixels | None, dict[str, str]]:
+        failed: dict[str, str] = {}
+        for step in range(len(self.photos)):
+            index = (first + step) % len(self.photos)
+            name = self.photos.names[index]
+            if name not in self._failed:
+                try:
+                    return self._load(index), failed
+                except DataError as error:
+                    self._failed[name] = str(error)
+            failed[name] = self._failed[name]
+        return None, failed
+
+    def _load(self, index: int) -> Pixels:
+        image = self.photos.load(index)
+        if min(image.shape[:2]) < self.crop:
+            path = self.photos.paths[index]
+            raise DataError(f"{path} decodes to fewer pixels than its header states")
+        return image
+
+
+def draw(seed: int, index: int) -> list[int]:
+    """Four 64-bit numbers that depend on (seed, index) alone, on every NumPy version."""
+    philox = np.random.Philox(key=seed, counter=[0, index, _STREAM, 0])
+    numbers: list[int] = philox.random_raw(4).tolist()
+    return numbers
+
+
+def scale(number: int, below: int) -> int:
+    """Map a uniform 64-bit number to 0..below-1, uniform to within below / 2**64."""
+    return (number * below) >> 64
+
+
+class EndlessBatches(Sampler[list[int]]):
+    """Global sample indices of one rank's share of each batch, from `position()` on, forever.
+
+    Batch `b` of the whole run holds samples `b*B .. b*B + B-1`; rank k of n takes the k-th n-th.
+    The position is asked each time iteration starts, so that it may move between epochs.
+    """
+
+    def __init__(
+        self, position: Callable[[], int], batch_size: int, *, rank: int = 0, ranks: int = 1
+    ) -> None:
+        assert batch_size % ranks == 0
+        self.position = position
+        self.batch_size = batch_size
+        self.share = batch_size // ranks
+        self.rank = rank
+
+    def __iter__(self) -> Iterator[list[int]]:
+        start = self.position() + self.rank * self.share
+        while True:
+            yield list(range(start, start + self.share))
+            start += self.batch_size
+
+
+class CropLoader(DataLoader[Sample]):
+    """Batches `{"image": uint8 (B, 3, crop, crop), "index": int64 (B,)}`.
+
+    They are the same for any number of workers; photographs that fail to decode are accounted for
+    here, in the main process.
+    """
+
+    def __init__(
+        self,
+        crops: Crops,
+        batches: EndlessBatches,
+        unusable: Unusable,
+        *,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        super().__init__(
+            crops,
+            batch_sampler=batches,
+            num_workers=num_workers,
+            collate_fn=collate,
+            worker_init_fn=start_worker,
+            persistent_workers=num_workers > 0,
+            pin_memory=pin_memory,
+            # the loader draws a number per iterator; not from the global generator, please
+            generator=torch.Generator(),
+        )
+        self.unusable = unusable
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """Yield batches.
+
+        Raises:
+            DataError: more than 1 % of the photographs have failed.
+        """
+        for batch in super().__iter__():
+            for name, reason in batch.pop("failed").items():
+                self.unusable.add(name, reason)
+            self.unusable.check()
+            yield batch
+
+
+def collate(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Stack samples to a batch; `failed` collects the unreadable photographs by name."""
+    failed = {name: reason for sample in samples for name, reason in sample.failed.items()}
+    images = [sample.image for sample in samples if sample.image is not None]
+    if len(images) < len(samples):  # not one photograph decodes: the loader will refuse
+        return {"failed": failed}
+    stacked = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
+    return {
+        "image": torch.from_numpy(stacked),
+        "index": torch.tensor([sample.number for sample in samples], dtype=torch.int64),
+        "failed": failed,
+    }
+
+
+def start_worker(_worker: int) -> None:
+    """Leave signals to the main process (Ctrl-C, Slurm's warnings) and use one thread."""
+    for name in ("SIGINT", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    torch.set_num_threads(1)

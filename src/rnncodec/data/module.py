@@ -1,0 +1,281 @@
+"""LightningDataModules: endless, resumable training crops and held-out validation images."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from rnncodec.data.crops import CropLoader, Crops, EndlessBatches
+from rnncodec.data.images import Pixels, read_size
+from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, FolderPhotos, Photos
+from rnncodec.data.unusable import Unusable
+from rnncodec.data.validation import ValidationImages, hash_fraction, load_validation
+from rnncodec.errors import ConfigError, DataError
+
+_log = logging.getLogger(__name__)
+
+
+class CropData(LightningDataModule):
+    """Training crops and whole validation images from one set of photographs.
+
+    Training: `{"image": uint8 (B, 3, crop, crop), "index": int64 (B,)}` without end. `batch_size`
+    is that of all devices together; sample `index` is a function of (seed, index) alone, and the
+    first index is that of the attached trainer's `global_step`: a resumed run goes on exactly.
+    Validation: `{"image": uint8 (1, 3, H, W), "name": str}`, up to `val_images` held-out
+    photographs, centre-cropped to at most `val_size` and to multiples of 16; each device has its
+    share, none twice. Give the Trainer `use_distributed_sampler=False`.
+
+    `cache_mb` bounds the decoded training images, all loader workers together.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 32,
+        crop: int = 32,
+        val_images: int = 16,
+        val_size: int = 256,
+        num_workers: int = 0,
+        cache_mb: float = 1024,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if crop < 16 or crop % 16:
+            raise ConfigError(
+                f"data.crop={crop}: expected a multiple of 16, at least 16 (a code covers 16x16)"
+            )
+        _require("batch_size", batch_size, 1)
+        _require("val_images", val_images, 1)
+        _require("val_size", val_size, 16)
+        _require("num_workers", num_workers, 0)
+        _require("cache_mb", cache_mb, 0)
+        _require("seed", seed, 0)
+        self.batch_size = batch_size
+        self.crop = crop
+        self.val_images = val_images
+        self.val_size = val_size
+        self.num_workers = num_workers
+        self.cache_mb = cache_mb
+        self.seed = seed
+        self._excluded: set[Path] = set()
+        self._crops: Crops | None = None
+        self._unusable: Unusable | None = None
+        self._validation: list[tuple[str, Pixels]] = []
+
+    def photographs(self) -> Photos:
+        """All photographs, for training and validation together."""
+        raise NotImplementedError
+
+    def is_held_out(self, name: str) -> bool:
+        """Whether the photograph is kept for validation."""
+        raise NotImplementedError
+
+    def exclude(self, paths: Iterable[Path]) -> None:
+        """Leave these files (evaluation images) out of training and validation; before setup."""
+        assert self._crops is None, "exclude() comes before setup()"
+        self._excluded |= {Path(path).resolve() for path in paths}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find the photographs, check every header, decode the validation images.
+
+        Raises:
+            DataError: nothing found, over 1 % unusable, or no image left for one of the sets.
+        """
+        if self._crops is not None:
+            return
+        photos = self._without_excluded(self.photographs())
+        unusable = Unusable(len(photos), where=self._where())
+        sizes = _usable_sizes(photos, self.crop, unusable)
+        unusable.check()
+        held = [i for i in sizes if self.is_held_out(photos.names[i])]
+        train = [i for i in sizes if not self.is_held_out(photos.names[i])]
+        self._validation = load_validation(
+            photos.subset(held, cache_mb=0), unusable, most=self.val_images, size=self.val_size
+        )
+        self._require_both(len(train), len(self._validation))
+        budget = self.cache_mb / max(1, self.num_workers)  # each worker has a cache of its own
+        self._crops = Crops(
+            photos.subset(train, cache_mb=budget),
+            [sizes[i] for i in train],
+            crop=self.crop,
+            seed=self.seed,
+        )
+        self._unusable = unusable
+
+    def train_dataloader(self) -> CropLoader:
+        """This device's share of every batch.
+
+        Raises:
+            ConfigError: the batch cannot be divided among the devices.
+        """
+        assert self._crops is not None, "setup() comes first"
+        assert self._unusable is not None
+        rank, ranks = self._rank()
+        if self.batch_size % ranks:
+            raise ConfigError(
+                f"data.batch_size={self.batch_size} cannot be divided among {ranks} devices; "
+                f"use a multiple of {ranks}"
+            )
+        batches = EndlessBatches(self._position, self.batch_size, rank=rank, ranks=ranks)
+        return CropLoader(
+            self._crops,
+            batches,
+            self._unusable,
+            num_workers=self.num_workers,
+            pin_memory=self._on_cuda(),
+        )
+
+    def val_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """This device's share of the validation images, one a batch.
+
+        Raises:
+            ConfigError: fewer validation images than devices (an idle device would block all).
+        """
+        assert self._crops is not None, "setup() comes first"
+        rank, ranks = self._rank()
+        if len(self._validation) < ranks:
+            raise ConfigError(
+                f"{len(self._validation)} validation images are too few for {ranks} devices; "
+                "raise data.val_images, hold out more images, or use fewer devices"
+            )
+        share = ValidationImages(self._validation[rank::ranks])
+        return DataLoader(share, batch_size=None, generator=torch.Generator())
+
+    @property
+    def train_names(self) -> list[str]:
+        """Names of the photographs that crops come from (after setup)."""
+        return [] if self._crops is None else self._crops.photos.names
+
+    @property
+    def val_names(self) -> list[str]:
+        """Names of the validation images (after setup), over all devices."""
+        return [name for name, _ in self._validation]
+
+    def _where(self) -> str:
+        return "the data set"
+
+    def _without_excluded(self, photos: Photos) -> Photos:
+        if not self._excluded:
+            return photos
+        kept = [i for i, path in enumerate(photos.paths) if path.resolve() not in self._excluded]
+        left_out = len(photos) - len(kept)
+        if left_out:
+            _log.info("left out %d evaluation images of %s", left_out, self._where())
+        if not kept:
+            raise DataError(
+                f"all {len(photos)} images of {self._where()} are evaluation images, none is left "
+                "for training; choose another data.root or another eval"
+            )
+        return photos.subset(kept)
+
+    def _require_both(self, train: int, validation: int) -> None:
+        for count, missing in ((train, "training"), (validation, "validation")):
+            if not count:
+                raise DataError(
+                    f"no image of {self._where()} is left for {missing}; {self._advice(missing)}"
+                )
+
+    def _advice(self, missing: str) -> str:
+        return "too many are evaluation images: choose another eval"
+
+    def _rank(self) -> tuple[int, int]:
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def _position(self) -> int:
+        if self.trainer is None:
+            return 0
+        batches = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        return batches * self.batch_size
+
+    def _on_cuda(self) -> bool:
+        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+
+
+class DemoData(CropData):
+    """The photographs inside scikit-image: nothing to download, splits fixed by name."""
+
+    def photographs(self) -> Photos:
+        """The training and validation photographs; the evaluation ones are others."""
+        return DemoPhotos("train", "validation", cache_mb=self.cache_mb)
+
+    def is_held_out(self, name: str) -> bool:
+        """By the fixed table."""
+        return name in DEMO_SPLITS["validation"]
+
+    def _where(self) -> str:
+        return "the demo photographs"
+
+
+class FolderData(CropData):
+    """Every picture under `root`; a file is held out if the hash of its relative path says so.
+
+    The split depends on no other file: adding pictures moves none from one set to the other.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        val_fraction: float = 0.1,
+        batch_size: int = 32,
+        crop: int = 32,
+        val_images: int = 16,
+        val_size: int = 256,
+        num_workers: int = 0,
+        cache_mb: float = 1024,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            batch_size=batch_size,
+            crop=crop,
+            val_images=val_images,
+            val_size=val_size,
+            num_workers=num_workers,
+            cache_mb=cache_mb,
+            seed=seed,
+        )
+        if not 0 < val_fraction < 1:
+            raise ConfigError(f"data.val_fraction={val_fraction}: expected between 0 and 1")
+        self.root = Path(root).expanduser()
+        self.val_fraction = val_fraction
+
+    def photographs(self) -> Photos:
+        """What `find_images` finds."""
+        return FolderPhotos(self.root, cache_mb=self.cache_mb)
+
+    def is_held_out(self, name: str) -> bool:
+        """By `hash_fraction` of the path below `root`."""
+        return hash_fraction(name) < self.val_fraction
+
+    def _where(self) -> str:
+        return str(self.root)
+
+    def _advice(self, missing: str) -> str:
+        change = "lower" if missing == "training" else "raise"
+        return f"{change} data.val_fraction={self.val_fraction} or add images"
+
+
+def _require(name: str, value: float, least: int) -> None:
+    if value < least:
+        raise ConfigError(f"data.{name}={value}: expected at least {least}")
+
+
+def _usable_sizes(photos: Photos, crop: int, unusable: Unusable) -> dict[int, tuple[int, int]]:
+    sizes: dict[int, tuple[int, int]] = {}
+    for index, (name, path) in enumerate(zip(photos.names, photos.paths, strict=True)):
+        try:
+            width, height = read_size(path)
+        except DataError as error:
+            unusable.add(name, str(error))
+            continue
+        if min(width, height) < crop:
+            unusable.add(name, f"{width}x{height} pixels is smaller than data.crop={crop}")
+        else:
+            sizes[index] = (width, height)
+    return sizes

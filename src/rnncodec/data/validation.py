@@ -1,0 +1,70 @@
+"""Validation images: held out by a hash of their name, cropped at the centre, kept in memory."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from rnncodec.data.images import Pixels
+from rnncodec.data.photos import Photos
+from rnncodec.data.unusable import Unusable
+from rnncodec.errors import DataError
+
+
+class ValidationImages(Dataset[dict[str, Any]]):
+    """Named images as `{"image": uint8 (1, 3, H, W), "name": str}`."""
+
+    def __init__(self, images: list[tuple[str, Pixels]]) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        name, image = self.images[index]
+        planes = np.ascontiguousarray(image.transpose(2, 0, 1))[None]
+        return {"image": torch.from_numpy(planes), "name": name}
+
+
+def hash_fraction(name: str) -> float:
+    """A number in [0, 1) that depends on the name alone, the same on every machine.
+
+    >>> round(hash_fraction("holiday/beach.jpg"), 4)
+    0.5721
+    """
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=6).digest()
+    return int.from_bytes(digest, "big") / 2**48
+
+
+def load_validation(
+    held: Photos, unusable: Unusable, *, most: int, size: int
+) -> list[tuple[str, Pixels]]:
+    """Decode up to `most` held-out photographs, centre-cropped to at most `size`, sorted by name.
+
+    They are taken in the order of `hash_fraction`: the first by name would all come from the
+    first sub-folder. Photographs that fail to decode go to `unusable`.
+
+    Raises:
+        DataError: `unusable` has more than it tolerates.
+    """
+    order = sorted(range(len(held)), key=lambda index: hash_fraction(held.names[index]))
+    loaded: list[tuple[str, Pixels]] = []
+    for index in order:
+        if len(loaded) == most:
+            break
+        try:
+            image = _centre(held.load(index), size)
+        except DataError as error:
+            unusable.add(held.names[index], str(error))
+            unusable.check()
+        else:
+            loaded.append((held.names[index], image))
+    return sorted(loaded, key=lambda item: item[0])
+
+
+def _centre(image: Pixels, limit: int) -> Pixels:
+    height, width = (min(side, limit) // 16 * 16 for side in image.shape[:2])
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return np.ascontiguousarray(image[top : top + height, left : left + width])

@@ -1,0 +1,33 @@
+import pytest
+
+from rnncodec.data.unusable import Unusable
+from rnncodec.errors import DataError
+
+
+def test_one_percent_is_tolerated():
+    unusable = Unusable(200, "photos/")
+    unusable.add("a.png", "damaged")
+    unusable.add("b.png", "damaged")
+    unusable.check()
+    assert list(unusable.reasons) == ["a.png", "b.png"]
+
+
+def test_more_than_one_percent_fails_and_names_five():
+    unusable = Unusable(200, "photos/")
+    for letter in "abcdefg":
+        unusable.add(f"{letter}.png", "damaged")
+    with pytest.raises(
+        DataError, match=r"7 of 200 .*photos/.*a\.png \(damaged\).*e\.png.*2 more"
+    ) as e:
+        unusable.check()
+    assert "f.png" not in str(e.value)
+
+
+def test_each_image_is_logged_once_with_the_count(caplog: pytest.LogCaptureFixture):
+    unusable = Unusable(300, "photos/")
+    for name in ("a.png", "b.png", "a.png"):
+        unusable.add(name, "cut short")
+    assert caplog.messages == [
+        "skipping a.png (1 of 300): cut short",
+        "skipping b.png (2 of 300): cut short",
+    ]

@@ -1,0 +1,61 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnncodec.data.fetch
+from rnncodec import __version__, cli
+from rnncodec.errors import DataError
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["rnncodec", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    return stopped.value.code
+
+
+def test_version(monkeypatch, capsys):
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_fetch_prints_the_folder(monkeypatch, capsys, tmp_path: Path):
+    monkeypatch.setattr(rnncodec.data.fetch, "fetch_kodak", lambda folder: folder / "kodak")
+    assert run(monkeypatch, "fetch", "kodak", "--to", str(tmp_path)) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "kodak")
+
+
+def test_unknown_set_lists_the_valid_ones(monkeypatch, capsys):
+    assert run(monkeypatch, "fetch", "imagenet") == 2
+    assert capsys.readouterr().err == (
+        "rnncodec: nothing named 'imagenet' to fetch; valid: kodak\n"
+    )
+
+
+def test_an_error_is_one_line_without_traceback(monkeypatch, capsys, tmp_path: Path):
+    def fail(_: Path) -> None:
+        raise DataError("the server said:\n  no")
+
+    monkeypatch.setattr(rnncodec.data.fetch, "fetch_kodak", fail)
+    assert run(monkeypatch, "fetch", "kodak", "--to", str(tmp_path)) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "rnncodec: the server said: no\n"
+    assert captured.out == ""
+
+
+def test_unknown_command(monkeypatch, capsys):
+    assert run(monkeypatch, "frobnicate") == 2
+    assert "frobnicate" in capsys.readouterr().err
+
+
+def test_help_loads_neither_torch_nor_lightning():
+    program = (
+        "import sys, rnncodec.cli\n"
+        "print([name for name in ('torch', 'lightning', 'hydra', 'PIL') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"
