@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from rnncodec import cells, families, recon
 from rnncodec.cells import Cell, State
 from rnncodec.errors import ConfigError
+from rnncodec.layers import conv2d
 from rnncodec.recon import Reconstruction
 
 BITS = 32
@@ -40,12 +41,11 @@ class Encoder(nn.Module):
     def __init__(self, cell: CellFactory, width: float) -> None:
         super().__init__()
         c = [scaled(channels, width) for channels in (64, 256, 512, 512)]
-        self.conv = nn.Conv2d(3, c[0], 3, stride=2, padding=1)
+        self.conv = conv2d(3, c[0], 3, stride=2)
         self.cells = nn.ModuleList(
             cell(i, o, stride=2, hidden_kernel=1) for i, o in itertools.pairwise(c)
         )
         self.out_channels = c[-1]
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
         """(B, 3, H, W), states -> (B, C, H/16, W/16), new states."""
@@ -62,15 +62,28 @@ class Binarizer(nn.Module):
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, BITS, 1)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        self.conv = conv2d(in_channels, BITS, 1)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """(B, C, h, w) and uniform noise in [0, 1) (B, 32, h, w), or None -> (B, 32, h, w)."""
         p = torch.tanh(self.conv(x)).float()
         positive = p >= 0 if noise is None else 2 * noise < 1 + p
         code = torch.where(positive, 1.0, -1.0)
-        return p + (code - p).detach() if p.requires_grad else code
+        return StraightThrough.apply(p, code) if p.requires_grad else code
+
+
+class StraightThrough(torch.autograd.Function):
+    """``(p, code) -> code``, exactly -1 or +1, whose gradient is passed on to ``p`` unchanged."""
+
+    @staticmethod
+    def forward(ctx: Any, p: Tensor, code: Tensor) -> Tensor:
+        """The code."""
+        return code
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """The gradient of ``p``: that of the code."""
+        return gradient, None
 
 
 class Decoder(nn.Module):
@@ -81,14 +94,12 @@ class Decoder(nn.Module):
         c = [scaled(channels, width) for channels in (512, 512, 512, 256, 128)]
         inputs = [c[0], c[1] // 4, c[2] // 4, c[3] // 4]  # depth-to-space takes a factor of 4
         kernels = (1, 1, 3, 3)
-        self.conv = nn.Conv2d(BITS, c[0], 1)
+        self.conv = conv2d(BITS, c[0], 1)
         self.cells = nn.ModuleList(
             cell(i, o, stride=1, hidden_kernel=k)
             for i, o, k in zip(inputs, c[1:], kernels, strict=True)
         )
-        self.output = nn.Conv2d(c[4] // 4, 3, 1)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
-        nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
+        self.output = conv2d(c[4] // 4, 3, 1)
 
     def forward(
         self, code: Tensor, states: list[State] | None = None
@@ -188,7 +199,8 @@ def describe(factory: Any) -> dict[str, Any]:
 def restore(package: ModuleType, base: type, description: dict[str, Any]) -> Any:
     """The factory that :func:`describe` described."""
     arguments = dict(description)
-    return partial(families.by_name(package, base, arguments.pop("name")), **arguments)
+    implementation: Any = families.by_name(package, base, arguments.pop("name"))
+    return partial(implementation, **arguments)
 
 
 def scaled(channels: int, width: float) -> int:

@@ -4,6 +4,8 @@ from typing import ClassVar, TypeAlias
 
 from torch import Tensor, nn
 
+from rnncodec.layers import conv2d
+
 State: TypeAlias = tuple[Tensor, ...]
 """What a cell remembers between iterations; only the cell itself looks inside."""
 
@@ -40,11 +42,8 @@ class Cell(nn.Module):
 
     def input_conv(self, channels: int) -> nn.Conv2d:
         """A ``W`` of the equations, with the bias that ``W x + U h + b`` has once."""
-        conv = nn.Conv2d(self.in_channels, channels, 3, stride=self.stride, padding=1)
-        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-        return conv
+        return conv2d(self.in_channels, channels, 3, stride=self.stride)
 
     def hidden_conv(self, channels: int) -> nn.Conv2d:
         """A ``U`` of the equations."""
-        kernel = self.hidden_kernel
-        return nn.Conv2d(self.out_channels, channels, kernel, padding=kernel // 2, bias=False)
+        return conv2d(self.out_channels, channels, self.hidden_kernel, bias=False)

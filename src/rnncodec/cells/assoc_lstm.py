@@ -36,7 +36,11 @@ class AssociativeLSTM(Cell):
         self.units = out_channels // 2
         self.W = self.input_conv(9 * self.units)
         self.U = self.hidden_conv(9 * self.units)
-        nn.init.ones_(self.W.bias[: self.units])  # type: ignore[index]
+        # f remembers; r_i and r_o start as the key 1, else their product starts near zero and
+        # with it every gradient.
+        f, _, _, _, _, r_i, _, r_o, _ = self.W.bias.chunk(9)  # type: ignore[union-attr]
+        for bias in (f, r_i, r_o):
+            nn.init.ones_(bias)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """(B, in, H, W), (h, Re c, Im c) -> (B, out, H/stride, W/stride), (h, Re c, Im c)."""

@@ -1,10 +1,11 @@
 """GRU with residual shortcuts (section 3.1, "GRU + ResNet")."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rnncodec.cells import State
 from rnncodec.cells.gru import GRU
+from rnncodec.layers import conv2d
 
 
 class GRUResNet(GRU):
@@ -42,8 +43,8 @@ class GRUResNet(GRU):
     ) -> None:
         super().__init__(in_channels, out_channels, stride=stride, hidden_kernel=hidden_kernel)
         self.alpha = alpha
-        self.W_h = nn.Conv2d(out_channels, out_channels, 1, bias=False)
-        self.W_ox = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
+        self.W_h = conv2d(out_channels, out_channels, 1, bias=False)
+        self.W_ox = conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """(B, in, H, W), (h,) -> (B, out, H/stride, W/stride), (h,)."""

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rnncodec.geometry import pad_to
+from rnncodec.layers import conv2d
 from rnncodec.recon import Reconstruction
 
 PATCH = 32
@@ -30,7 +31,7 @@ class ScaledAdditive(Reconstruction):
         widths = [3, channels, channels, channels, channels]
         layers: list[nn.Module] = []
         for i, o in itertools.pairwise(widths):
-            layers += [nn.Conv2d(i, o, 3, stride=2, padding=1), nn.ELU()]
+            layers += [conv2d(i, o, 3, stride=2), nn.ELU()]
         self.G = nn.Sequential(*layers, nn.Conv2d(channels, 1, 2, stride=2), nn.ELU())
 
     def gain(self, x_hat: Tensor | None) -> Tensor | None:

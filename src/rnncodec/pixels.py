@@ -1,0 +1,25 @@
+"""Pixels: 8-bit integers outside, floats in [-0.5, 0.5] inside."""
+
+import torch
+from torch import Tensor
+
+
+def from_uint8(image: Tensor) -> Tensor:
+    """Uint8 (B, 3, H, W) -> float32 in [-0.5, 0.5], channels last.
+
+    Examples:
+        >>> from_uint8(torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2)).flatten()
+        tensor([-0.5000,  0.5000])
+    """
+    x = image.to(torch.float32) / 255 - 0.5
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def to_uint8(x_hat: Tensor) -> Tensor:
+    """Float (B, 3, H, W), nominally in [-0.5, 0.5] -> uint8, rounded (never truncated), clipped.
+
+    Examples:
+        >>> to_uint8(torch.tensor([-0.7, 0.0, 0.4999, 0.9]))
+        tensor([  0, 128, 255, 255], dtype=torch.uint8)
+    """
+    return ((x_hat.float() + 0.5) * 255).round().clamp(0, 255).to(torch.uint8)

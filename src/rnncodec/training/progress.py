@@ -1,0 +1,38 @@
+"""The progress bar of a training run: steps or time left, and three of the losses."""
+
+from datetime import timedelta
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import RichProgressBar
+
+from rnncodec.training.callbacks import timers_of
+
+
+class TrainingProgress(RichProgressBar):
+    """Rich progress bar that knows the budget: the steps of ``max_steps``, the time left.
+
+    Shows the loss of the first, the middle and the last iteration, images per second and the
+    latest validation score.
+    """
+
+    @property
+    def total_train_batches(self) -> int | float:
+        """The steps of the whole run, where they are limited."""
+        steps = self.trainer.max_steps
+        return steps if steps > 0 else float("inf")
+
+    def get_metrics(
+        self, trainer: L.Trainer, pl_module: L.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """The logged figures under short names, and the time left."""
+        shown: dict[str, Any] = {
+            name.rpartition("/")[2]: value
+            for name, value in super().get_metrics(trainer, pl_module).items()
+            if name != "v_num"
+        }
+        for timer in timers_of(trainer):
+            remaining = timer.time_remaining()
+            if remaining is not None:
+                shown["left"] = str(timedelta(seconds=max(0, int(remaining))))
+        return shown

@@ -1,0 +1,79 @@
+"""Weights & Biases: one run per run directory, offline unless told otherwise."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+
+from rnncodec.errors import ConfigError
+
+MODES = ("online", "offline", "disabled")
+
+
+def wandb_logger(
+    *, save_dir: str, project: str, mode: str | None = None, **arguments: Any
+) -> WandbLogger:
+    """The logger of one run; its id comes from the run directory, so a resumed run goes on.
+
+    Needs no account: offline unless ``mode`` or the environment variable ``WANDB_MODE`` says
+    otherwise. Everything W&B writes lies under ``save_dir``.
+
+    Args:
+        save_dir: the run directory.
+        project: W&B project.
+        mode: online, offline or disabled; None takes ``WANDB_MODE``, else offline.
+        **arguments: further arguments of ``wandb.init`` (entity, group, tags, ...).
+
+    Raises:
+        ConfigError: an unknown mode.
+    """
+    chosen = mode or os.environ.get("WANDB_MODE") or "offline"
+    if chosen not in MODES:
+        raise ConfigError(f"logger.mode={chosen}: choose one of {', '.join(MODES)}")
+    folder = Path(save_dir).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = wandb.Settings(
+        root_dir=str(folder), console="off", silent=True, x_disable_stats=False
+    )
+    return WandbLogger(
+        save_dir=str(folder),
+        project=project,
+        name=folder.name,
+        id=hashlib.sha256(str(folder).encode()).hexdigest()[:16],
+        mode=chosen,
+        settings=settings,
+        **arguments,
+    )
+
+
+def log_evaluation(logger: WandbLogger, summary: dict[str, Any], folder: Path) -> None:
+    """Log the rate-distortion curve as table and charts, its AUCs, and the pictures.
+
+    Args:
+        logger: the run's logger.
+        summary: what :func:`rnncodec.evaluation.evaluate.evaluate` returned.
+        folder: where it wrote its pictures.
+    """
+    curve = summary["curve"]
+    names = list(curve[0])
+    table = wandb.Table(
+        columns=names, data=[[point.get(name) for name in names] for point in curve]
+    )
+    record: dict[str, Any] = {"rd/curve": table}
+    for metric in (name for name in names if name not in ("iteration", "bpp", "images")):
+        if curve[0][metric] is not None:
+            record[f"rd/{metric}"] = wandb.plot.line(
+                table, "bpp", metric, title=f"{metric} by bpp"
+            )
+    for picture in ("rd.png", "reconstructions.png"):
+        record[f"rd/{Path(picture).stem}"] = wandb.Image(str(folder / picture))
+    logger.experiment.log(record)
+
+
+def finish() -> None:
+    """Close the process's run, if any, so that the next job of a sweep gets its own."""
+    if wandb.run is not None:
+        wandb.finish()

@@ -1,0 +1,102 @@
+"""Every option of conf/ exists, is spelt as its target spells it, and composes."""
+
+import inspect
+import itertools
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from rnncodec import cells, entropy, families, recon
+from rnncodec.experiment import register_resolvers
+
+LEAVES = sorted(path for path in Path("conf").glob("*/*.yaml") if path.parent.name != "experiment")
+PRESETS = sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
+GROUPS = ["cell", "recon", "entropy", "model", "loss", "optim", "data", "eval", "trainer", "logger", "experiment"]
+
+
+def composed(*overrides: str) -> DictConfig:
+    register_resolvers()
+    with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+        return compose("config", overrides=list(overrides))
+
+
+def targets(node: object):
+    """All nodes with a _target_, at any depth."""
+    if isinstance(node, DictConfig):
+        if "_target_" in node:
+            yield node
+        for key in node:
+            if not OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
+                yield from targets(node[key])
+    elif isinstance(node, ListConfig):
+        for value in node:
+            yield from targets(value)
+
+
+def test_the_groups_are_those_the_readme_names() -> None:
+    assert sorted(p.name for p in Path("conf").iterdir() if p.is_dir()) == sorted(GROUPS)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_keys_are_parameters_of_the_target(path: Path) -> None:
+    found = list(targets(OmegaConf.load(path)))
+    assert found or path.stem in ("csv", "none"), "a leaf names what it builds"
+    for node in found:
+        signature = inspect.signature(get_object(node["_target_"]))
+        if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+            signature = signature.replace(parameters=all_parameters(get_object(node["_target_"])))
+        keys = {key for key in node if not key.startswith("_")}
+        assert keys <= set(signature.parameters), keys - set(signature.parameters)
+
+
+def all_parameters(target: object) -> list[inspect.Parameter]:
+    """Named parameters of a class and its bases, for constructors that pass **keywords on."""
+    found: dict[str, inspect.Parameter] = {}
+    for owner in inspect.getmro(target) if inspect.isclass(target) else [target]:
+        function = owner.__init__ if inspect.isclass(target) else owner
+        for p in inspect.signature(function).parameters.values():
+            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+                found.setdefault(p.name, p.replace(kind=p.KEYWORD_ONLY))
+    return list(found.values())
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_leaves_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 15
+
+
+@pytest.mark.parametrize(
+    ("group", "package"), [("cell", cells), ("recon", recon), ("entropy", entropy)]
+)
+def test_one_name_three_places(group: str, package) -> None:
+    options = sorted(path.stem for path in Path("conf", group).glob("*.yaml"))
+    assert [name for name in options if name in families.names(package)] == options
+
+
+@pytest.mark.parametrize(
+    ("cell", "recon_name"),
+    itertools.product(
+        *(sorted(p.stem for p in Path("conf", g).glob("*.yaml")) for g in ("cell", "recon"))
+    ),
+)
+def test_every_codec_of_the_grid_composes(cell: str, recon_name: str) -> None:
+    cfg = composed(f"cell={cell}", f"recon={recon_name}", "model=tiny")
+    network = instantiate(cfg.model, _convert_="object")
+    assert network.config["cell"]["name"] == cell
+    assert network.config["recon"]["name"] == recon_name
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_option_composes(group: str) -> None:
+    for path in Path("conf", group).glob("*.yaml"):
+        assert group in composed(f"{group}={path.stem}") or group == "experiment"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_build_a_network_and_end(preset: str) -> None:
+    cfg = composed(f"experiment={preset}")
+    assert instantiate(cfg.model, _convert_="object").iterations >= 1
+    assert cfg.trainer.max_time is not None or cfg.trainer.max_steps > 0

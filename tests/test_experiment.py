@@ -1,0 +1,202 @@
+"""Whole runs, small: train, stop, go on, export, evaluate; through train.py as users start it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from PIL import Image
+from safetensors.torch import load_file
+
+from rnncodec import experiment, model_file
+from rnncodec.errors import ConfigError, DataError, ModelError
+
+SMALL = [
+    "model=tiny",
+    "model.iterations=2",
+    "data=folder",
+    "data.batch_size=4",
+    "data.val_fraction=0.3",
+    "data.val_size=32",
+    "data.val_images=2",
+    "eval=folder",
+    "trainer.precision=32-true",
+    "trainer.accelerator=cpu",
+    "trainer.max_time=null",
+    "trainer.enable_progress_bar=false",
+]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 12 small smooth-and-noisy pictures, and 2 others for evaluation."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for k in range(14):
+        y, x = np.mgrid[0:48, 0:64] / 64
+        waves = [
+            np.sin(2 * np.pi * (rng.uniform(0, 3) * x + rng.uniform(0, 3) * y)) for _ in "rgb"
+        ]
+        pixels = 128 + 90 * np.stack(waves, -1) + rng.normal(0, 6, (48, 64, 3))
+        path = folder / ("eval" if k >= 12 else "train") / f"{k:02d}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+    return folder
+
+
+def settings(photographs: Path, *more: str) -> list[str]:
+    roots = [f"data.root={photographs / 'train'}", f"eval.root={photographs / 'eval'}"]
+    return [*SMALL, *roots, *more]
+
+
+def run(folder: Path, overrides: list[str]) -> float:
+    experiment.register_resolvers()
+    with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+        cfg = compose("config", overrides=[*overrides, f"run_dir={folder}"])
+    return experiment.run(cfg)
+
+
+def test_a_run_trains_exports_evaluates_and_is_not_repeated(
+    photographs: Path, tmp_path: Path
+) -> None:
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=4", "trainer.val_check_interval=2",
+        "optim.ema=0.9", "logger=csv",
+    )  # fmt: skip
+    score = run(tmp_path, overrides)
+    assert 5 < score < 60, "PSNR in dB: the images are too small for MS-SSIM"
+    rows = list(csv.DictReader((tmp_path / "evaluation/rd.csv").open()))
+    assert [row["iteration"] for row in rows] == ["1", "2", "1", "2"]
+    assert float(rows[1]["bpp"]) == 0.25, "nominal rate: 2/8"
+    summary = json.loads((tmp_path / "evaluation/summary.json").read_text())
+    assert len(summary["curve"]) == 2
+    for name in ("rd.png", "reconstructions.png"):
+        with Image.open(tmp_path / "evaluation" / name) as picture:
+            assert picture.width > 300
+    metrics = list(csv.DictReader((tmp_path / "csv/version_0/metrics.csv").open()))
+    logged = set(metrics[0])
+    assert {"train/loss_t01", "train/loss_t02", "train/learning_rate", "val/score"} <= logged
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+    assert run(tmp_path, overrides) == score
+    assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+
+
+def test_two_cells_export_different_tensors_and_init_starts_from_them(
+    photographs: Path, tmp_path: Path
+) -> None:
+    for cell in ("gru", "lstm"):
+        run(
+            tmp_path / cell,
+            settings(photographs, f"cell={cell}", "trainer.max_steps=1", "logger=csv"),
+        )
+    exported = {cell: load_file(tmp_path / cell / "model.safetensors") for cell in ("gru", "lstm")}
+    assert {k: v.shape for k, v in exported["gru"].items()} != {
+        k: v.shape for k, v in exported["lstm"].items()
+    }
+    with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+        start = f"init={tmp_path / 'gru/model.safetensors'}"
+        warm = compose("config", overrides=settings(photographs, "cell=gru", start))
+        wrong = compose("config", overrides=settings(photographs, "cell=lstm", start))
+    weights = experiment.build_module(warm).network.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in exported["gru"].items())
+    with pytest.raises(ModelError, match="another architecture"):
+        experiment.build_module(wrong)
+
+
+def test_checkpoint_of_another_architecture_is_refused(photographs: Path, tmp_path: Path) -> None:
+    run(tmp_path, settings(photographs, "cell=gru", "trainer.max_steps=1", "logger=csv"))
+    (tmp_path / "model.safetensors").unlink()
+    overrides = settings(photographs, "cell=gru", "model.width=0.25", "logger=csv")
+    with pytest.raises(ModelError, match=r"choose another name= or delete it"):
+        run(tmp_path, [*overrides, "trainer.max_steps=2"])
+
+
+def test_damaged_checkpoint_is_named(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/last.ckpt").write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(ModelError, match=r"last\.ckpt: this checkpoint cannot be read"):
+        run(tmp_path, settings(photographs, "trainer.max_steps=1", "logger=csv"))
+
+
+@pytest.mark.parametrize(
+    ("override", "error", "message"),
+    [
+        ("trainer.max_steps=-1", ConfigError, "training would never end"),
+        ("model.iterations=0", ConfigError, "iterations=0: expected 1 to 255"),
+        ("model.width=0.3", ConfigError, "width=0.3"),
+        ("data.root=/nonexistent", DataError, "/nonexistent"),
+        ("data.crop=64", DataError, "64"),
+        ("init=/nonexistent", ModelError, "no such model file"),
+        ("logger.mode=loud", ConfigError, "choose one of online, offline, disabled"),
+    ],
+)
+def test_bad_settings_are_one_clear_error(
+    photographs: Path, tmp_path: Path, override: str, error: type[Exception], message: str
+) -> None:
+    logger = "logger=wandb" if "logger" in override else "logger=csv"
+    overrides = settings(photographs, "trainer.max_steps=1", logger, override)
+    with pytest.raises(error, match=message):
+        run(tmp_path, overrides)
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def start(folder: Path, overrides: list[str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "train.py", *overrides, f"hydra.run.dir={folder}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes], *, newer_than: int = 0) -> None:
+    deadline = time.monotonic() + 120
+    while not (path.exists() and path.stat().st_mtime_ns > newer_than):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def test_interrupted_killed_and_repeated_ends_bit_identical(
+    photographs: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C, then kill -9, then the same command: the weights of an undisturbed run."""
+    overrides = settings(
+        photographs, "trainer.max_steps=60", "trainer.val_check_interval=20",
+        "checkpoint_every=5", "logger=csv", "optim.ema=0.9", "trainer.log_every_n_steps=1",
+    )  # fmt: skip
+    undisturbed = start(tmp_path / "a", [*overrides, "data.num_workers=2"])
+    last = tmp_path / "b/checkpoints/last.ckpt"
+    process = start(tmp_path / "b", overrides)
+    wait_for(last, process)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert b"repeat the command to go on" in message
+    assert torch.load(last, weights_only=True)["global_step"] < 60
+    stamp = last.stat().st_mtime_ns
+    process = start(tmp_path / "b", overrides)
+    wait_for(last, process, newer_than=stamp)
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "b/model.safetensors").exists(), "killed before the end"
+    process = start(tmp_path / "b", overrides)
+    _, message = process.communicate(timeout=240)
+    assert process.returncode == 0, message
+    _, message = undisturbed.communicate(timeout=240)
+    assert undisturbed.returncode == 0, message
+    a, b = (model_file.read(tmp_path / side / "model.safetensors") for side in "ab")
+    assert a[0]["notes"]["score"] == b[0]["notes"]["score"]
+    assert a[0]["notes"]["step"] == b[0]["notes"]["step"]
+    assert all(torch.equal(tensor, b[1][name]) for name, tensor in a[1].items())
+    states = [
+        torch.load(tmp_path / side / "checkpoints/last.ckpt", weights_only=True) for side in "ab"
+    ]
+    assert states[0]["global_step"] == states[1]["global_step"] == 60
+    for name, tensor in states[0]["current_model_state"].items():
+        assert torch.equal(tensor, states[1]["current_model_state"][name]), name
