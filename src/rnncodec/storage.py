@@ -1,0 +1,70 @@
+"""Writing files so that a reader sees the old content or the whole new one, never a part."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rnncodec.errors import StorageError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well.
+
+    Raises:
+        StorageError: the disk is full, the folder cannot be written, ...; ``path`` is untouched
+            and nothing half-written is left behind.
+
+    Examples:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "score.txt"
+        >>> with replacing(target) as temporary:
+        ...     _ = temporary.write_text("0.97")
+        >>> target.read_text(), len(list(target.parent.iterdir()))
+        ('0.97', 1)
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        temporary.chmod(0o666 & ~current_umask())
+        yield temporary
+        flush_to_disk(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: could not be written ({error.strerror or error}); free some space or choose "
+            "another folder, then repeat the command"
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` as a whole or not at all (see :func:`replacing`)."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 ``text`` to ``path`` as a whole or not at all (see :func:`replacing`)."""
+    write_bytes(path, text.encode())
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until the content is on the disk, so that a rename never outruns it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def current_umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
