@@ -1,0 +1,50 @@
+"""Published rate-distortion curves, to draw beside ours."""
+
+import csv
+import math
+from pathlib import Path
+
+from rnncodec.errors import DataError
+
+COLUMNS = ["codec", "metric", "bpp", "value"]
+
+
+def read_published(path: Path) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Read ``codec,metric,bpp,value`` rows: codec -> metric -> (bpp, value), sorted by bpp.
+
+    Raises:
+        DataError: no such file, other columns, or a cell that is no number; names the line.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file of published curves; expected a CSV")
+    curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if header != COLUMNS:
+            raise DataError(
+                f"{path}: expected the columns {','.join(COLUMNS)}, got {','.join(header)}"
+            )
+        for row in reader:
+            codec, metric, sample = parse_row(row, f"{path}, line {reader.line_num}")
+            curves.setdefault(codec, {}).setdefault(metric, []).append(sample)
+    return {
+        codec: {metric: sorted(samples) for metric, samples in by_metric.items()}
+        for codec, by_metric in curves.items()
+    }
+
+
+def parse_row(row: list[str], where: str) -> tuple[str, str, tuple[float, float]]:
+    """One row as codec, metric and (bpp, value).
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        codec, metric, bpp, value = row
+        sample = float(bpp), float(value)
+    except ValueError as error:
+        raise DataError(f"{where}: expected codec,metric,bpp,value, got {row}: {error}") from error
+    if not (math.isfinite(sample[0]) and math.isfinite(sample[1])):
+        raise DataError(f"{where}: bpp and value must be finite, got {row}")
+    return codec, metric, sample
