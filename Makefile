@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 export PYTHONWARNINGS ?= default
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test fuzz lint bench clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
@@ -23,6 +23,9 @@ demo: $(READY)   ## train a small codec on photographs for a few minutes and dra
 test: $(READY)   ## all tests that need no root, browser, cluster or network
 	$(BIN)/python -m pytest -n 2
 
+fuzz: $(READY)   ## 100,000 damaged and forged files; finds go to outputs/fuzz
+	$(BIN)/python -m tests.bitstream.fuzz
+
 lint: $(READY)   ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -30,6 +33,7 @@ lint: $(READY)   ## format, lint and types
 
 bench: $(READY)  ## speed, in ratios within one run
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/coder.py
 
 clean:           ## remove the environment and caches (never outputs/)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

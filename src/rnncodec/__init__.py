@@ -11,6 +11,7 @@ W   width in pixels (of the feature map at hand)
 === ==========================================================
 """
 
+from rnncodec.bitstream import truncate
 from rnncodec.errors import (
     BitstreamError,
     ConfigError,
@@ -29,4 +30,5 @@ __all__ = [
     "RNNCodecError",
     "StorageError",
     "__version__",
+    "truncate",
 ]

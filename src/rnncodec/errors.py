@@ -25,4 +25,16 @@ class StorageError(RNNCodecError):
 
 
 class BitstreamError(RNNCodecError):
-    """A compressed file that is damaged, hostile, or of another format; names the offset."""
+    """A compressed file that is damaged, hostile, or of another format; names the offset.
+
+    >>> print(BitstreamError("width=0: expected at least 1", 8))
+    byte 8: width=0: expected at least 1
+    """
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message, offset)
+        self.message = message
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return self.message if self.offset is None else f"byte {self.offset}: {self.message}"

@@ -1,0 +1,239 @@
+"""The header of a file: what image, which model, how many iterations (FORMAT.md, "Header")."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import NamedTuple
+
+from rnncodec.errors import BitstreamError
+
+MAGIC = b"\x89RNC"
+VERSION = 1
+BLOCK = 16
+"""Side of the square of pixels that one position of the code map stands for."""
+BITS = 32
+"""Bits of a position in one iteration."""
+
+FIXED_SIZE = 38
+"""Bytes of a header without colour profile."""
+MAX_POSITIONS = (1 << 24) - 1
+MAX_ICC_PROFILE = 1 << 22
+FINGERPRINT_SIZE = 16
+
+_FIXED = struct.Struct(">4sBBBBIIH16s")
+_CRC = struct.Struct(">I")
+_ICC = struct.Struct(">II")  # length, CRC-32
+_FLAG_ICC = 0x01
+_OFFSETS = {
+    "version": 4,
+    "flags": 5,
+    "colour": 6,
+    "iterations": 7,
+    "width": 8,
+    "height": 12,
+    "tile": 16,
+    "fingerprint": 18,
+    "checksum": 34,
+    "icc_profile": 38,
+}
+
+
+class ColourMode(IntEnum):
+    """What the decoded RGB picture is turned into; the numbers are part of the format."""
+
+    RGB = 0
+    GREY = 1
+
+
+class Tile(NamedTuple):
+    """A rectangle of the code map that is coded by itself; in positions, not pixels."""
+
+    y: int
+    x: int
+    h: int
+    w: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What selects this tile in an array of shape (h, w, ...)."""
+        return slice(self.y, self.y + self.h), slice(self.x, self.x + self.w)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """All that precedes the first iteration.
+
+    `iterations` is how many the file was written with; a file that was cut has fewer. `tile` is
+    the side of a tile in pixels, a multiple of 16, or 0 if the image is coded in one piece.
+    `fingerprint` are the 16 bytes that identify the model. `icc_profile` may be empty.
+
+    Raises:
+        BitstreamError: a field is out of the range that FORMAT.md states.
+
+    >>> header = Header(width=33, height=16, iterations=2, fingerprint=bytes(16))
+    >>> header.code_shape, len(header.pack())
+    ((1, 3, 32), 38)
+    """
+
+    width: int
+    height: int
+    iterations: int
+    fingerprint: bytes
+    colour: ColourMode = ColourMode.RGB
+    tile: int = 0
+    icc_profile: bytes = b""
+
+    def __post_init__(self) -> None:
+        for name, valid, expected in self._rules():
+            if not valid:
+                raise BitstreamError(
+                    f"{name}={getattr(self, name)}: expected {expected}", _OFFSETS[name]
+                )
+        h, w, _ = self.code_shape
+        if h * w > MAX_POSITIONS:
+            raise BitstreamError(
+                f"{self.width}x{self.height} pixels are {h * w} blocks of {BLOCK}x{BLOCK}; "
+                f"this format holds at most {MAX_POSITIONS}",
+                _OFFSETS["width"],
+            )
+        if len(self.fingerprint) != FINGERPRINT_SIZE:
+            raise BitstreamError(
+                f"fingerprint: expected {FINGERPRINT_SIZE} bytes, got {len(self.fingerprint)}",
+                _OFFSETS["fingerprint"],
+            )
+        if len(self.icc_profile) > MAX_ICC_PROFILE:
+            raise BitstreamError(
+                f"colour profile of {len(self.icc_profile)} bytes: at most {MAX_ICC_PROFILE}",
+                _OFFSETS["icc_profile"],
+            )
+
+    def _rules(self) -> Iterator[tuple[str, bool, str]]:
+        side = 1 << 32
+        yield "iterations", 1 <= self.iterations <= 255, "1..255"
+        yield "width", 1 <= self.width < side, "1 or more (an image without pixels has no file)"
+        yield "height", 1 <= self.height < side, "1 or more (an image without pixels has no file)"
+        blocks, rest = divmod(self.tile, BLOCK)
+        yield "tile", rest == 0 and 0 <= blocks < 1 << 16, f"a multiple of {BLOCK}, or 0"
+
+    @property
+    def code_shape(self) -> tuple[int, int, int]:
+        """Shape (h, w, 32) of the codes of one iteration."""
+        return -(-self.height // BLOCK), -(-self.width // BLOCK), BITS
+
+    @property
+    def raw_size(self) -> int:
+        """Bytes of one iteration's codes, packed: no segment has more."""
+        h, w, bits = self.code_shape
+        return h * w * bits // 8
+
+    @property
+    def tile_count(self) -> int:
+        """Number of tiles; 1 if the image is coded in one piece."""
+        h, w, _ = self.code_shape
+        side = self.tile // BLOCK or max(h, w)
+        return -(-h // side) * -(-w // side)
+
+    def tiles(self) -> Iterator[Tile]:
+        """Yield the tiles in raster order; they cover the code map without overlap."""
+        h, w, _ = self.code_shape
+        side = self.tile // BLOCK or max(h, w)
+        for y in range(0, h, side):
+            for x in range(0, w, side):
+                yield Tile(y, x, min(side, h - y), min(side, w - x))
+
+    @cached_property
+    def _packed(self) -> tuple[bytes, int]:
+        fields = _FIXED.pack(
+            *(MAGIC, VERSION, _FLAG_ICC if self.icc_profile else 0, self.colour, self.iterations),
+            *(self.width, self.height, self.tile // BLOCK, self.fingerprint),
+        )
+        crc = zlib.crc32(fields)
+        packed = fields + _CRC.pack(crc)
+        if self.icc_profile:
+            crc = zlib.crc32(self.icc_profile, crc)
+            packed += _ICC.pack(len(self.icc_profile), crc) + self.icc_profile
+        return packed, crc
+
+    def pack(self) -> bytes:
+        """Return the bytes of the header, colour profile included."""
+        return self._packed[0]
+
+    @property
+    def checksum(self) -> int:
+        """The last CRC-32 in the header: the seed of the first segment's."""
+        return self._packed[1]
+
+
+def required_size(data: bytes | bytearray) -> int:
+    """Return how many bytes the header that starts `data` has, as far as `data` tells.
+
+    That is the smallest size that the bytes seen so far allow: it may grow with more data.
+
+    Raises:
+        BitstreamError: `data` begins another kind of file, or a version or size unknown here.
+    """
+    start = bytes(data[: len(MAGIC)])
+    if not MAGIC.startswith(start):
+        raise BitstreamError(f"not an rnc file: starts with {start!r}, expected {MAGIC!r}", 0)
+    if len(data) > _OFFSETS["version"] and data[4] != VERSION:
+        raise BitstreamError(
+            f"format version {data[4]}: this program reads version {VERSION}; "
+            "a newer version of rnncodec may be needed",
+            _OFFSETS["version"],
+        )
+    if len(data) < FIXED_SIZE:
+        return FIXED_SIZE
+    _check_crc(data)
+    flags = data[_OFFSETS["flags"]]
+    if flags & ~_FLAG_ICC:
+        raise _newer("flags", flags)
+    return FIXED_SIZE + (_icc_size(data) if flags & _FLAG_ICC else 0)
+
+
+def unpack(data: bytes) -> Header:
+    """Read the header from exactly the `required_size(data)` bytes it has.
+
+    Raises:
+        BitstreamError: a checksum or a field is wrong; names the offset.
+    """
+    *_, colour, iterations, width, height, blocks, fingerprint = _FIXED.unpack_from(data)
+    if colour not in tuple(ColourMode):
+        raise _newer("colour", colour)
+    header = Header(
+        width=width,
+        height=height,
+        iterations=iterations,
+        fingerprint=fingerprint,
+        colour=ColourMode(colour),
+        tile=blocks * BLOCK,
+        icc_profile=data[FIXED_SIZE + _ICC.size :],
+    )
+    if header.pack() != data:  # the fixed part has been checked, so this is the other one
+        raise BitstreamError("the colour profile is damaged (its checksum differs)", FIXED_SIZE)
+    return header
+
+
+def _check_crc(data: bytes | bytearray) -> None:
+    (stored,) = _CRC.unpack_from(data, _FIXED.size)
+    if stored != zlib.crc32(data[: _FIXED.size]):
+        raise BitstreamError("the header is damaged (its checksum differs)", _OFFSETS["checksum"])
+
+
+def _newer(field: str, value: int) -> BitstreamError:
+    return BitstreamError(
+        f"{field}={value} is unknown here; a newer version of rnncodec is needed", _OFFSETS[field]
+    )
+
+
+def _icc_size(data: bytes | bytearray) -> int:
+    if len(data) < FIXED_SIZE + _ICC.size:
+        return _ICC.size
+    length, _ = _ICC.unpack_from(data, FIXED_SIZE)
+    if not 1 <= length <= MAX_ICC_PROFILE:
+        raise BitstreamError(
+            f"colour profile of {length} bytes: expected 1..{MAX_ICC_PROFILE}", FIXED_SIZE
+        )
+    return _ICC.size + int(length)

@@ -1,0 +1,48 @@
+"""What a file says about itself, without decoding it."""
+
+import math
+from dataclasses import dataclass
+
+from rnncodec.bitstream.header import Header
+from rnncodec.bitstream.reader import parse
+from rnncodec.bitstream.segment import SegmentMode
+
+
+@dataclass(frozen=True)
+class Info:
+    """A file described.
+
+    `modes`, `segment_bytes` (segment headers included) and `bpp` have one entry per iteration
+    present; `bpp[k]` is the rate of the file cut after iteration k + 1, header included.
+    `truncated`: the file stops inside an iteration, which is not counted.
+    """
+
+    header: Header
+    file_bytes: int
+    modes: tuple[SegmentMode, ...]
+    segment_bytes: tuple[int, ...]
+    bpp: tuple[float, ...]
+    truncated: bool
+
+    @property
+    def iterations(self) -> int:
+        """Whole iterations in the file; `header.iterations` is how many it was written with."""
+        return len(self.segment_bytes)
+
+
+def info(data: bytes) -> Info:
+    """Describe a file.
+
+    Raises:
+        BitstreamError: `data` is no file of this format, or its structure is damaged.
+    """
+    header, segments, truncated = parse(data, max_pixels=math.inf)
+    pixels = header.width * header.height
+    return Info(
+        header=header,
+        file_bytes=len(data),
+        modes=tuple(segment.mode for segment in segments),
+        segment_bytes=tuple(segment.size for segment in segments),
+        bpp=tuple(8 * (segment.offset + segment.size) / pixels for segment in segments),
+        truncated=truncated,
+    )

@@ -1,0 +1,180 @@
+"""From bytes to a header and segments: incremental, without I/O, trusting nothing."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from PIL import Image
+
+from rnncodec.bitstream import header as headers
+from rnncodec.bitstream import varint
+from rnncodec.bitstream.header import Header
+from rnncodec.bitstream.segment import CRC_SIZE, Segment, read_tag
+from rnncodec.errors import BitstreamError
+
+
+@dataclass(frozen=True)
+class NeedData:
+    """No event yet: at least `missing` more bytes are needed."""
+
+    missing: int
+
+
+@dataclass(frozen=True)
+class End:
+    """The file is over after `iterations` whole segments.
+
+    `truncated`: it stopped inside the next one. A file that was cut between two segments is a
+    whole file of fewer iterations, `iterations < header.iterations`.
+    """
+
+    iterations: int
+    truncated: bool
+
+
+Event = Header | Segment | NeedData | End
+
+
+class Reader:
+    """The structure of a file, as its bytes arrive.
+
+    Events come in the order Header, Segment (one or more), End; NeedData between them. An error
+    is final: the reader raises it again. `max_pixels` bounds width x height; None is
+    Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, and `math.inf` none.
+
+    >>> reader = Reader()
+    >>> reader.feed(bytes.fromhex("89524e43"))
+    >>> reader.next_event()
+    NeedData(missing=34)
+    """
+
+    def __init__(self, *, max_pixels: float | None = None) -> None:
+        self._max_pixels = _pixel_limit(max_pixels)
+        self._buffer = bytearray()
+        self._offset = 0  # of the buffer's first byte, in the file
+        self._closed = False
+        self._header: Header | None = None
+        self._iterations = 0
+        self._checksum = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the file, any number of them."""
+        assert not self._closed, "feed() after close()"
+        self._buffer += data
+
+    def close(self) -> None:
+        """Say that no more bytes will come."""
+        self._closed = True
+
+    def next_event(self) -> Event:
+        """Return what the bytes so far allow to say.
+
+        Raises:
+            BitstreamError: this is no file of this format, or a damaged one; or, after
+                `close()`, one that ends before its first iteration is complete.
+        """
+        if self._header is None:
+            return self._next_header()
+        if self._iterations == self._header.iterations:
+            return self._finish(self._header)
+        return self._next_segment(self._header)
+
+    def _next_header(self) -> Event:
+        size = headers.required_size(self._buffer)
+        if len(self._buffer) < size:
+            if self._closed:
+                raise BitstreamError(
+                    f"the file ends inside its header, which has {size} bytes or more",
+                    len(self._buffer),
+                )
+            return NeedData(size - len(self._buffer))
+        header = headers.unpack(bytes(self._buffer[:size]))
+        if header.width * header.height > self._max_pixels:
+            raise BitstreamError(
+                f"{header.width}x{header.height} pixels are more than max_pixels="
+                f"{self._max_pixels}; raise that limit if you trust this file",
+                8,
+            )
+        self._header, self._checksum = header, header.checksum
+        self._consume(size)
+        return header
+
+    def _next_segment(self, header: Header) -> Event:
+        found = varint.unpack(self._buffer, 0, self._offset)
+        if found is None:
+            return self._wait(1)
+        mode, length = read_tag(found[0], header, self._offset)
+        start = found[1] + CRC_SIZE
+        if len(self._buffer) < start + length:
+            return self._wait(start + length - len(self._buffer))
+        segment = Segment(
+            header=header,
+            iteration=self._iterations + 1,
+            offset=self._offset,
+            mode=mode,
+            checksum=int.from_bytes(self._buffer[found[1] : start], "big"),
+            previous=self._checksum,
+            payload=bytes(self._buffer[start : start + length]),
+        )
+        self._iterations, self._checksum = segment.iteration, segment.checksum
+        self._consume(start + length)
+        return segment
+
+    def _wait(self, missing: int) -> Event:
+        if not self._closed:
+            return NeedData(missing)
+        if not self._iterations:
+            raise BitstreamError(
+                "the file ends before its first iteration is complete: there is no image in it",
+                self._offset + len(self._buffer),
+            )
+        return End(self._iterations, truncated=bool(self._buffer))
+
+    def _finish(self, header: Header) -> Event:
+        if self._buffer:
+            raise BitstreamError(
+                f"bytes after iteration {header.iterations}, the last one of this file",
+                self._offset,
+            )
+        return End(self._iterations, truncated=False)
+
+    def _consume(self, size: int) -> None:
+        del self._buffer[:size]
+        self._offset += size
+
+
+class Parsed(NamedTuple):
+    """A whole file taken apart; `truncated` as in `End`."""
+
+    header: Header
+    segments: list[Segment]
+    truncated: bool
+
+
+def parse(data: bytes, *, max_pixels: float | None = None) -> Parsed:
+    """Take a file apart; the codes in it are not decoded, hence not yet verified.
+
+    Raises:
+        BitstreamError: as `Reader.next_event`.
+    """
+    header, *rest = _events(data, max_pixels)
+    *segments, end = rest
+    assert isinstance(header, Header)
+    assert isinstance(end, End)
+    return Parsed(header, [s for s in segments if isinstance(s, Segment)], end.truncated)
+
+
+def _events(data: bytes, max_pixels: float | None) -> Iterator[Event]:
+    reader = Reader(max_pixels=max_pixels)
+    reader.feed(data)
+    reader.close()
+    while not isinstance(event := reader.next_event(), End):
+        yield event
+    yield event
+
+
+def _pixel_limit(max_pixels: float | None) -> float:
+    if max_pixels is not None:
+        return max_pixels
+    return math.inf if Image.MAX_IMAGE_PIXELS is None else Image.MAX_IMAGE_PIXELS

@@ -1,0 +1,89 @@
+"""From a header and codes to bytes: the inverse of the reader."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rnncodec.bitstream.header import Header
+from rnncodec.bitstream.segment import (
+    CRC_SIZE,
+    Codes,
+    SegmentMode,
+    checksum,
+    pack_codes,
+    pack_tiles,
+    tag_bytes,
+)
+
+
+class Iteration(NamedTuple):
+    """One iteration to be written: its codes (h, w, 32), and what `encode` made of each tile.
+
+    Without payloads the codes are stored as raw bits.
+    """
+
+    codes: Codes
+    payloads: Sequence[bytes] | None = None
+
+
+class Writer:
+    """A file, piece by piece: `start()`, then `segment()` for each iteration.
+
+    >>> writer = Writer(Header(width=1, height=1, iterations=1, fingerprint=bytes(16)))
+    >>> len(writer.start())
+    38
+    """
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self._checksum = header.checksum
+        self._iterations = 0
+
+    def start(self) -> bytes:
+        """Return the bytes of the header."""
+        return self._header.pack()
+
+    def segment(self, iteration: Iteration) -> bytes:
+        """Return the bytes of the next iteration, raw if that is no longer than coded.
+
+        Raises:
+            ValueError: codes or number of tiles do not fit the header, or one iteration more
+                than it states: an error of the caller.
+        """
+        if self._iterations == self._header.iterations:
+            raise ValueError(f"the header states {self._header.iterations} iterations, not more")
+        packed = pack_codes(self._header, iteration.codes)
+        mode, payload = self._smaller(packed, iteration.payloads)
+        tag = tag_bytes(mode, len(payload))
+        self._checksum = checksum(tag, packed, self._checksum)
+        self._iterations += 1
+        return tag + self._checksum.to_bytes(CRC_SIZE, "big") + payload
+
+    def _smaller(self, raw: bytes, tiles: Sequence[bytes] | None) -> tuple[SegmentMode, bytes]:
+        if tiles is None:
+            return SegmentMode.RAW, raw
+        if len(tiles) != self._header.tile_count:
+            raise ValueError(f"expected {self._header.tile_count} tiles, got {len(tiles)}")
+        if sum(map(len, tiles)) >= len(raw):
+            return SegmentMode.RAW, raw
+        coded = pack_tiles(tiles)
+        if len(coded) >= len(raw):
+            return SegmentMode.RAW, raw
+        return SegmentMode.ENTROPY, coded
+
+
+def write(header: Header, iterations: Iterable[Iteration]) -> bytes:
+    """Return a whole file.
+
+    Raises:
+        ValueError: as `Writer.segment`; also for fewer iterations than the header states.
+
+    >>> import numpy as np
+    >>> header = Header(width=16, height=16, iterations=1, fingerprint=bytes(16))
+    >>> write(header, [Iteration(np.ones((1, 1, 32), np.uint8))])[-4:].hex()
+    'ffffffff'
+    """
+    writer = Writer(header)
+    pieces = [writer.start(), *map(writer.segment, iterations)]
+    if len(pieces) != header.iterations + 1:
+        raise ValueError(f"expected {header.iterations} iterations, got {len(pieces) - 1}")
+    return b"".join(pieces)

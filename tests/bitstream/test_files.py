@@ -1,0 +1,115 @@
+"""Whole files through the stand-in codec: round trips, cuts, damage."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.bitstream.stand_in import Neighbours, decode_file, encode_file, sample
+
+from rnncodec.bitstream import (
+    Codes,
+    Header,
+    Iteration,
+    SegmentMode,
+    encode,
+    info,
+    parse,
+    position_order,
+    write,
+)
+from rnncodec.errors import BitstreamError
+
+SOURCE = Neighbours()
+SMALL = Header(width=40, height=40, iterations=3, fingerprint=bytes(16))
+SMALL_CODES = sample(SMALL, SOURCE, 0)
+SMALL_FILE = encode_file(SMALL, SMALL_CODES, SOURCE)
+
+headers = st.builds(
+    Header,
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    iterations=st.integers(1, 3),
+    fingerprint=st.binary(min_size=16, max_size=16),
+    tile=st.sampled_from([0, 0, 16, 48, 128]),
+)
+
+
+def drawn(header: Header, seed: int, likely: bool) -> Codes:
+    """Codes that the stand-in codes well, or that it does not."""
+    if likely:
+        return sample(header, SOURCE, seed)
+    shape = (header.iterations, *header.code_shape)
+    return np.random.default_rng(seed).integers(0, 2, shape, np.uint8)
+
+
+@settings(max_examples=150, deadline=None)
+@given(headers, st.integers(0, 1 << 32), st.booleans())
+def test_round_trip(header: Header, seed: int, likely: bool) -> None:
+    codes = drawn(header, seed, likely)
+    found, decoded = decode_file(encode_file(header, codes, SOURCE), SOURCE)
+    assert found == header
+    assert np.array_equal(decoded, codes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(headers, st.integers(0, 1 << 32))
+def test_round_trip_of_arbitrary_probabilities(header: Header, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    h, w, _ = header.code_shape
+    header = Header(width=header.width, height=header.height, iterations=1, fingerprint=bytes(16))
+    probabilities = rng.integers(1, 65536, (h, w, 32))
+    codes = (rng.integers(0, 65536, (h, w, 32)) < probabilities).astype(np.uint8)
+    order = position_order(h, w)
+    coded = probabilities.reshape(-1, 32)[order].ravel()
+    payload = encode(codes.reshape(-1, 32)[order].ravel(), coded)
+    segment = parse(write(header, [Iteration(codes, [payload])])).segments[0]
+    if segment.mode is SegmentMode.ENTROPY:
+        decoded = np.empty((h * w, 32), np.uint8)
+        decoded[order] = segment.decoder().decode(coded).reshape(-1, 32)
+        segment.verify(decoded.reshape(h, w, 32))
+    assert len(segment.payload) <= min(len(payload), header.raw_size)
+
+
+def test_likely_codes_gain_and_unlikely_ones_are_raw() -> None:
+    modes = {
+        likely: set(info(encode_file(SMALL, drawn(SMALL, 1, likely), SOURCE)).modes)
+        for likely in (True, False)
+    }
+    assert modes == {True: {SegmentMode.ENTROPY}, False: {SegmentMode.RAW}}
+
+
+def test_every_cut_gives_the_iterations_that_are_whole() -> None:
+    ends = [segment.offset + segment.size for segment in parse(SMALL_FILE).segments]
+    for size in range(ends[0], len(SMALL_FILE) + 1):
+        _, codes = decode_file(SMALL_FILE[:size], SOURCE)
+        assert np.array_equal(codes, SMALL_CODES[: sum(end <= size for end in ends)])
+
+
+def test_every_cut_before_the_first_iteration_is_an_error() -> None:
+    first = parse(SMALL_FILE).segments[0]
+    for size in range(first.offset + first.size):
+        with pytest.raises(BitstreamError, match=f"byte {size}: the file ends (inside|before)"):
+            decode_file(SMALL_FILE[:size], SOURCE)
+
+
+@pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
+def test_every_byte_flipped(mask: int) -> None:
+    for at in range(len(SMALL_FILE)):
+        damaged = bytearray(SMALL_FILE)
+        damaged[at] ^= mask
+        try:
+            header, codes = decode_file(bytes(damaged), SOURCE)
+        except BitstreamError:
+            continue
+        assert header == SMALL
+        assert 1 <= len(codes) <= 3
+        assert np.array_equal(codes, SMALL_CODES[: len(codes)])
+
+
+def test_another_model_is_noticed_even_under_the_same_fingerprint() -> None:
+    other = Header(width=40, height=40, iterations=3, fingerprint=b"\1" + bytes(15))
+    segments = parse(encode_file(other, SMALL_CODES, SOURCE)).segments
+    pairs = zip(SMALL_CODES, segments, strict=True)
+    data = write(SMALL, [Iteration(codes, [segment.payload]) for codes, segment in pairs])
+    with pytest.raises(BitstreamError, match="iteration 1 is damaged"):
+        decode_file(data, SOURCE)

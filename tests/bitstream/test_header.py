@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.bitstream.forge import Forged
+
+from rnncodec.bitstream import ColourMode, Header
+from rnncodec.bitstream.header import MAX_ICC_PROFILE, required_size, unpack
+from rnncodec.errors import BitstreamError
+
+headers = st.builds(
+    Header,
+    width=st.integers(1, 65520),
+    height=st.integers(1, 65504),
+    iterations=st.integers(1, 255),
+    fingerprint=st.binary(min_size=16, max_size=16),
+    colour=st.sampled_from(ColourMode),
+    tile=st.integers(0, 65535).map(lambda blocks: 16 * blocks),
+    icc_profile=st.binary(max_size=100),
+)
+
+
+@given(headers)
+def test_round_trip(header: Header) -> None:
+    data = header.pack()
+    assert required_size(data) == len(data) <= 40 + (8 + len(header.icc_profile))
+    assert unpack(data) == header
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 5))
+def test_tiles_cover_the_code_map_once(width: int, height: int, blocks: int) -> None:
+    header = Header(
+        width=width, height=height, iterations=1, fingerprint=bytes(16), tile=16 * blocks
+    )
+    covered = np.zeros(header.code_shape[:2], int)
+    tiles = list(header.tiles())
+    for tile in tiles:
+        covered[tile.slices] += 1
+        assert covered[tile.slices].shape == (tile.h, tile.w)
+        assert not blocks or max(tile.h, tile.w) <= blocks
+    assert (covered == 1).all()
+    assert len(tiles) == header.tile_count
+    assert tiles == sorted(tiles)
+
+
+def test_sizes_in_blocks() -> None:
+    header = Header(width=17, height=160, iterations=1, fingerprint=bytes(16))
+    assert (header.code_shape, header.raw_size, header.tile_count) == ((10, 2, 32), 80, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("width", 0, "byte 8: width=0: expected 1 or more"),
+        ("height", -1, "byte 12: height=-1: expected 1 or more"),
+        ("iterations", 0, r"byte 7: iterations=0: expected 1\.\.255"),
+        ("iterations", 256, r"byte 7: iterations=256: expected 1\.\.255"),
+        ("tile", 8, "byte 16: tile=8: expected a multiple of 16"),
+        ("tile", 1 << 20, "byte 16: tile=1048576"),
+        ("fingerprint", b"abc", "byte 18: fingerprint: expected 16 bytes, got 3"),
+        ("icc_profile", bytes(MAX_ICC_PROFILE + 1), "byte 38: colour profile of 4194305 bytes"),
+        ("width", 16 << 24, "byte 8: 268435456x1 pixels are 16777216 blocks"),
+    ],
+)
+def test_what_no_header_can_say(field: str, value: int | bytes, message: str) -> None:
+    fields = {"width": 1, "height": 1, "iterations": 1, "fingerprint": bytes(16), field: value}
+    with pytest.raises(BitstreamError, match=message):
+        Header(**fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, "byte 4: format version 2: .* newer version of rnncodec"),
+        ({"flags": 2}, "byte 5: flags=2 is unknown here; a newer version"),
+        ({"colour": 2}, "byte 6: colour=2 is unknown here; a newer version"),
+        ({"width": 0}, "byte 8: width=0"),
+        ({"iterations": 0}, "byte 7: iterations=0"),
+        ({"width": 1 << 31, "height": 1 << 31}, "byte 8: 2147483648x2147483648 pixels"),
+        ({"icc": b"abc", "icc_length": 0}, r"byte 38: colour profile of 0 bytes: expected 1\.\."),
+        ({"icc": b"abc", "icc_length": 1 << 31}, "byte 38: colour profile of 2147483648 bytes"),
+        ({"icc": b"abc", "icc_length": 2}, "byte 38: the colour profile is damaged"),
+    ],
+)
+def test_forged_headers(change: dict[str, int], message: str) -> None:
+    data = Forged(**{"width": 20, "height": 20, "iterations": 3, **change}).pack()
+    with pytest.raises(BitstreamError, match=message):
+        unpack(data[: required_size(data)])
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", b"G", b"\xff\xd8\xff\xe0"])
+def test_other_formats_are_recognised_by_their_first_bytes(data: bytes) -> None:
+    with pytest.raises(BitstreamError, match="byte 0: not an rnc file"):
+        required_size(data)
+
+
+def test_a_damaged_header() -> None:
+    data = bytearray(Header(width=9, height=9, iterations=1, fingerprint=bytes(16)).pack())
+    data[20] ^= 1
+    with pytest.raises(BitstreamError, match="byte 34: the header is damaged"):
+        required_size(data)
