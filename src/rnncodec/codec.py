@@ -41,7 +41,7 @@ class Codec:
         """
         height, width = image.shape[:2]
         bits = BITS * blocks(height) * blocks(width)
-        x = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
+        x = torch.tensor(image, device=self.device).permute(2, 0, 1)[None]
         padded = pad_to(from_uint8(x), BLOCK)
         with torch.inference_mode(), autocast(self.device):
             steps = unroll(self.network, padded, iterations=self.network.iterations)

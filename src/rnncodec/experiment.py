@@ -8,7 +8,10 @@ import json
 import logging
 import os
 import signal
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,14 +85,12 @@ def run(cfg: DictConfig) -> float:
         RNNCodecError: something the caller can put right, in one sentence.
     """
     files = RunFiles(Path(cfg.run_dir))
-    loggers = make_loggers(cfg, files)
-    try:
-        if not files.model.exists():
-            fit_codec(cfg, files, loggers)
-        if not (files.evaluation / "summary.json").exists():
-            evaluate_codec(cfg, files, loggers)
-    finally:
-        wandb_logger.finish()
+    phases = {fit_codec: files.model, evaluate_codec: files.evaluation / "summary.json"}
+    to_do = [phase for phase, result in phases.items() if not result.exists()]
+    if to_do:
+        with quiet_lightning(), run_loggers(cfg, files) as loggers:
+            for phase in to_do:
+                phase(cfg, files, loggers)
     return report(files)
 
 
@@ -109,15 +110,12 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
         precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
         default_root_dir=str(files.folder),
     )
-    for logger in loggers:
-        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
-    with quiet_warnings():
-        resume = str(files.last) if files.last.exists() else None
-        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
-        if interrupt.requested:
-            stop_as_asked(files, trainer.global_step)
-        if selection.step != trainer.global_step:
-            trainer.validate(module, datamodule=data, verbose=False)
+    resume = str(files.last) if files.last.exists() else None
+    trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+    if interrupt.requested:
+        stop_as_asked(files, trainer.global_step)
+    if selection.step != trainer.global_step:
+        trainer.validate(module, datamodule=data, verbose=False)
     export(cfg, files)
 
 
@@ -137,13 +135,14 @@ def callbacks(cfg: DictConfig, files: RunFiles, selection: Selection) -> list[Ca
     averaged weights out again.
     """
     average = [] if cfg.optim.ema is None else [EMAWeightAveraging(decay=cfg.optim.ema)]
+    bar = [TrainingProgress()] if cfg.trainer.enable_progress_bar else []
     return [
         LearningRate(build(cfg.optim.schedule)),
         selection,
         *average,
         LastCheckpoint(files.last, every=cfg.checkpoint_every),
         Throughput(every=cfg.trainer.log_every_n_steps),
-        TrainingProgress(),
+        *bar,
     ]
 
 
@@ -188,10 +187,17 @@ def build(node: Any, **more: Any) -> Any:
         raise
 
 
-def make_loggers(cfg: DictConfig, files: RunFiles) -> list[Logger]:
-    """The run's CSV files, and what ``logger=`` names."""
-    csv = CSVLogger(save_dir=str(files.folder), name="csv")
-    return [csv, build(cfg.logger)] if cfg.logger else [csv]
+@contextmanager
+def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
+    """The run's CSV files and what ``logger=`` names, closed at the end whatever happens."""
+    csv = CSVLogger(save_dir=str(files.folder), name="csv", flush_logs_every_n_steps=1)
+    try:
+        loggers = [csv, build(cfg.logger)] if cfg.logger else [csv]
+        for logger in loggers:
+            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+        yield loggers
+    finally:
+        wandb_logger.finish()
 
 
 def keep_apart(data: Any, cfg: DictConfig) -> None:
@@ -221,16 +227,25 @@ def resolve_precision(asked: str | int | None, accelerator: str) -> str | int | 
     return "bf16-mixed" if precision.gains_from_bf16("cuda" if cuda else "cpu") else "32-true"
 
 
-def quiet_warnings() -> warnings.catch_warnings[None]:
-    """Silence advice of Lightning that does not apply here; our own warnings stay."""
-    context = warnings.catch_warnings()
-    warnings.filterwarnings("ignore", module="lightning.*")
-    return context
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence Lightning's news and advice (more loader workers, ...); our own words stay."""
+    talkative = logging.getLogger("lightning.pytorch")
+    level = talkative.level
+    talkative.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            warnings.filterwarnings("ignore", message=r".*LeafSpec.* is deprecated")
+            yield
+    finally:
+        talkative.setLevel(level)
 
 
 def stop_as_asked(files: RunFiles, step: int) -> None:
     """End the process as Ctrl-C does, after saying how to go on."""
     log.warning("interrupted after step %d; repeat the command to go on from %s", step, files.last)
     wandb_logger.finish()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGINT)

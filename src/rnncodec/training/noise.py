@@ -47,4 +47,5 @@ def mix(z: Tensor) -> Tensor:
 
 def shift_right(z: Tensor, bits: int) -> Tensor:
     """Logical shift of 64-bit numbers (the one of int64 tensors repeats the sign)."""
-    return (z >> bits) & (2 ** (64 - bits) - 1)
+    shifted: Tensor = (z >> bits) & (2 ** (64 - bits) - 1)
+    return shifted

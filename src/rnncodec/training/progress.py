@@ -8,6 +8,8 @@ from lightning.pytorch.callbacks import RichProgressBar
 
 from rnncodec.training.callbacks import timers_of
 
+SHORT = {"train/images_per_second": "img/s", "val/score": "score"}
+
 
 class TrainingProgress(RichProgressBar):
     """Rich progress bar that knows the budget: the steps of ``max_steps``, the time left.
@@ -22,12 +24,16 @@ class TrainingProgress(RichProgressBar):
         steps = self.trainer.max_steps
         return steps if steps > 0 else float("inf")
 
+    def _get_train_description(self, current_epoch: int) -> str:
+        """Training has no epochs: the crops are drawn without end."""
+        return "training"
+
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
         """The logged figures under short names, and the time left."""
         shown: dict[str, Any] = {
-            name.rpartition("/")[2]: value
+            SHORT.get(name, name.rpartition("_")[2]): value
             for name, value in super().get_metrics(trainer, pl_module).items()
             if name != "v_num"
         }

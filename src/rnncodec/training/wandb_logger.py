@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from rnncodec.errors import ConfigError
 
-MODES = ("online", "offline", "disabled")
+MODES = {"online", "offline", "disabled"}
 
 
 def wandb_logger(
@@ -32,21 +32,22 @@ def wandb_logger(
     """
     chosen = mode or os.environ.get("WANDB_MODE") or "offline"
     if chosen not in MODES:
-        raise ConfigError(f"logger.mode={chosen}: choose one of {', '.join(MODES)}")
+        raise ConfigError(f"logger.mode={chosen}: choose one of {', '.join(sorted(MODES))}")
     folder = Path(save_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    settings = wandb.Settings(
-        root_dir=str(folder), console="off", silent=True, x_disable_stats=False
-    )
-    return WandbLogger(
-        save_dir=str(folder),
+    run = wandb.init(
+        dir=str(folder),
         project=project,
         name=folder.name,
         id=hashlib.sha256(str(folder).encode()).hexdigest()[:16],
-        mode=chosen,
-        settings=settings,
+        resume="allow",
+        mode=chosen,  # type: ignore[arg-type]  # checked above
+        settings=wandb.Settings(console="off", silent=True),
         **arguments,
     )
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return WandbLogger(experiment=run)
 
 
 def log_evaluation(logger: WandbLogger, summary: dict[str, Any], folder: Path) -> None:
