@@ -57,6 +57,10 @@ def settings(photographs: Path, *more: str) -> list[str]:
     return [*SMALL, *roots, *more]
 
 
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def run(folder: Path, overrides: list[str]) -> float:
     experiment.register_resolvers()
     with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
@@ -73,7 +77,7 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     )  # fmt: skip
     score = run(tmp_path, overrides)
     assert 5 < score < 60, "PSNR in dB: the images are too small for MS-SSIM"
-    rows = list(csv.DictReader((tmp_path / "evaluation/rd.csv").open()))
+    rows = table(tmp_path / "evaluation/rd.csv")
     assert [row["iteration"] for row in rows] == ["1", "2", "1", "2"]
     assert float(rows[1]["bpp"]) == 0.25, "nominal rate: 2/8"
     summary = json.loads((tmp_path / "evaluation/summary.json").read_text())
@@ -81,7 +85,7 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     for name in ("rd.png", "reconstructions.png"):
         with Image.open(tmp_path / "evaluation" / name) as picture:
             assert picture.width > 300
-    metrics = list(csv.DictReader((tmp_path / "csv/version_0/metrics.csv").open()))
+    metrics = table(tmp_path / "csv/version_0/metrics.csv")
     logged = set(metrics[0])
     assert {"train/loss_t01", "train/loss_t02", "train/learning_rate", "val/score"} <= logged
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}

@@ -19,7 +19,7 @@ def run_name(name: str | None, overrides: Sequence[str]) -> str:
         >>> run_name("mine", ["name=mine"]), run_name(None, [])
         ('mine', 'default')
         >>> run_name(None, ["data.root=../photos"])
-        'data.root=..-photos-4b57f24c'
+        'data.root=..-photos-4c08b94e'
     """
     wanted = sorted(override for override in overrides if not override.startswith("name="))
     exact = name or ",".join(wanted) or "default"
