@@ -3,10 +3,12 @@
 from rnncodec.entropy.integer import IntegerModel, quantize
 from rnncodec.entropy.lookup import model_class
 from rnncodec.entropy.model import EntropyModel, bits_per_bit
+from rnncodec.entropy.wavefront import Wavefront
 
 __all__ = [
     "EntropyModel",
     "IntegerModel",
+    "Wavefront",
     "bits_per_bit",
     "model_class",
     "quantize",
