@@ -1,1 +1,15 @@
-"""Entropy models of the codes (paper section 5)."""
+"""Entropy models of the codes (paper section 5): floats to train, integers to code with."""
+
+from rnncodec.entropy.integer import IntegerModel, quantize
+from rnncodec.entropy.lookup import model_class
+from rnncodec.entropy.model import EntropyModel, bits_per_bit
+from rnncodec.entropy.wavefront import Wavefront
+
+__all__ = [
+    "EntropyModel",
+    "IntegerModel",
+    "Wavefront",
+    "bits_per_bit",
+    "model_class",
+    "quantize",
+]

@@ -1,0 +1,245 @@
+"""The entropy model in integers: the same probabilities on every machine, bit for bit.
+
+All numbers are integers times a power of two, held in floats. Every partial sum stays below 2^24
+units, which is checked on the actual weights, so float32 adds without rounding, in any order, on
+any number of threads, with or without fused multiply-add. Only matrix products and elementwise
+operations occur; no convolution, whose algorithm might transform its input.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncodec.entropy import fixed_point as fp
+from rnncodec.entropy import planes as pl
+from rnncodec.entropy.integer_layer import TYPES, IntegerLayer, check_layer, stored
+from rnncodec.entropy.layers import Layer
+from rnncodec.entropy.lookup import model_class
+from rnncodec.entropy.model import EntropyModel
+from rnncodec.errors import DataError, ModelError
+
+Config = Mapping[str, Any]
+Codes = Tensor  # uint8 (B, T, h, w, 32) of 0 and 1
+
+
+class Field:
+    """The planes of one pass over codes of T iterations and B images of one size."""
+
+    def __init__(self, model: "IntegerModel", order: pl.Rows | pl.Diagonals, T: int, B: int):
+        def plane(channels: int, dtype: torch.dtype = torch.int8, *, slots: int = T) -> pl.Plane:
+            shape = (slots, B, order.height, order.width, channels)
+            return pl.Plane(shape, order.margin, dtype)
+
+        hidden = model.hidden
+        self.mask = plane(1)
+        self.mask.inside().fill_(1)
+        self.codes = plane(fp.BITS)
+        self.inputs = plane(hidden * (2 if model.remembers else 1))
+        self.h, self.cell = plane(hidden), plane(hidden, torch.int16)
+        if model.remembers:
+            self.past_a, self.past_b = plane(hidden), plane(fp.BITS)
+            # Slot t: what is known before iteration t; zero at first.
+            self.memory_h = plane(hidden, slots=T + 1)
+            self.memory_cell = plane(hidden, torch.int16, slots=T + 1)
+            self.state = plane(fp.BITS, slots=T + 1)
+
+    def write(self, view: Tensor, values: Tensor, lattice: pl.Lattice) -> None:
+        """Store values (t, B*positions, C), zeros outside the image."""
+        torch.mul(values.view(view.shape), self.mask.at(lattice), out=view)
+
+
+class IntegerModel:
+    """An entropy model for coding, on the CPU; made by `quantize` or read by `from_state`.
+
+    `dtype` chooses what holds the integers: float32, or float64 as a second, slower opinion. They
+    agree exactly.
+    """
+
+    def __init__(self, config: Config, tensors: Mapping[str, Tensor], dtype: torch.dtype):
+        self.config = dict(config)
+        self.tensors = dict(tensors)
+        self.dtype = dtype
+        self.iterations = int(config["iterations"])
+        self.hidden = int(config["hidden"])
+        specs = model_class(config["name"]).specs(self.iterations, self.hidden)
+        self.remembers = "memory" in specs
+        self._layers = {
+            name: IntegerLayer(spec, stored(tensors, name), dtype, self._result(name))
+            for name, spec in specs.items()
+        }
+        gate = fp.gate_table()
+        self._cell_tanh = (2 * gate.values - (1 << fp.GATE)).to(dtype)
+
+    def _result(self, name: str) -> torch.dtype:
+        """What a layer's table holds: planes keep activations small, the rest is computed on."""
+        planes = {"context", "prior", "past_a", "past_b", "recall_b"}
+        return {"logits": torch.int32}.get(name, torch.int8 if name in planes else self.dtype)
+
+    @classmethod
+    def from_state(
+        cls, config: Config, tensors: Mapping[str, Tensor], *, dtype: torch.dtype = torch.float32
+    ) -> "IntegerModel":
+        """Build from a model file's plain config and integer tensors; trusts neither.
+
+        Raises ModelError if the config names no entropy model, a tensor is missing, superfluous,
+        of another shape or type, or the sums of a layer could exceed 2^24.
+        """
+        _check_config(config)
+        specs = model_class(config["name"]).specs(config["iterations"], config["hidden"])
+        expected = {f"{name}.{part}" for name in specs for part in TYPES}
+        if expected != set(tensors):
+            raise ModelError(
+                f"entropy={config['name']}: expected the tensors {sorted(expected)}, "
+                f"got {sorted(tensors)}; the model file is damaged or of another version"
+            )
+        for name, spec in specs.items():
+            check_layer(name, spec, stored(tensors, name))
+        return cls(config, tensors, dtype)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Config of plain types, and integer tensors, as `from_state` takes them."""
+        return dict(self.config), dict(self.tensors)
+
+    def probabilities(self, codes: Codes) -> Tensor:
+        """P(bit = 1) in 1/65536, int32 in 1..65535, of known codes, both (B, T, h, w, 32).
+
+        T may be a prefix of the model's iterations. Raises DataError on anything else.
+        """
+        self.check_codes(codes)
+        B, T, height, width, _ = codes.shape
+        out = torch.empty(T, B, height, width, fp.BITS, dtype=torch.int32, device="cpu")
+        order = pl.Rows(height, width)
+        with exact_arithmetic():
+            field = Field(self, order, T, B)
+            field.codes.inside().copy_(codes.transpose(0, 1)).mul_(2).sub_(1)
+            field.codes.data.mul_(field.mask.data)
+            self.remember(field, order, 0, T - 1)
+            for y in range(height):
+                row = self.predict(field, order.row(y, 0, T))
+                out[:, :, y] = row.view(T, B, width, fp.BITS)
+        return out.transpose(0, 1)
+
+    def check_codes(self, codes: Codes) -> None:
+        """Raise DataError unless codes are uint8 (B, T, h, w, 32) of 0 and 1, T <= iterations."""
+        fits = codes.dim() == 5 and codes.shape[-1] == fp.BITS and min(codes.shape) > 0
+        fits = fits and codes.dtype == torch.uint8 and codes.shape[1] <= self.iterations
+        if not fits or int(codes.max()) > 1:
+            raise DataError(
+                f"codes of shape {tuple(codes.shape)} and {codes.dtype}: expected uint8 "
+                f"(B, T <= {self.iterations}, h, w, {fp.BITS}) of 0 and 1; encode them with the "
+                "codec this model belongs to"
+            )
+
+    def predict(self, field: Field, at: pl.Lattice) -> Tensor:
+        """Probabilities (t, B*positions, 32) at a lattice; keeps the line LSTM's state there."""
+        inputs = field.inputs.at(at)
+        codes = (field.codes.at(at, pl.THREE_ROWS_ABOVE), field.codes.at(at, pl.THREE_BEFORE))
+        context = self._apply("context", at, *codes)
+        field.write(inputs[..., : self.hidden], context, at)
+        if self.remembers:
+            prior = self._apply("prior", at, field.state.at(at, pl.AROUND))
+            field.write(inputs[..., self.hidden :], prior, at)
+        line = (field.inputs.at(at, pl.ONE_BEFORE_AND_HERE), field.h.at(at, pl.THREE_ABOVE))
+        gates = self._apply("line", at, *line)
+        h, cell = self._lstm(gates, field.cell.at(at, pl.ABOVE))
+        field.write(field.h.at(at), h.to(torch.int8), at)
+        field.write(field.cell.at(at), cell.to(torch.int16), at)
+        return self._then("logits", at, self._then("output", at, h))
+
+    def remember(self, field: Field, order: pl.Rows, t0: int, t1: int) -> None:
+        """Bring the memory from before t0 to before t1, all positions; the codes are known."""
+        if not self.remembers:
+            return
+        rows = [order.row(y, t0, t1) for y in range(order.height)] if t1 > t0 else []
+        for row in rows:
+            self.read_codes(field, row)
+        for row in rows:
+            self.read_past(field, row)
+        for t in range(t0, t1):
+            self.update_memory(field, order.everything(t))
+
+    def read_codes(self, field: Field, at: pl.Lattice) -> None:
+        """First layer of the memory's input, from known codes within radius 1."""
+        past = self._apply("past_a", at, field.codes.at(at, pl.AROUND))
+        field.write(field.past_a.at(at), past, at)
+
+    def read_past(self, field: Field, at: pl.Lattice) -> None:
+        """Second layer of the memory's input, from the first within radius 1."""
+        past = self._apply("past_b", at, field.past_a.at(at, pl.AROUND))
+        field.write(field.past_b.at(at), past, at)
+
+    def update_memory(self, field: Field, at: pl.Lattice) -> None:
+        """The LSTM over iterations: reads slot t, writes slot t + 1. Its weights are shared."""
+        shape = (1, -1)
+        x = pl.gather(self.dtype, field.past_b.at(at), field.memory_h.at(at))
+        gates = self._layers["memory"](x.view(*shape, x.shape[-1]), 0, 1)
+        h, cell = self._lstm(gates, field.memory_cell.at(at))
+        field.write(field.memory_h.at(at, slot=1), h.to(torch.int8), at)
+        field.write(field.memory_cell.at(at, slot=1), cell.to(torch.int16), at)
+        state = self._layers["recall_b"](self._layers["recall_a"](h, 0, 1), 0, 1)
+        field.write(field.state.at(at, slot=1), state, at)
+
+    def _apply(self, name: str, at: pl.Lattice, *views: Tensor) -> Tensor:
+        return self._layers[name](pl.gather(self.dtype, *views), at.t0, at.t1)
+
+    def _then(self, name: str, at: pl.Lattice, x: Tensor) -> Tensor:
+        return self._layers[name](x, at.t0, at.t1)
+
+    def _lstm(self, gates: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """`layers.lstm` in integers: gates and cells in 2^-10, h in 2^-7; sums below 2^24."""
+        f, i, o, s = gates.chunk(4, dim=-1)
+        candidate = s * 2 - 2**fp.GATE
+        cell = f * before.reshape(f.shape) + i * candidate
+        cell = cell.mul_(2.0**-fp.GATE).add_(0.5).floor_().clamp_(-fp.MAX_CELL, fp.MAX_CELL)
+        half = len(self._cell_tanh) // 2
+        index = (cell * 2.0 ** (1 + 7 - fp.CELL)).add_(half + 0.5).clamp_(0, 2 * half - 1).long()
+        tanh = self._cell_tanh.index_select(0, index.view(-1)).view(cell.shape)
+        h = tanh.mul_(o).mul_(2.0 ** (fp.ACTIVATION - fp.GATE - fp.GATE)).add_(0.5).floor_()
+        return h.clamp_(-fp.MAX_ACTIVATION, fp.MAX_ACTIVATION), cell
+
+
+@contextmanager
+def exact_arithmetic() -> Iterator[None]:
+    """No gradients; no autocast, which would compute in bfloat16; one thread.
+
+    A step of the wavefront takes about a millisecond. A second thread saves a quarter of it on an
+    idle machine, but waiting for each other on a busy one has been seen to cost ten times as much.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def quantize(model: EntropyModel, *, dtype: torch.dtype = torch.float32) -> IntegerModel:
+    """Round a trained model to integers: `model(codes, exact=True)` to the last bit.
+
+    Raises ModelError if a sum could exceed 2^24 (train with weight decay), or if there is
+    nothing to code with (entropy=none).
+    """
+    if not model.layers:
+        raise ModelError(f"entropy={model.name} writes raw bits: it has nothing to quantise")
+    tensors = {}
+    for name, layer in model.layers.items():
+        assert isinstance(layer, Layer)
+        if not bool(torch.isfinite(layer.weight).all() & torch.isfinite(layer.bias).all()):
+            raise ModelError(f"{name}: a weight is not finite: training diverged; train again")
+        for part, tensor in zip(TYPES, layer.integers(), strict=True):
+            tensors[f"{name}.{part}"] = tensor.cpu().to(TYPES[part]).contiguous()
+    return IntegerModel.from_state(model.config, tensors, dtype=dtype)
+
+
+def _check_config(config: Config) -> None:
+    for key in ("iterations", "hidden"):
+        value = config.get(key)
+        if type(value) is not int or not 1 <= value <= 1024:
+            raise ModelError(
+                f"entropy model: {key}={value!r}: expected a whole number from 1 to 1024; "
+                "the model file is damaged"
+            )

@@ -1,0 +1,71 @@
+"""The contract of an entropy model: codes in, the logit of every bit out."""
+
+import math
+
+from torch import Tensor, nn
+
+from rnncodec.entropy import fixed_point as fp
+from rnncodec.entropy.layers import Layer, LayerSpec
+from rnncodec.errors import ConfigError, DataError
+
+
+class EntropyModel(nn.Module):
+    """P(bit = +1) from the bits coded before it: earlier iterations and positions.
+
+    A model is its layers (`specs`), its float forward pass, and nothing else: coding rebuilds the
+    same network in integers from the layers (`rnncodec.entropy.quantize`).
+    """
+
+    def __init__(self, iterations: int = 16, hidden: int = 64):
+        super().__init__()
+        if iterations < 1 or hidden < 1:
+            raise ConfigError(
+                f"entropy={self.name}: iterations={iterations}, hidden={hidden}: "
+                "expected at least 1; raise them"
+            )
+        self.iterations = iterations
+        self.hidden = hidden
+        self.layers = nn.ModuleDict(
+            {name: Layer(spec) for name, spec in self.specs(iterations, hidden).items()}
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the model's file: `entropy=` in a configuration, `name` in a model file."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def config(self) -> dict[str, str | int]:
+        """What a model file must say to rebuild this model: plain types."""
+        return {"name": self.name, "iterations": self.iterations, "hidden": self.hidden}
+
+    @classmethod
+    def specs(cls, iterations: int, hidden: int) -> dict[str, LayerSpec]:
+        """The layers by name."""
+        raise NotImplementedError
+
+    def forward(self, codes: Tensor, *, exact: bool = False) -> Tensor:
+        """Logits (B, T, 32, h, w) of codes of that shape in {-1, +1}; T may be a prefix.
+
+        `exact` computes what will be coded with: rounded weights, tables instead of functions; its
+        gradient is that of the smooth network (straight through). Raises DataError on a shape
+        that is not this model's.
+        """
+        raise NotImplementedError
+
+    def _check(self, codes: Tensor) -> None:
+        if codes.dim() != 5 or codes.shape[2] != fp.BITS or codes.shape[1] > self.iterations:
+            raise DataError(
+                f"codes of shape {tuple(codes.shape)}: expected (B, T <= {self.iterations}, "
+                f"{fp.BITS}, h, w); encode them with the codec this model belongs to"
+            )
+
+
+def bits_per_bit(logits: Tensor, codes: Tensor) -> Tensor:
+    """Mean cross-entropy in bits per coded bit, a scalar: 1 means that nothing was learned.
+
+    >>> import torch
+    >>> bits_per_bit(torch.zeros(2, 3), torch.ones(2, 3)).item()
+    1.0
+    """
+    return nn.functional.softplus(-codes * logits).mean() / math.log(2)
