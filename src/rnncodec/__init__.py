@@ -11,6 +11,8 @@ W   width in pixels (of the feature map at hand)
 === ==========================================================
 """
 
+from typing import TYPE_CHECKING, Any
+
 from rnncodec.bitstream import truncate
 from rnncodec.errors import (
     BitstreamError,
@@ -18,17 +20,33 @@ from rnncodec.errors import (
     DataError,
     ModelError,
     RNNCodecError,
+    RNNCodecWarning,
     StorageError,
 )
 from rnncodec.version import __version__
 
+if TYPE_CHECKING:
+    from rnncodec.codec import Codec, load
+
 __all__ = [
     "BitstreamError",
+    "Codec",
     "ConfigError",
     "DataError",
     "ModelError",
     "RNNCodecError",
+    "RNNCodecWarning",
     "StorageError",
     "__version__",
+    "load",
     "truncate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``Codec`` and ``load`` on first use: importing the package alone loads no torch."""
+    if name in ("Codec", "load"):
+        from rnncodec import codec
+
+        return getattr(codec, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,53 +1,316 @@
-"""The codec as its users see it: images in, images out."""
+"""The codec as its users see it: images in, bytes out, and back."""
 
-from collections.abc import Iterator
+import dataclasses
+import io
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
-from rnncodec.geometry import BLOCK, blocks, pad_to
-from rnncodec.model_file import load_network
-from rnncodec.network import BITS, Network
-from rnncodec.pixels import from_uint8, to_uint8
-from rnncodec.precision import autocast
-from rnncodec.unroll import unroll
+from rnncodec import entropy_coding, model_file
+from rnncodec.bitstream import (
+    Codes,
+    End,
+    Header,
+    Iteration,
+    NeedData,
+    Reader,
+    Segment,
+    info,
+    parse,
+    write,
+)
+from rnncodec.data.images import Pixels
+from rnncodec.entropy_coding import CodeReader
+from rnncodec.errors import ConfigError, ModelError, RNNCodecWarning
+from rnncodec.geometry import BLOCK
+from rnncodec.goals import Goal, first_reaching
+from rnncodec.model_file import Model
+from rnncodec.pictures import Picture, from_image, to_image
+from rnncodec.transform import Painter, Transform
 
-Image = NDArray[np.uint8]
+AnyImage = Image.Image | NDArray[np.uint8]
+CHUNK = 1 << 16
+TILE = 1024
+"""Side of the tiles that large images are cut into, in pixels."""
+UNTILED_PIXELS = 2**22
+"""Up to this many pixels (4 Mpixel) an image is coded in one piece unless told otherwise."""
 
 
 class Codec:
-    """A trained network, ready to code images of any size.
+    """A trained model, ready to code images of any size.
+
+    Encoding runs the network once and stops when a target is reached; any prefix of the bytes
+    decodes. The same codes give the same bytes on every machine, and the bytes give back the same
+    codes; pixels agree to rounding.
 
     Args:
-        network: the network; it is put into inference mode.
-        device: where it runs.
+        model: network and entropy model.
+        device: where the network runs; the entropy model always runs on the CPU.
+
+    Examples:
+        >>> from rnncodec.cells.gru import GRU
+        >>> from rnncodec.network import Network
+        >>> from rnncodec.recon.additive import Additive
+        >>> codec = Codec(Model(Network(GRU, Additive, width=0.125, iterations=4)))
+        >>> data = codec.encode(Image.new("RGB", (40, 30)))
+        >>> codec.decode(data).size, codec.decode(data, iterations=1).mode
+        ((40, 30), 'RGB')
     """
 
-    def __init__(self, network: Network, *, device: torch.device | str = "cpu") -> None:
-        self.device = torch.device(device)
-        self.network = network.eval().requires_grad_(False).to(self.device)
+    def __init__(self, model: Model, *, device: torch.device | str = "cpu") -> None:
+        self.model = model
+        self.transform = Transform(model.network, torch.device(device))
 
-    def reconstructions(self, image: Image) -> Iterator[tuple[float, Image]]:
-        """Code an image, iteration by iteration.
+    @property
+    def iterations(self) -> int:
+        """The most iterations this model codes with."""
+        return self.model.network.iterations
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """16 bytes that name the model in every file it writes."""
+        return self.model.fingerprint()
+
+    def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
+        """Write the model file; see :func:`rnncodec.model_file.save`."""
+        model_file.save(path, self.model, dtype=dtype)
+
+    def encode(
+        self,
+        image: AnyImage,
+        *,
+        iterations: int | None = None,
+        bpp: float | None = None,
+        ms_ssim: float | None = None,
+        psnr: float | None = None,
+        tile: int | None = None,
+    ) -> bytes:
+        """Compress one image; at most one of the four targets may be given.
 
         Args:
-            image: uint8 (H, W, 3), any size.
+            image: a Pillow image (for what becomes of alpha, profiles, ... see
+                :func:`rnncodec.pictures.from_image`) or uint8 (H, W, 3).
+            iterations: how many; default: all.
+            bpp: as many iterations as fit in ``bpp * W * H / 8`` bytes, header included.
+            ms_ssim: stop at the first iteration whose MS-SSIM is at least this.
+            psnr: the same for PSNR over RGB, in dB.
+            tile: side of independently coded tiles in pixels, a multiple of 16; 0: one piece;
+                default: 1024 for images over 4 Mpixel.
 
-        Yields:
-            nominal bits per pixel so far (32 per 16x16 block, padding included), and the 8-bit
-            reconstruction, uint8 (H, W, 3).
+        Returns:
+            The file.
+
+        Raises:
+            ConfigError: more than one target, or one out of range.
+            DataError: no pixels; MS-SSIM asked of an image under 176 pixels.
+
+        Warns:
+            RNNCodecWarning: a target cannot be reached (the best reachable is used); something
+                of the image cannot be kept.
         """
-        height, width = image.shape[:2]
-        bits = BITS * blocks(height) * blocks(width)
-        x = torch.tensor(image, device=self.device).permute(2, 0, 1)[None]
-        padded = pad_to(from_uint8(x), BLOCK)
-        with torch.inference_mode(), autocast(self.device):
-            steps = unroll(self.network, padded, iterations=self.network.iterations)
-            for t, step in enumerate(steps, start=1):
-                picture = to_uint8(step.x_hat[0, :, :height, :width])
-                yield t * bits / (height * width), picture.permute(1, 2, 0).cpu().numpy()
+        targets = {"iterations": iterations, "bpp": bpp, "ms_ssim": ms_ssim, "psnr": psnr}
+        return self.encode_all([image], tile=tile, **targets)[0]  # type: ignore[arg-type]
+
+    def encode_all(
+        self,
+        images: Sequence[AnyImage],
+        *,
+        iterations: int | None = None,
+        bpp: float | None = None,
+        ms_ssim: float | None = None,
+        psnr: float | None = None,
+        tile: int | None = None,
+    ) -> list[bytes]:
+        """Compress images of one size together, which is faster; see :meth:`encode`."""
+        goal = quality_goal(ms_ssim, psnr)
+        if sum(target is not None for target in (iterations, bpp, goal)) > 1:
+            raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
+        pictures = [from_image(image) for image in images]
+        for note in {note for picture in pictures for note in picture.notes}:
+            warnings.warn(note, RNNCodecWarning, stacklevel=3)
+        most = self._checked(iterations)
+        headers = [self._header(picture, most, tile) for picture in pictures]
+        if bpp is not None:
+            return self._encode_to_rate(pictures, headers, bpp)
+        pixels = np.stack([picture.pixels for picture in pictures])
+        codes, scores = self.transform.analyse(pixels, headers[0], goal)
+        files = []
+        for k, header in enumerate(headers):
+            used = len(codes[k])
+            if goal is not None and scores is not None:
+                used, reached = first_reaching(scores[k], goal.target)
+                if not reached:
+                    warn_unreached(f"{goal.metric}={goal.target:g}", f"{scores[k].max():.4g}")
+            files.append(self._write(header, codes[k, :used]))
+        return files
+
+    def decode(
+        self, data: bytes, *, iterations: int | None = None, max_pixels: float | None = None
+    ) -> Image.Image:
+        """Decompress a file, or any prefix of one that holds at least one iteration.
+
+        Args:
+            data: the file.
+            iterations: use only the first so many, which takes that share of the time.
+            max_pixels: refuse larger images; default: Pillow's own limit.
+
+        Raises:
+            BitstreamError: damaged, hostile, or of another format.
+            ModelError: written with another model; both fingerprints are named.
+            ConfigError: more iterations than the file has.
+
+        Warns:
+            RNNCodecWarning: the file stops inside an iteration, which is not used.
+        """
+        header, segments = self._open(data, iterations, max_pixels)
+        codes = CodeReader(self.model.entropy, header, len(segments)).read(segments)
+        pixels = Painter(self.transform, header, len(segments)).paint(codes)
+        return to_image(pixels, header.colour, header.icc_profile)
+
+    def decode_progressive(
+        self,
+        source: bytes | BinaryIO | Iterable[bytes],
+        *,
+        max_pixels: float | None = None,
+    ) -> Iterator[Image.Image]:
+        """Yield the image after each iteration, as soon as its bytes have arrived.
+
+        Args:
+            source: the file, an open binary file or socket file, or pieces of any size.
+            max_pixels: refuse larger images; default: Pillow's own limit.
+
+        Raises:
+            BitstreamError, ModelError: as :meth:`decode`, when the damage is reached.
+        """
+        for header, pixels in self._progress(source, max_pixels):
+            yield to_image(pixels, header.colour, header.icc_profile)
+
+    def encode_codes(self, image: AnyImage, *, iterations: int | None = None) -> Codes:
+        """The bits of an image before entropy coding: uint8 (T, H/16, W/16, 32), 1 for +1."""
+        picture = from_image(image)
+        header = self._header(picture, self._checked(iterations), None)
+        codes, _ = self.transform.analyse(picture.pixels[None], header, None)
+        first: Codes = codes[0]
+        return first
+
+    def decode_codes(self, data: bytes, *, max_pixels: float | None = None) -> Codes:
+        """The bits of a file: uint8 (T, H/16, W/16, 32), 1 for +1; exact on every machine."""
+        header, segments = self._open(data, None, max_pixels)
+        return CodeReader(self.model.entropy, header, len(segments)).read(segments)
+
+    def reconstructions(self, image: Pixels) -> Iterator[tuple[float, Pixels]]:
+        """Through a whole file: (bpp of the file cut here, uint8 (H, W, 3)) per iteration."""
+        data = self.encode(image)
+        pictures = (pixels for _, pixels in self._progress(data, None))
+        yield from zip(info(data).bpp, pictures, strict=True)
+
+    def _checked(self, iterations: int | None) -> int:
+        if iterations is None:
+            return self.iterations
+        if not 1 <= iterations <= self.iterations:
+            raise ConfigError(
+                f"iterations={iterations}: this model was trained for 1..{self.iterations}"
+            )
+        return iterations
+
+    def _header(self, picture: Picture, iterations: int, tile: int | None) -> Header:
+        height, width, _ = picture.pixels.shape
+        if tile is None:
+            tile = TILE if height * width > UNTILED_PIXELS else 0
+        if tile < 0 or tile % BLOCK:
+            raise ConfigError(f"tile={tile}: expected a multiple of {BLOCK}, or 0 for one piece")
+        return Header(
+            width=width,
+            height=height,
+            iterations=iterations,
+            fingerprint=self.fingerprint,
+            colour=picture.colour,
+            tile=tile,
+            icc_profile=picture.icc_profile,
+        )
+
+    def _encode_to_rate(
+        self, pictures: list[Picture], headers: list[Header], bpp: float
+    ) -> list[bytes]:
+        if not 0 < bpp < float("inf"):
+            raise ConfigError(f"bpp={bpp}: expected a positive number")
+        return [self._fit(p, header, bpp) for p, header in zip(pictures, headers, strict=True)]
+
+    def _fit(self, picture: Picture, header: Header, bpp: float) -> bytes:
+        """The longest file within a rate; runs few iterations more than it needs."""
+        pixels = header.width * header.height
+        used = max(1, min(header.iterations, int(bpp * pixels / 8) // header.raw_size))
+        while True:
+            trial = with_iterations(header, used)
+            codes = self.transform.analyse(picture.pixels[None], trial, None)[0][0]
+            found = info(self._write(trial, codes))
+            if found.bpp[-1] > bpp or used == header.iterations:
+                break
+            # Entropy coding left room: go on to where iterations at the price of the last one
+            # would fill it.
+            price = 8 * found.segment_bytes[-1] / pixels
+            used = min(header.iterations, used + 1 + int((bpp - found.bpp[-1]) / price))
+        fitting = sum(rate <= bpp for rate in found.bpp)
+        if fitting == 0:
+            warn_unreached(f"bpp={bpp:g}", f"{found.bpp[0]:.3f}")
+        return self._write(header, codes[: max(1, fitting)])
+
+    def _write(self, header: Header, codes: Codes) -> bytes:
+        header = with_iterations(header, len(codes))
+        coded: Sequence[list[bytes] | None] = [None] * len(codes)
+        if self.model.entropy is not None:
+            coded = entropy_coding.payloads(self.model.entropy, codes, header)
+        return write(header, map(Iteration, codes, coded))
+
+    def _open(
+        self, data: bytes, iterations: int | None, max_pixels: float | None
+    ) -> tuple[Header, Sequence[Segment]]:
+        header, segments, truncated = parse(data, max_pixels=max_pixels)
+        self._check(header)
+        if truncated:
+            warnings.warn(
+                f"the file is cut: {len(segments)} of its {header.iterations} iterations are used",
+                RNNCodecWarning,
+                stacklevel=3,
+            )
+        if iterations is None:
+            return header, segments
+        if not 1 <= iterations <= len(segments):
+            raise ConfigError(f"iterations={iterations}: this file has 1..{len(segments)}")
+        return header, segments[:iterations]
+
+    def _check(self, header: Header) -> None:
+        if header.fingerprint != self.fingerprint:
+            raise ModelError(
+                f"the file was written with model {header.fingerprint.hex()}, this is model "
+                f"{self.fingerprint.hex()}; decode it with the model it was written with"
+            )
+        entropy_coding.check_iterations(header, self.iterations)
+
+    def _progress(
+        self, source: bytes | BinaryIO | Iterable[bytes], max_pixels: float | None
+    ) -> Iterator[tuple[Header, Pixels]]:
+        reader, header = Reader(max_pixels=max_pixels), None
+        pieces = chunks(source)
+        while not isinstance(event := reader.next_event(), End):
+            if isinstance(event, Header):
+                header = event
+                self._check(header)
+                codes = CodeReader(self.model.entropy, header, header.iterations)
+                painter = Painter(self.transform, header, header.iterations)
+            elif isinstance(event, Segment):
+                assert header is not None
+                yield header, painter.paint(codes.read([event]))
+            elif isinstance(event, NeedData):
+                piece = next(pieces, b"")
+                reader.feed(piece) if piece else reader.close()
 
 
 def load(path: str | Path, *, device: torch.device | str = "cpu") -> Codec:
@@ -56,4 +319,43 @@ def load(path: str | Path, *, device: torch.device | str = "cpu") -> Codec:
     Raises:
         ModelError: no such file, not a model file, damaged, or from a newer version.
     """
-    return Codec(load_network(path), device=device)
+    return Codec(model_file.load(path), device=device)
+
+
+def quality_goal(ms_ssim: float | None, psnr: float | None) -> Goal | None:
+    """The goal that was asked for, if any.
+
+    Raises:
+        ConfigError: both.
+    """
+    if ms_ssim is not None and psnr is not None:
+        raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
+    if ms_ssim is not None:
+        return Goal("ms_ssim", ms_ssim)
+    return None if psnr is None else Goal("psnr", psnr)
+
+
+def warn_unreached(target: str, best: str) -> None:
+    """Say that a target is out of reach and what was done instead."""
+    warnings.warn(
+        f"{target} cannot be reached with this model and image; the best reachable, {best}, is "
+        "used",
+        RNNCodecWarning,
+        stacklevel=4,
+    )
+
+
+def with_iterations(header: Header, iterations: int) -> Header:
+    """The same header for another number of iterations."""
+    return dataclasses.replace(header, iterations=iterations)
+
+
+def chunks(source: bytes | BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces of any source of bytes."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        source = io.BytesIO(source)
+    if hasattr(source, "read"):
+        # read1 returns what has arrived instead of waiting for a whole chunk
+        read = getattr(source, "read1", source.read)
+        return iter(lambda: read(CHUNK), b"")
+    return iter(source)

@@ -24,6 +24,10 @@ class StorageError(RNNCodecError):
     """A result could not be written (full disk, no permission); nothing half-written is left."""
 
 
+class RNNCodecWarning(UserWarning):
+    """Something was done otherwise than asked, and the result is still right."""
+
+
 class BitstreamError(RNNCodecError):
     """A compressed file that is damaged, hostile, or of another format; names the offset.
 

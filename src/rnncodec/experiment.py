@@ -124,7 +124,8 @@ def build_module(cfg: DictConfig) -> CodecModule:
     network = build(cfg.model)
     if cfg.init is not None:
         _, tensors = model_file.read(cfg.init)
-        model_file.load_weights(network, tensors, source=cfg.init)
+        weights = model_file.part(tensors, model_file.NETWORK)
+        model_file.load_weights(network, weights, source=cfg.init)
     return CodecModule(network, build(cfg.loss), build(cfg.optim.optimizer), seed=cfg.seed)
 
 
@@ -148,10 +149,12 @@ def callbacks(cfg: DictConfig, files: RunFiles, selection: Selection) -> list[Ca
 
 def export(cfg: DictConfig, files: RunFiles) -> None:
     """Write the best weights, with their score and the run's settings, as the run's model."""
-    description, _ = model_file.read(files.best)
-    notes = description["notes"] | {"settings": OmegaConf.to_container(cfg, resolve=True)}
-    notes["settings"].pop("run_dir")  # a path of this machine says nothing about the model
-    model_file.save_network(files.model, model_file.load_network(files.best), notes=notes)
+    best = model_file.load(files.best)
+    settings = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(settings, dict)
+    settings.pop("run_dir")  # a path of this machine says nothing about the model
+    best.notes["settings"] = settings
+    model_file.save(files.model, best)
 
 
 def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from rnncodec import similarity
 from rnncodec.errors import DataError
-from rnncodec.evaluation import similarity
 
 Metric: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
@@ -95,16 +95,10 @@ METRICS: dict[str, Metric] = {
 }
 """All metrics by name, in the order of the columns of rd.csv."""
 
-MIN_SIDE_MS_SSIM = 176
-"""MS-SSIM halves an image four times, rounding down, and needs a window of 11 after that.
-
-Wang's own code draws the line there too; "over 160" is the same rule without the rounding.
-"""
-
 MIN_SIDE = {
     "psnr_rgb": 1,
     "ssim": similarity.WINDOW,
-    "ms_ssim": MIN_SIDE_MS_SSIM,
+    "ms_ssim": similarity.MIN_SIDE,
     "psnr_hvs": TILE,
     "psnr_hvs_m": TILE,
 }

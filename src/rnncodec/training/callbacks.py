@@ -13,8 +13,8 @@ import torch
 from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from rnncodec import model_file
 from rnncodec.errors import DataError
-from rnncodec.model_file import save_network
 from rnncodec.training.codec_module import CodecModule, ValidationScores
 from rnncodec.training.schedule import WarmupCosine, progress
 
@@ -154,7 +154,7 @@ class Selection(Callback):
         """Write the best weights, once for all ranks."""
         if trainer.is_global_zero:
             notes = {"score": self.best, "step": trainer.global_step}
-            save_network(self.path, pl_module.network, notes=notes)
+            model_file.save(self.path, model_file.Model(pl_module.network, notes=notes))
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs to compare with."""

@@ -70,7 +70,7 @@ class CodecModule(L.LightningModule):
         steps = unroll(self.network, from_uint8(image), iterations=self.network.iterations)
         pictures = torch.cat([to_uint8(step.x_hat) for step in steps])
         references = image.expand_as(pictures)
-        large = min(image.shape[-2:]) >= metrics.MIN_SIDE_MS_SSIM
+        large = metrics.defined("ms_ssim", *image.shape[-2:])
         return {
             "psnr_rgb": metrics.psnr_rgb(references, pictures),
             "ms_ssim": metrics.ms_ssim(references, pictures) if large else None,

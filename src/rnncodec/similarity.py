@@ -13,6 +13,11 @@ from torch.nn import functional as F
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 RADIUS, SIGMA = 5, 1.5
 WINDOW = 2 * RADIUS + 1
+MIN_SIDE = 176
+"""MS-SSIM halves an image four times, rounding down, and needs a window of 11 after that.
+
+Wang's own code draws the line there too; "over 160" is the same rule without the rounding.
+"""
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """The exponent of each scale, finest first."""
 

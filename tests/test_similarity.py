@@ -9,7 +9,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from rnncodec.evaluation.similarity import multi_scale, similarity
+from rnncodec.similarity import multi_scale, similarity
 
 Array = NDArray[np.float64]
 

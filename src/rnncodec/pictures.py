@@ -1,0 +1,98 @@
+"""Between Pillow images and what a file stores: 8-bit RGB pixels, a colour mode, a profile.
+
+Nothing is dropped silently: every conversion that loses something is said in a note.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rnncodec.bitstream import ColourMode
+from rnncodec.bitstream.header import MAX_ICC_PROFILE
+from rnncodec.data.images import Pixels, to_rgb
+from rnncodec.errors import DataError
+
+GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+WIDE_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image ready to be coded.
+
+    Attributes:
+        pixels: uint8 (H, W, 3), upright.
+        colour: what the decoder turns the pixels into.
+        icc_profile: the profile that the pixels are in; may be empty.
+        notes: what was converted or dropped on the way, for people.
+    """
+
+    pixels: Pixels
+    colour: ColourMode = ColourMode.RGB
+    icc_profile: bytes = b""
+    notes: list[str] = field(default_factory=list)
+
+
+def from_image(image: Image.Image | NDArray[np.uint8]) -> Picture:
+    """A Pillow image of any mode, or uint8 (H, W, 3) pixels, ready to be coded.
+
+    ======================= ==============================================================
+    grey                    coded as RGB, decoded to grey (``L``)
+    EXIF orientation        applied to the pixels; further EXIF and other metadata: dropped
+    alpha, transparency     composited over white, with a note
+    more than 8 bits        rounded to 8, with a note
+    CMYK, LAB, HSV, YCbCr   converted to RGB by Pillow, with a note
+    ICC profile             kept for RGB and grey; else dropped, with a note
+    ======================= ==============================================================
+
+    Raises:
+        DataError: an array of another shape or type; an image without pixels.
+    """
+    if isinstance(image, Image.Image):
+        return from_pillow(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise DataError(
+            f"array of {image.dtype} and shape {image.shape}: expected uint8 (H, W, 3) with pixels"
+        )
+    return Picture(image)
+
+
+def from_pillow(image: Image.Image) -> Picture:
+    """See :func:`from_image`."""
+    if 0 in image.size:
+        raise DataError(f"image of {image.width}x{image.height}: it has no pixels")
+    mode, notes = image.mode, []
+    grey = mode in GREY_MODES
+    if mode in ALPHA_MODES or "transparency" in image.info:
+        notes.append("transparency is not kept: composited over white")
+    if mode in WIDE_MODES:
+        notes.append("more than 8 bits per channel are not kept: rounded to 8")
+    if "exif" in image.info:
+        notes.append("EXIF data is not kept; its orientation is applied")
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append("only the current frame is kept")
+    profile = image.info.get("icc_profile") or b""
+    if mode not in GREY_MODES | ALPHA_MODES | {"RGB", "RGBX", "P"}:
+        notes.append(f"{mode} is converted to RGB by Pillow, without colour management")
+        if profile:
+            notes.append("the ICC profile is dropped: it describes the colours before conversion")
+        profile = b""
+    if len(profile) > MAX_ICC_PROFILE:
+        notes.append(f"the ICC profile is dropped: over {MAX_ICC_PROFILE} bytes")
+        profile = b""
+    return Picture(to_rgb(image), ColourMode.GREY if grey else ColourMode.RGB, profile, notes)
+
+
+def to_image(pixels: Pixels, colour: ColourMode, icc_profile: bytes) -> Image.Image:
+    """Decoded pixels uint8 (H, W, 3) as a Pillow image of mode RGB or L."""
+    if colour is ColourMode.GREY:
+        mean = (pixels.sum(axis=2, dtype=np.uint16) + 1) // 3
+        image = Image.fromarray(mean.astype(np.uint8))
+    else:
+        image = Image.fromarray(pixels)
+    if icc_profile:
+        image.info["icc_profile"] = icc_profile
+    return image

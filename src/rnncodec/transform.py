@@ -1,0 +1,135 @@
+"""The network's side of coding: pixels to codes and codes to pixels, tile by tile."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnncodec.bitstream import Codes, Header, Tile
+from rnncodec.data.images import Pixels
+from rnncodec.geometry import BLOCK, pad_to
+from rnncodec.goals import Goal
+from rnncodec.network import Network
+from rnncodec.pixels import from_uint8, to_uint8
+from rnncodec.unroll import Step, iterate, unroll
+
+
+class Transform:
+    """A network in inference mode on a device.
+
+    Args:
+        network: the trained network.
+        device: where it runs.
+    """
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        self.device = device
+        self.network = network.eval().requires_grad_(False).to(device)
+
+    def analyse(
+        self, pixels: NDArray[np.uint8], header: Header, goal: Goal | None
+    ) -> tuple[NDArray[np.uint8], Tensor | None]:
+        """Code images of one size, in one go.
+
+        Args:
+            pixels: uint8 (B, H, W, 3).
+            header: says how many iterations, and which tiles are coded by themselves.
+            goal: stop when every image has reached it. With several tiles all iterations run,
+                since the last tile is not known before the first is done.
+
+        Returns:
+            codes, uint8 (B, T, h, w, 32), and the goal's scores (B, T), if there is a goal.
+        """
+        tiles = list(header.tiles())
+        codes = np.empty((len(pixels), header.iterations, *header.code_shape), np.uint8)
+        measured = torch.zeros(len(pixels), header.iterations, 2, dtype=torch.float64)
+        for tile in tiles:
+            reference = as_batch(pixels[:, *pixel_slices(tile)])
+            for t, step in enumerate(self.steps(reference, header.iterations)):
+                codes[:, t, *tile.slices] = to_bits(step.code)
+                if goal is None:
+                    continue
+                x_hat = step.x_hat[..., : reference.shape[-2], : reference.shape[-1]].cpu()
+                measured[:, t] += goal.measure(reference, x_hat)
+                if len(tiles) == 1 and goal.reached(measured[:, : t + 1]):
+                    return codes[:, : t + 1], goal.score(measured[:, : t + 1])
+        return codes, None if goal is None else goal.score(measured)
+
+    @torch.inference_mode()
+    def steps(self, reference: Tensor, iterations: int) -> Iterator[Step]:
+        """Run the network on uint8 (B, 3, H, W) of any size, padded to whole blocks."""
+        x = pad_to(from_uint8(reference.to(self.device)), BLOCK)
+        yield from unroll(self.network, x, iterations=iterations)
+
+
+class Painter:
+    """Pixels out of codes: the decoder network, tile by tile, as far as codes have come.
+
+    Args:
+        transform: the network.
+        header: of the file.
+        iterations: how many will be painted in all; tiles are forgotten after the last.
+    """
+
+    def __init__(self, transform: Transform, header: Header, iterations: int) -> None:
+        self.transform = transform
+        self.header = header
+        self.iterations = iterations
+        self.done = 0
+        self._running: dict[int, TilePainter] = {}
+
+    def paint(self, codes: Codes) -> Pixels:
+        """Run the next n iterations from their codes (n, h, w, 32) -> uint8 (H, W, 3)."""
+        picture = np.empty((self.header.height, self.header.width, 3), np.uint8)
+        self.done += len(codes)
+        for number, tile in enumerate(self.header.tiles()):
+            painter = self._running.pop(number, None) or TilePainter(
+                self.transform, self.iterations
+            )
+            target = picture[pixel_slices(tile)]
+            target[:] = painter.paint(codes[:, *tile.slices])[: target.shape[0], : target.shape[1]]
+            if self.done < self.iterations:
+                self._running[number] = painter
+        return picture
+
+
+class TilePainter:
+    """The decoder network on one tile; remembers its recurrent state between calls."""
+
+    def __init__(self, transform: Transform, iterations: int) -> None:
+        self.device = transform.device
+        self.waiting: list[Codes] = []
+        self.steps = iterate(transform.network, lambda t, *_: self.next_code(), iterations)
+
+    def next_code(self) -> Tensor:
+        """The next code as the decoder takes it: (1, 32, h, w) of -1 and +1."""
+        bits = torch.from_numpy(self.waiting.pop(0).astype(np.float32)).to(self.device)
+        return (bits * 2 - 1).permute(2, 0, 1)[None]
+
+    def paint(self, codes: Codes) -> Pixels:
+        """Codes (n, h, w, 32) of the next iterations -> uint8 (16 h, 16 w, 3)."""
+        self.waiting = list(codes)
+        with torch.inference_mode():
+            for _ in codes:
+                step = next(self.steps)
+            return to_uint8(step.x_hat)[0].permute(1, 2, 0).cpu().numpy()
+
+
+def pixel_slices(tile: Tile) -> tuple[slice, slice]:
+    """What selects a tile in an array (H, W, ...) of pixels; slicing clips at the border."""
+    return (
+        slice(BLOCK * tile.y, BLOCK * (tile.y + tile.h)),
+        slice(BLOCK * tile.x, BLOCK * (tile.x + tile.w)),
+    )
+
+
+def as_batch(pixels: NDArray[np.uint8]) -> Tensor:
+    """Uint8 (B, H, W, 3) -> (B, 3, H, W)."""
+    return torch.tensor(pixels).permute(0, 3, 1, 2)
+
+
+def to_bits(code: Tensor) -> NDArray[np.uint8]:
+    """Code (B, 32, h, w) of -1 and +1 -> uint8 (B, h, w, 32) of 0 and 1."""
+    return (code > 0).permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy()

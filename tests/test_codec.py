@@ -1,0 +1,226 @@
+"""What users call: round trips, targets, prefixes, tiles, batches, wrong models."""
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import rnncodec
+from rnncodec.bitstream import info
+from rnncodec.cells.gru import GRU
+from rnncodec.codec import Codec
+from rnncodec.entropy import quantize
+from rnncodec.entropy.binary_rnn import BinaryRNN
+from rnncodec.entropy.progressive import Progressive
+from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
+from rnncodec.model_file import Model
+from rnncodec.network import Network
+from rnncodec.recon.additive import Additive
+from rnncodec.recon.scaled_additive import ScaledAdditive
+
+T = 3
+
+
+def make(entropy=Progressive, recon=Additive, *, seed: int = 0, iterations: int = T) -> Codec:
+    torch.manual_seed(seed)
+    network = Network(GRU, recon, width=0.125, iterations=iterations)
+    model = None if entropy is None else quantize(entropy(iterations, 8))
+    return Codec(Model(network, model))
+
+
+def picture(height: int, width: int, *, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(x / rng.uniform(3, 30) + y / rng.uniform(3, 30)) for _ in "rgb"]
+    return (
+        (128 + 100 * np.stack(waves, -1) + rng.normal(0, 8, (height, width, 3)))
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
+
+
+CODECS = {
+    "raw": make(None),
+    "binary_rnn": make(BinaryRNN),
+    "progressive": make(Progressive, ScaledAdditive),
+}
+
+
+@pytest.mark.parametrize("name", CODECS)
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(
+    size=st.tuples(st.integers(1, 300), st.integers(1, 300)).filter(lambda s: s[0] * s[1] < 4e4),
+    iterations=st.integers(1, T),
+)
+def test_round_trip(name: str, size: tuple[int, int], iterations: int) -> None:
+    codec, pixels = CODECS[name], picture(*size)
+    data = codec.encode(pixels, iterations=iterations)
+    codes = codec.encode_codes(pixels, iterations=iterations)
+    h, w = -(-size[0] // 16), -(-size[1] // 16)
+    assert codes.shape == (iterations, h, w, 32)
+    np.testing.assert_array_equal(codec.decode_codes(data), codes)
+    image = codec.decode(data)
+    assert image.size == size[::-1]
+    assert len(data) <= 38 + iterations * (8 + h * w * 4)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_every_way_to_decode_gives_the_same_pictures(name: str) -> None:
+    codec, pixels = CODECS[name], picture(70, 50)
+    data = codec.encode(pixels)
+    stages = [np.asarray(image) for image in codec.decode_progressive(data)]
+    assert len(stages) == T
+    dripping = (data[k : k + 1] for k in range(len(data)))
+    for a, b in zip(stages, codec.decode_progressive(dripping), strict=True):
+        np.testing.assert_array_equal(a, np.asarray(b))
+    for a, b in zip(stages, codec.decode_progressive(io.BytesIO(data)), strict=True):
+        np.testing.assert_array_equal(a, np.asarray(b))
+    for k, stage in enumerate(stages, start=1):
+        np.testing.assert_array_equal(np.asarray(codec.decode(data, iterations=k)), stage)
+        cut = rnncodec.truncate(data, iterations=k)
+        np.testing.assert_array_equal(np.asarray(codec.decode(cut)), stage)
+
+
+def test_every_truncation_gives_the_last_whole_iteration_or_one_error() -> None:
+    codec = CODECS["progressive"]
+    data = codec.encode(picture(33, 20))
+    stages = [np.asarray(image) for image in codec.decode_progressive(data)]
+    ends = np.cumsum([len(data) - sum(info(data).segment_bytes), *info(data).segment_bytes])
+    for length in range(len(data) + 1):
+        whole = int((ends <= length).sum()) - 1
+        if whole < 1:
+            with pytest.raises(BitstreamError):
+                codec.decode(data[:length])
+            continue
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            image = codec.decode(data[:length])
+        np.testing.assert_array_equal(np.asarray(image), stages[whole - 1])
+        assert bool(caught) == (length not in ends), length
+
+
+def test_rate_target_fills_the_budget_and_stays_within() -> None:
+    codec = make(Progressive, iterations=8)
+    pixels = picture(96, 112)
+    full = info(codec.encode(pixels))
+    for bpp in (full.bpp[0], full.bpp[2] + 1e-9, full.bpp[4] - 1e-9, 100.0):
+        data = codec.encode(pixels, bpp=bpp)
+        assert 8 * len(data) / (96 * 112) <= bpp
+        assert info(data).iterations == sum(rate <= bpp for rate in full.bpp)
+        assert info(data).header.iterations == info(data).iterations
+
+
+def test_rate_target_below_one_iteration_is_said() -> None:
+    with pytest.warns(RNNCodecWarning, match=r"bpp=0\.001 cannot be reached"):
+        data = CODECS["raw"].encode(picture(32, 32), bpp=0.001)
+    assert info(data).iterations == 1
+
+
+def quality(codec: Codec, pixels: np.ndarray) -> list[float]:
+    """PSNR after each iteration, by hand."""
+    stages = codec.decode_progressive(codec.encode(pixels))
+    errors = [((np.asarray(s, float) - pixels) ** 2).mean() for s in stages]
+    return [10 * np.log10(255**2 / e) for e in errors]
+
+
+@pytest.mark.parametrize("tile", [0, 32])
+def test_quality_target_stops_at_the_first_iteration_that_reaches_it(tile: int) -> None:
+    codec, pixels = make(None, iterations=5), picture(64, 80)
+    data = codec.encode(pixels, tile=tile)
+    stages = list(codec.decode_progressive(data))
+    scores = [
+        10 * np.log10(255**2 / ((np.asarray(s, float) - pixels) ** 2).mean()) for s in stages
+    ]
+    for target in (min(scores) - 0.01, np.median(scores), max(scores)):
+        expected = next(k for k, s in enumerate(scores, start=1) if s >= target - 1e-9)
+        found = codec.encode(pixels, psnr=target - 1e-9, tile=tile)
+        assert info(found).iterations == expected
+    with pytest.warns(RNNCodecWarning, match="psnr=90 cannot be reached"):
+        found = codec.encode(pixels, psnr=90, tile=tile)
+    assert info(found).iterations == int(np.argmax(scores)) + 1
+
+
+def test_ms_ssim_target_needs_a_large_image() -> None:
+    codec = CODECS["raw"]
+    with pytest.raises(DataError, match="MS-SSIM needs sides of at least 176"):
+        codec.encode(picture(64, 64), ms_ssim=0.9)
+    assert info(codec.encode(picture(176, 200), ms_ssim=1e-6)).iterations == 1
+
+
+def test_images_of_one_size_are_coded_together() -> None:
+    codec = CODECS["progressive"]
+    images = [picture(40, 48, seed=k) for k in range(3)]
+    for image, data in zip(images, codec.encode_all(images), strict=True):
+        alone = codec.encode_codes(image)
+        # Another batch size may round the float network otherwise, which can flip single bits.
+        assert (codec.decode_codes(data) != alone).mean() < 0.01
+
+
+def test_tiles_are_coded_by_themselves_and_prefixes_still_decode() -> None:
+    codec, pixels = CODECS["progressive"], picture(70, 90)
+    data = codec.encode(pixels, tile=32)
+    assert info(data).header.tile == 32
+    corner = codec.encode(pixels[:32, :32])
+    np.testing.assert_array_equal(codec.decode_codes(data)[:, :2, :2], codec.decode_codes(corner))
+    stages = [np.asarray(image) for image in codec.decode_progressive(data)]
+    first = np.asarray(codec.decode(corner))
+    assert np.abs(stages[-1][:32, :32].astype(int) - first).max() <= 1
+    np.testing.assert_array_equal(np.asarray(codec.decode(data, iterations=2)), stages[1])
+
+
+def test_wrong_model_names_both_fingerprints() -> None:
+    ours, other = CODECS["raw"], make(None, seed=1)
+    data = other.encode(picture(16, 16))
+    both = f"{other.fingerprint.hex()}.*{ours.fingerprint.hex()}"
+    with pytest.raises(ModelError, match=both):
+        ours.decode(data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"iterations": 0}, "iterations=0: this model was trained for 1..3"),
+        ({"iterations": 4}, "iterations=4"),
+        ({"bpp": -1.0}, "bpp=-1.0: expected a positive number"),
+        ({"psnr": 0.0}, "psnr=0.0: expected dB"),
+        ({"ms_ssim": 1.5}, "ms_ssim=1.5: expected over 0 and at most 1"),
+        ({"tile": 20}, "tile=20: expected a multiple of 16"),
+        ({"bpp": 1.0, "psnr": 30.0}, "at most one of"),
+        ({"ms_ssim": 0.9, "psnr": 30.0}, "at most one of"),
+    ],
+)
+def test_bad_arguments(arguments: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        CODECS["raw"].encode(picture(16, 16), **arguments)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (4, 0, 3), (4, 4), (4, 4, 4)])
+def test_arrays_without_pixels_or_of_another_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match="expected uint8"):
+        CODECS["raw"].encode(np.zeros(shape, np.uint8))
+
+
+def test_max_pixels_is_checked_before_anything_else() -> None:
+    codec = CODECS["raw"]
+    data = codec.encode(picture(32, 32))
+    with pytest.raises(BitstreamError, match="32x32 pixels are more than max_pixels=1023"):
+        codec.decode(data, max_pixels=1023)
+
+
+def test_grey_stays_grey_and_profiles_are_kept() -> None:
+    codec = CODECS["raw"]
+    grey = Image.fromarray(picture(20, 20)[..., 0])
+    assert codec.decode(codec.encode(grey)).mode == "L"
+    colour = Image.fromarray(picture(20, 20))
+    colour.info["icc_profile"] = b"a profile"
+    assert codec.decode(codec.encode(colour)).info["icc_profile"] == b"a profile"
+
+
+def test_what_cannot_be_kept_is_said() -> None:
+    with pytest.warns(RNNCodecWarning, match="transparency is not kept: composited over white"):
+        CODECS["raw"].encode(Image.new("RGBA", (16, 16)))
