@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-export PYTHONWARNINGS ?= default
 
 .PHONY: help setup demo test fuzz lint bench clean
 help:            ## this list

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from rnncodec.errors import ConfigError
 
+HOMES = ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR")
 MODES = {"online", "offline", "disabled"}
 
 
@@ -35,6 +36,7 @@ def wandb_logger(
         raise ConfigError(f"logger.mode={chosen}: choose one of {', '.join(sorted(MODES))}")
     folder = Path(save_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    keep_inside(folder / "wandb")
     run = wandb.init(
         dir=str(folder),
         project=project,
@@ -74,7 +76,16 @@ def log_evaluation(logger: WandbLogger, summary: dict[str, Any], folder: Path) -
     logger.experiment.log(record)
 
 
+def keep_inside(folder: Path) -> None:
+    """Have W&B's own logs, caches and settings written here, not into the home directory."""
+    for name in HOMES:
+        os.environ[name] = str(folder / name.removeprefix("WANDB_").lower())
+
+
 def finish() -> None:
     """Close the process's run, if any, so that the next job of a sweep gets its own."""
     if wandb.run is not None:
         wandb.finish()
+        wandb.teardown()  # its service keeps the folders of the job it was started for
+        for name in HOMES:
+            os.environ.pop(name, None)
