@@ -33,6 +33,7 @@ lint: $(READY)   ## format, lint and types
 bench: $(READY)  ## speed, in ratios within one run
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/coder.py
+	$(BIN)/python benchmarks/entropy.py
 
 clean:           ## remove the environment and caches (never outputs/)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
