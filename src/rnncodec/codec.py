@@ -35,7 +35,7 @@ from rnncodec.model_file import Model
 from rnncodec.pictures import Picture, from_image, to_image
 from rnncodec.transform import Painter, Transform
 
-AnyImage = Image.Image | NDArray[np.uint8]
+AnyImage = Image.Image | NDArray[np.uint8] | Picture
 CHUNK = 1 << 16
 TILE = 1024
 """Side of the tiles that large images are cut into, in pixels."""
