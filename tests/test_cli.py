@@ -1,8 +1,10 @@
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageChops
 
 import rnncodec.data.fetch
 from rnncodec import __version__, cli
@@ -59,3 +61,30 @@ def test_help_loads_neither_torch_nor_lightning():
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_there_and_back_through_pipes(tiny, tmp_path: Path):
+    image = Image.effect_noise((40, 30), 80)
+    image.save(tmp_path / "a.png")
+    program = [sys.executable, "-c", "from rnncodec.cli import main; main()"]
+    coded = subprocess.run(
+        [*program, "compress", str(tmp_path / "a.png"), "-", "--model", "tiny"],
+        check=True,
+        capture_output=True,
+    )
+    assert coded.stdout.startswith(b"\x89RNC")
+    assert coded.stderr.decode().startswith(f"{tmp_path / 'a.png'} (")
+    shown = subprocess.run(
+        [*program, "decompress", "-"], input=coded.stdout, check=True, capture_output=True
+    )
+    with Image.open(io.BytesIO(shown.stdout)) as decoded:
+        assert (decoded.format, decoded.mode, decoded.size) == ("PNG", "L", (40, 30))
+        assert ImageChops.difference(decoded, tiny.decode(coded.stdout)).getextrema()[1] <= 1
+    failed = subprocess.run(
+        [*program, "decompress", "-"], input=b"x", check=False, capture_output=True
+    )
+    assert failed.returncode == 2
+    assert failed.stderr == (
+        b"rnncodec: standard input: byte 0: not an rnc file: starts with b'x', expected "
+        b"b'\\x89RNC'\n"
+    )

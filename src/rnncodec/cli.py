@@ -6,6 +6,11 @@ from typing import Annotated
 
 import typer
 
+from rnncodec.commands.compress import compress
+from rnncodec.commands.decompress import decompress
+from rnncodec.commands.info import info
+from rnncodec.commands.models import models
+from rnncodec.commands.truncate import truncate
 from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.version import __version__
 
@@ -14,9 +19,13 @@ from rnncodec.version import __version__
 app = typer.Typer(
     help="Progressive image compression with recurrent neural networks.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+for command in (compress, decompress, info, truncate, models):
+    app.command()(command)
 
 FETCHABLE = ("kodak",)
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnncodec import entropy_coding, model_file
+from rnncodec import entropy_coding, model_file, models
 from rnncodec.bitstream import (
     Codes,
     End,
@@ -35,7 +35,7 @@ from rnncodec.model_file import Model
 from rnncodec.pictures import Picture, from_image, to_image
 from rnncodec.transform import Painter, Transform
 
-AnyImage = Image.Image | NDArray[np.uint8]
+AnyImage = Image.Image | NDArray[np.uint8] | Picture
 CHUNK = 1 << 16
 TILE = 1024
 """Side of the tiles that large images are cut into, in pixels."""
@@ -313,13 +313,33 @@ class Codec:
                 reader.feed(piece) if piece else reader.close()
 
 
-def load(path: str | Path, *, device: torch.device | str = "cpu") -> Codec:
+def load(model: str | Path = models.DEFAULT, *, device: torch.device | str = "cpu") -> Codec:
     """Read a codec from a model file.
 
+    Args:
+        model: the path of a model file, or a name (see :mod:`rnncodec.models`).
+        device: where its network will run.
+
     Raises:
-        ModelError: no such file, not a model file, damaged, or from a newer version.
+        ModelError: no such file or name, not a model file, damaged, or from a newer version.
+        ConfigError: no such device here.
     """
+    path = models.path_of(model)
+    check_device(device)
     return Codec(model_file.load(path), device=device)
+
+
+def check_device(device: torch.device | str) -> None:
+    """Try a device.
+
+    Raises:
+        ConfigError: this machine or this build of PyTorch does not have it.
+    """
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:  # AssertionError: built without CUDA
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"device={device}: cannot be used here ({reason}); try cpu") from error
 
 
 def quality_goal(ms_ssim: float | None, psnr: float | None) -> Goal | None:

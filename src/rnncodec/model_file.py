@@ -11,19 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from rnncodec.entropy.integer import IntegerModel
 from rnncodec.errors import ConfigError, ModelError
+from rnncodec.model_description import FORMAT, KEY, describe, opened
 from rnncodec.network import Network
 from rnncodec.storage import replacing
 
-KEY = "rnncodec"
-FORMAT = 1
 NETWORK, ENTROPY = "network.", "entropy."
-ENCODER_ONLY = ("encoder.", "binarizer.")
+ENCODER_ONLY = (NETWORK + "encoder.", NETWORK + "binarizer.")
 FINGERPRINT_BYTES = 16
 
 
@@ -48,20 +46,24 @@ class Model:
         but the encoder's: another encoder writes files that the same decoder reads.
         """
         config = {"network": self.network.config, "entropy": None}
-        weights = {
-            NETWORK + name: tensor
-            for name, tensor in self.network.state_dict().items()
-            if not name.startswith(ENCODER_ONLY)
-        }
+        tensors = {NETWORK + name: value for name, value in self.network.state_dict().items()}
         if self.entropy is not None:
             config["entropy"], integers = self.entropy.state()
-            weights |= {ENTROPY + name: tensor for name, tensor in integers.items()}
-        digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-        for name in sorted(weights):
-            value = weights[name].detach().cpu().contiguous()
-            digest.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
-            digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
-        return digest.digest()[:FINGERPRINT_BYTES]
+            tensors |= {ENTROPY + name: value for name, value in integers.items()}
+        return fingerprint(config, tensors)
+
+
+def fingerprint(config: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
+    """See :meth:`Model.fingerprint`; of tensors as they are loaded: the network's in float32."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for name in sorted(tensors):
+        if name.startswith(ENCODER_ONLY):
+            continue
+        value = tensors[name].detach().cpu()
+        value = (value.float() if name.startswith(NETWORK) else value).contiguous()
+        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.digest()[:FINGERPRINT_BYTES]
 
 
 def save(path: str | Path, model: Model, *, dtype: torch.dtype | None = None) -> None:
@@ -89,6 +91,8 @@ def save(path: str | Path, model: Model, *, dtype: torch.dtype | None = None) ->
     if model.entropy is not None:
         description["entropy"], integers = model.entropy.state()
         tensors |= {ENTROPY + name: tensor.contiguous() for name, tensor in integers.items()}
+    config = {key: description[key] for key in ("network", "entropy")}
+    description["fingerprint"] = fingerprint(config, tensors).hex()
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={KEY: json.dumps(description, sort_keys=True)})
 
@@ -108,7 +112,22 @@ def load(path: str | Path) -> Model:
             entropy = IntegerModel.from_state(description["entropy"], part(tensors, ENTROPY))
     except ConfigError as error:
         raise ModelError(f"{path}: {error}") from error
-    return Model(network, entropy, description["notes"])
+    model = Model(network, entropy, description["notes"])
+    check_fingerprint(model, description["fingerprint"], source=path)
+    return model
+
+
+def check_fingerprint(model: Model, stated: str | None, *, source: str | Path) -> None:
+    """Hold the fingerprint that a file states, if it states one, against the model's own.
+
+    Raises:
+        ModelError: they differ.
+    """
+    if stated is not None and stated != (own := model.fingerprint().hex()):
+        raise ModelError(
+            f"{source}: damaged or altered: it says that its fingerprint is {stated}, but its "
+            f"weights have {own}"
+        )
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -148,37 +167,6 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises:
         ModelError: no such file, not a model file, damaged, or from a newer version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a model file, or damaged ({error})") from error
-    if text is None:
-        raise ModelError(f"{path}: a safetensors file, but not of rnncodec: no {KEY!r} metadata")
-    return parse_description(text, path), tensors
-
-
-def parse_description(text: str, path: Path) -> dict[str, Any]:
-    """The JSON description of a model file, its keys checked.
-
-    Raises:
-        ModelError: damaged, or of a newer format.
-    """
-    try:
-        description = json.loads(text)
-        version = int(description["format"])
-        if version > FORMAT:
-            raise ModelError(
-                f"{path}: format {version}; this version reads up to {FORMAT}; upgrade rnncodec"
-            )
-        wanted: dict[str, Any] = {"network": dict, "entropy": (dict, type(None)), "notes": dict}
-        for key, kind in wanted.items():
-            if not isinstance(description[key], kind):
-                raise TypeError(f"{key} is a {type(description[key]).__name__}")
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: its description is damaged ({error!r})") from error
-    return {key: description[key] for key in ("format", *wanted)}
+    with opened(path, framework="pt") as file:
+        description = describe(file, Path(path))
+        return description, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -3,6 +3,7 @@
 Nothing is dropped silently: every conversion that loses something is said in a note.
 """
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,8 +37,10 @@ class Picture:
     notes: list[str] = field(default_factory=list)
 
 
-def from_image(image: Image.Image | NDArray[np.uint8]) -> Picture:
+def from_image(image: Image.Image | NDArray[np.uint8] | Picture) -> Picture:
     """A Pillow image of any mode, or uint8 (H, W, 3) pixels, ready to be coded.
+
+    What is a :class:`Picture` already is returned as it is.
 
     ======================= ==============================================================
     grey                    coded as RGB, decoded to grey (``L``)
@@ -51,6 +54,8 @@ def from_image(image: Image.Image | NDArray[np.uint8]) -> Picture:
     Raises:
         DataError: an array of another shape or type; an image without pixels.
     """
+    if isinstance(image, Picture):
+        return image
     if isinstance(image, Image.Image):
         return from_pillow(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
@@ -68,7 +73,7 @@ def from_pillow(image: Image.Image) -> Picture:
     grey = mode in GREY_MODES
     if mode in ALPHA_MODES or "transparency" in image.info:
         notes.append("transparency is not kept: composited over white")
-    if mode in WIDE_MODES:
+    if mode in WIDE_MODES or decodes_from_16_bits(image):
         notes.append("more than 8 bits per channel are not kept: rounded to 8")
     if "exif" in image.info:
         notes.append("EXIF data is not kept; its orientation is applied")
@@ -84,6 +89,15 @@ def from_pillow(image: Image.Image) -> Picture:
         notes.append(f"the ICC profile is dropped: over {MAX_ICC_PROFILE} bytes")
         profile = b""
     return Picture(to_rgb(image), ColourMode.GREY if grey else ColourMode.RGB, profile, notes)
+
+
+def decodes_from_16_bits(image: Image.Image) -> bool:
+    """Whether Pillow will reduce 16 bits per channel to 8 when it loads this image.
+
+    It tells by the decoder that waits for that: nothing is known of an image that is loaded.
+    """
+    waiting = getattr(image, "tile", [])
+    return any(re.search(r";16[BLN]", str(arguments)) for *_, arguments in waiting)
 
 
 def to_image(pixels: Pixels, colour: ColourMode, icc_profile: bytes) -> Image.Image:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +95,7 @@ def read_image(path: str | Path) -> Pixels:
         DataError: the file is missing, no image, damaged, empty, or beyond Pillow's
             `Image.MAX_IMAGE_PIXELS`; the message names the file.
     """
-    with _open(path) as image:
+    with open_image(path) as image:
         return to_rgb(image)
 
 
@@ -105,8 +105,30 @@ def read_size(path: str | Path) -> tuple[int, int]:
     Raises:
         DataError: as `read_image`, as far as the header tells.
     """
-    with _open(path) as image:
+    with open_image(path) as image:
         return image.size
+
+
+@contextmanager
+def open_image(
+    source: str | Path | BinaryIO, *, name: str | Path | None = None
+) -> Iterator[Image.Image]:
+    """Open a picture file (``name`` is what messages call it) for the length of the block.
+
+    Raises:
+        DataError: as `read_image`, from what the block does with the image too.
+    """
+    name = name or (source if isinstance(source, str | Path) else "the input")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(source, formats=_formats()) as image:
+                yield image
+    except UnidentifiedImageError as error:
+        raise DataError(f"cannot read image {name}: not a format that Pillow decodes") from error
+    except _UNREADABLE as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DataError(f"cannot read image {name}: {reason}") from error
 
 
 def find_images(root: str | Path, exclude: Collection[Path] = ()) -> list[Path]:
@@ -153,20 +175,6 @@ def _extensions() -> frozenset[str]:
     formats = set(_formats())
     registered = Image.registered_extensions()
     return frozenset(ext for ext, name in registered.items() if name in formats)
-
-
-@contextmanager
-def _open(path: str | Path) -> Iterator[Image.Image]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_formats()) as image:
-                yield image
-    except UnidentifiedImageError as error:
-        raise DataError(f"cannot read image {path}: not a format that Pillow decodes") from error
-    except _UNREADABLE as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"cannot read image {path}: {reason}") from error
 
 
 def _orientation(image: Image.Image) -> int:

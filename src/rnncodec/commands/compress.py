@@ -1,0 +1,207 @@
+"""`rnncodec compress`: pictures to .rnc files."""
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rnncodec import bitstream
+from rnncodec.commands import options
+from rnncodec.commands.files import Direction, Job, check_target, plan, read, write
+from rnncodec.commands.reporter import Reporter
+from rnncodec.errors import ConfigError, DataError
+from rnncodec.models import DEFAULT
+
+if TYPE_CHECKING:
+    from rnncodec.codec import Codec
+    from rnncodec.pictures import Picture
+
+SUFFIX = ".rnc"
+BATCH_IMAGES = 8
+BATCH_PIXELS = 2**21
+"""Images of one size are coded together up to this many pixels: half of what one may have."""
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT",
+        help="Pictures, folders of pictures, or - for standard input. The last one is the output "
+        "if it is a folder, ends in .rnc, or is - for standard output; without, photo.png becomes "
+        "photo.rnc beside it.",
+        show_default=False,
+    ),
+]
+Iterations = Annotated[
+    int | None, typer.Option("--iterations", "-n", metavar="N", help="How many; default: all.")
+]
+BPP = Annotated[
+    float | None,
+    typer.Option("--bpp", metavar="RATE", help="At most so many bits per pixel, header included."),
+]
+MSSSIM = Annotated[
+    float | None,
+    typer.Option(
+        "--ms-ssim", metavar="0..1", help="Stop when MS-SSIM reaches this; sides >= 176."
+    ),
+]
+PSNR = Annotated[
+    float | None, typer.Option("--psnr", metavar="DB", help="Stop when PSNR reaches this.")
+]
+TileSide = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        metavar="PIXELS",
+        help="Side of tiles coded by themselves, a multiple of 16; 0: one piece; default: 1024 "
+        "for pictures over 4 Mpixel.",
+    ),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A picture that was read, and how long its file is."""
+
+    job: Job
+    picture: "Picture"
+    size: int
+
+
+def compress(
+    inputs: Inputs,
+    out: options.Out = None,
+    model: options.Model = DEFAULT,
+    iterations: Iterations = None,
+    bpp: BPP = None,
+    ms_ssim: MSSSIM = None,
+    psnr: PSNR = None,
+    tile: TileSide = None,
+    device: options.Device = "cpu",
+    force: options.Force = False,
+) -> None:
+    """Compress pictures to .rnc files.
+
+    - `rnncodec compress photo.png photo.rnc --bpp 0.5`
+    - `rnncodec compress holiday/ --out coded --ms-ssim 0.98`
+
+    At most one of --iterations, --bpp, --ms-ssim and --psnr says where to stop; all need one pass.
+    Any prefix of the file decodes too: see `rnncodec truncate`.
+
+    Kept: grey or RGB pixels, the ICC profile, the EXIF orientation (applied). Said in a warning
+    and done: transparency is composited over white, more than 8 bits per channel are rounded,
+    CMYK, LAB and the like are converted to RGB without colour management, other EXIF data and
+    further frames are dropped.
+
+    Printed for each file: bytes before and after, bits per pixel of the .rnc file, the ratio.
+    """
+    targets = {"iterations": iterations, "bpp": bpp, "ms_ssim": ms_ssim, "psnr": psnr}
+    jobs = plan(inputs, out, Direction(SUFFIX, is_output, find_pictures))
+    to_stdout = any(job.target is None for job in jobs)
+    from rnncodec.codec import load
+
+    codec = load(model, device=device)
+    # Pictures in a batch stop together, and share their warnings: only where there are neither.
+    together = BATCH_IMAGES if bpp is None and ms_ssim is None and psnr is None else 1
+    with Reporter(len(jobs), "compressing", quiet_stdout=to_stdout) as reporter:
+        ordered = jobs if together == 1 else by_size(jobs)
+        for batch in batches(load_all(ordered, reporter, force=force), together):
+            code(codec, batch, reporter, {**targets, "tile": tile})
+    raise typer.Exit(reporter.exit_code)
+
+
+def is_output(path: Path) -> bool:
+    """Whether a name can only be that of an output."""
+    return path.suffix.lower() == SUFFIX
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """The pictures under a folder, at least one."""
+    from rnncodec.data.images import find_images
+
+    return find_images(folder)
+
+
+def by_size(jobs: list[Job]) -> list[Job]:
+    """The jobs with pictures of one size next to each other, as far as headers tell."""
+    from rnncodec.data.images import read_size
+
+    sizes: dict[tuple[int, int], list[Job]] = {}
+    for job in jobs:
+        size = (0, 0)
+        if job.source is not None and len(jobs) > 1:
+            with contextlib.suppress(DataError):  # reported when it is read
+                size = read_size(job.source)
+        sizes.setdefault(size, []).append(job)
+    return [job for group in sizes.values() for job in group]
+
+
+def load_all(jobs: list[Job], reporter: Reporter, *, force: bool) -> Iterator[Loaded]:
+    """Read the pictures that can be read and written; report the others."""
+    for job in jobs:
+        loaded: list[Loaded] = []
+        with reporter.working_on(job.name, fatal=ConfigError):
+            check_target(job, force=force)
+            loaded.append(load_picture(job))
+        for note in (note for item in loaded for note in item.picture.notes):
+            reporter.warn(job.name, note)
+        yield from loaded
+        if not loaded:
+            reporter.done()
+
+
+def load_picture(job: Job) -> Loaded:
+    """Read one picture.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    from rnncodec.data.images import open_image
+    from rnncodec.pictures import from_image
+
+    data = read(job)
+    with open_image(io.BytesIO(data), name=job.name) as image:
+        return Loaded(job, from_image(image), len(data))
+
+
+def batches(loaded: Iterable[Loaded], most: int) -> Iterator[list[Loaded]]:
+    """Neighbours of one size, at most ``most`` and not more pixels than memory should hold."""
+    batch: list[Loaded] = []
+    for item in loaded:
+        height, width, _ = item.picture.pixels.shape
+        fits = len(batch) < min(most, max(1, BATCH_PIXELS // (height * width)))
+        if batch and not (fits and batch[0].picture.pixels.shape == item.picture.pixels.shape):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def code(
+    codec: "Codec", batch: list[Loaded], reporter: Reporter, settings: dict[str, Any]
+) -> None:
+    """Compress pictures of one size, write the files, report."""
+    pictures = [dataclasses.replace(item.picture, notes=[]) for item in batch]
+    names = [item.job.name for item in batch]
+    files: list[bytes] = []
+    with reporter.working_on(*names, fatal=ConfigError):
+        files = codec.encode_all(pictures, **settings)
+    for item, data in zip(batch, files, strict=False):
+        with reporter.working_on(item.job.name):
+            write(item.job, data)
+            reporter.result(summary(item, data))
+    reporter.done(len(batch))
+
+
+def summary(item: Loaded, data: bytes) -> str:
+    """Bytes before and after: of the files, which is what counts."""
+    found = bitstream.info(data)
+    return (
+        f"{item.job.name} ({item.size:,} bytes) -> {item.job.target_name} ({len(data):,} bytes): "
+        f"{found.bpp[-1]:.3f} bpp, {item.size / len(data):.1f}:1, "
+        f"{found.iterations} iteration{'s' if found.iterations > 1 else ''}"
+    )

@@ -1,0 +1,202 @@
+"""Which file becomes which: the arguments of a command that turns files into files."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnncodec.errors import ConfigError, DataError, StorageError
+from rnncodec.storage import write_bytes
+
+STREAM = "-"
+"""Standard input as an input, standard output as an output."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to turn into another; None is standard input or output."""
+
+    source: Path | None
+    target: Path | None
+
+    @property
+    def name(self) -> str:
+        """What messages call the input."""
+        return "standard input" if self.source is None else str(self.source)
+
+    @property
+    def target_name(self) -> str:
+        """What messages call the output."""
+        return "standard output" if self.target is None else str(self.target)
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What a command reads and writes.
+
+    Attributes:
+        suffix: of outputs that are not named one by one.
+        is_output: whether a name (by its suffix) can only be that of an output.
+        find: the inputs under a folder.
+    """
+
+    suffix: str
+    is_output: Callable[[Path], bool]
+    find: Callable[[Path], list[Path]]
+
+
+def plan(arguments: list[str], out: Path | None, direction: Direction) -> list[Job]:
+    """The jobs that a command's arguments ask for, as `cp` would read them.
+
+    The last of several arguments is the destination if it can be one: a folder (or a name that
+    ends in a slash), ``-``, or a name with an output's suffix. With ``out`` all arguments are
+    inputs. Without a destination each output lies beside its input, and that of standard input
+    goes to standard output. A folder stands for the inputs under it, whose relative paths are
+    kept.
+
+    Raises:
+        ConfigError: several inputs for one file; an output that is an input; two for one output.
+        DataError: a folder without inputs.
+    """
+    inputs, destination = split(arguments, out, direction)
+    pairs = [pair for argument in inputs for pair in expand(argument, direction)]
+    many = len(pairs) > 1 or any(Path(argument).is_dir() for argument in inputs)
+    folder = out or destination_folder(destination, direction, many=many)
+    if folder is None and destination is not None and len(pairs) > 1:
+        raise ConfigError(f"{len(pairs)} inputs cannot go to one {destination}; give --out DIR")
+    jobs = [
+        Job(source, target_of(source, relative, folder, (destination, direction.suffix)))
+        for source, relative in pairs
+    ]
+    refuse_clashes(jobs)
+    return jobs
+
+
+def split(
+    arguments: list[str], out: Path | None, direction: Direction
+) -> tuple[list[str], str | None]:
+    """The inputs, and the destination if the last argument is one."""
+    *inputs, last = arguments
+    if out is not None or not inputs:
+        return arguments, None
+    path = Path(last)
+    new_folder = Path(inputs[0]).is_dir() and len(inputs) == 1 and not path.exists()
+    if last in (STREAM,) or looks_like_folder(last) or new_folder or direction.is_output(path):
+        return inputs, last
+    return arguments, None
+
+
+def looks_like_folder(argument: str) -> bool:
+    """Whether it is a folder, or ends in a slash as only a folder does."""
+    return Path(argument).is_dir() or argument.endswith(("/", os.sep))
+
+
+def destination_folder(
+    destination: str | None, direction: Direction, *, many: bool
+) -> Path | None:
+    """The destination if it is a folder, there already or to be created."""
+    if destination is None or destination == STREAM:
+        return None
+    created = many and not direction.is_output(Path(destination))
+    return Path(destination) if created or looks_like_folder(destination) else None
+
+
+def expand(argument: str, direction: Direction) -> Iterator[tuple[Path | None, Path]]:
+    """The inputs an argument stands for, each with its path relative to where outputs go."""
+    path = Path(argument)
+    if argument == STREAM:
+        yield None, Path()
+    elif path.is_dir():
+        for found in direction.find(path):
+            yield found, found.relative_to(path)
+    else:
+        yield path, Path(path.name)
+
+
+def target_of(
+    source: Path | None, relative: Path, folder: Path | None, otherwise: tuple[str | None, str]
+) -> Path | None:
+    """Where the output of one input goes.
+
+    Args:
+        source: the input.
+        relative: its path relative to ``folder``.
+        folder: of the outputs, if they go to one.
+        otherwise: the destination that is no folder, if there is one, and the outputs' suffix.
+
+    Raises:
+        ConfigError: standard input has no name to use in a folder.
+    """
+    destination, suffix = otherwise
+    if folder is not None:
+        if source is None:
+            raise ConfigError(f"standard input has no name: name its output in {folder}")
+        return folder / relative.with_suffix(suffix)
+    if destination is not None:
+        return None if destination == STREAM else Path(destination)
+    return None if source is None else source.with_suffix(suffix)
+
+
+def refuse_clashes(jobs: list[Job]) -> None:
+    """Raise ConfigError if an output is also an input, or that of two inputs."""
+    sources = {job.source.resolve() for job in jobs if job.source is not None}
+    taken: dict[Path, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        target = job.target.resolve()
+        if target in sources:
+            raise ConfigError(f"{job.target}: is an input; choose another output")
+        if target in taken:
+            raise ConfigError(
+                f"{taken[target].name} and {job.name} would both become {job.target}; compress "
+                "them one by one, or rename one"
+            )
+        taken[target] = job
+
+
+def read(job: Job) -> bytes:
+    """The whole input.
+
+    Raises:
+        DataError: it is missing or cannot be read.
+    """
+    if job.source is None:
+        return sys.stdin.buffer.read()
+    try:
+        return job.source.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{job.name}: no such file; an output folder that is not there yet is named with "
+            "--out, or with a slash at its end"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{job.name}: cannot be read ({error.strerror or error})") from error
+
+
+def check_target(job: Job, *, force: bool) -> None:
+    """Refuse, before any work, an output that cannot be written.
+
+    Raises:
+        ConfigError: standard output is a terminal.
+        StorageError: the file exists, and ``force`` is not given.
+    """
+    if job.target is None:
+        if sys.stdout.isatty():
+            raise ConfigError("standard output is a terminal; redirect it, or name an output")
+    elif job.target.exists() and not force:
+        raise StorageError(f"{job.target}: exists; --force replaces it")
+
+
+def write(job: Job, data: bytes) -> None:
+    """Write the whole output or none of it.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    if job.target is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        write_bytes(job.target, data)

@@ -1,0 +1,156 @@
+"""`rnncodec info`: what a .rnc file or a model file says about itself."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rnncodec import bitstream, models
+from rnncodec.bitstream.header import MAGIC
+from rnncodec.commands import options
+from rnncodec.commands.files import STREAM, Job, read
+from rnncodec.commands.reporter import Reporter
+from rnncodec.model_description import read_description
+
+
+def info(
+    items: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE|MODEL",
+            help=".rnc files, model files or names of models; - for standard input.",
+        ),
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Describe .rnc files and models; decodes nothing, so damaged codes are not found."""
+    with Reporter(len(items), "reading", quiet_stdout=False) as reporter:
+        for item in items:
+            with reporter.working_on(item):
+                found = describe(item)
+                typer.echo(json.dumps(found) if as_json else in_words(found))
+    raise typer.Exit(reporter.exit_code)
+
+
+def describe(item: str) -> dict[str, Any]:
+    """A .rnc file, a model file or a model's name, as plain data.
+
+    Raises:
+        RNNCodecError: it is none of these, or damaged.
+    """
+    if item != STREAM and not is_rnc(Path(item)):
+        return describe_model(models.path_of(item))
+    job = Job(None if item == STREAM else Path(item), None)
+    return describe_file(job.name, bitstream.info(read(job)))
+
+
+def is_rnc(path: Path) -> bool:
+    """Whether it is named as, or begins as, a .rnc file."""
+    if path.suffix.lower() == ".rnc":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def describe_file(name: str, found: bitstream.Info) -> dict[str, Any]:
+    """A .rnc file as plain data; one entry per iteration present in `iterations`."""
+    header = found.header
+    rows = zip(found.segment_bytes, found.bpp, found.modes, strict=True)
+    return {
+        "file": name,
+        "kind": "rnc",
+        "bytes": found.file_bytes,
+        "width": header.width,
+        "height": header.height,
+        "colour": header.colour.name.lower(),
+        "bpp": 8 * found.file_bytes / (header.width * header.height),
+        "tile": header.tile,
+        "icc_profile_bytes": len(header.icc_profile),
+        "fingerprint": header.fingerprint.hex(),
+        "model": models.name_of(header.fingerprint),
+        "written_with": header.iterations,
+        "cut_inside_an_iteration": found.truncated,
+        "iterations": [
+            {"bytes": size, "bpp": bpp, "coding": mode.name.lower()} for size, bpp, mode in rows
+        ],
+    }
+
+
+def describe_model(path: Path) -> dict[str, Any]:
+    """A model file as plain data.
+
+    Raises:
+        ModelError: not a model file, or damaged.
+    """
+    description = read_description(path)
+    network, notes = description["network"], description["notes"]
+    entropy = description["entropy"]
+    packaged = path in models.packaged().values()
+    return {
+        "file": str(path),
+        "kind": "model",
+        "name": path.stem,
+        "packaged": packaged,
+        "bytes": path.stat().st_size,
+        "fingerprint": models.fingerprint_of(path).hex(),
+        "iterations": network.get("iterations"),
+        "cell": part_name(network.get("cell")),
+        "recon": part_name(network.get("recon")),
+        "width": network.get("width"),
+        "entropy": part_name(entropy),
+        "score": notes.get("score"),
+        "steps": notes.get("step"),
+    }
+
+
+def part_name(description: Any) -> str | None:
+    """The name in a part's description, if it has one."""
+    return description.get("name") if isinstance(description, dict) else None
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """The same for people."""
+    rows = file_rows(found) if found["kind"] == "rnc" else model_rows(found)
+    lines = [found["file"], *(f"  {label:<12} {value}" for label, value in rows)]
+    if found["kind"] == "rnc":
+        lines.append("  iteration       bytes     bpp  coding")
+        lines += [
+            f"  {k:>9} {row['bytes']:>11,} {row['bpp']:>7.3f}  {row['coding']}"
+            for k, row in enumerate(found["iterations"], start=1)
+        ]
+    return "\n".join(lines)
+
+
+def file_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is said about a .rnc file above its iterations."""
+    present, written = len(found["iterations"]), found["written_with"]
+    cut = ", cut inside the next one" if found["cut_inside_an_iteration"] else ""
+    known = f" ({found['model']})" if found["model"] else " (not among the models here)"
+    profile = found["icc_profile_bytes"]
+    return [
+        ("picture", f"{found['width']}x{found['height']}, {found['colour']}"),
+        ("size", f"{found['bytes']:,} bytes, {found['bpp']:.3f} bpp"),
+        ("model", f"{found['fingerprint']}{known}"),
+        ("tiles", f"{found['tile']} pixels" if found["tile"] else "none, one piece"),
+        ("ICC profile", f"{profile:,} bytes" if profile else "none"),
+        ("iterations", f"{present} of the {written} it was written with{cut}"),
+    ]
+
+
+def model_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is said about a model."""
+    score = found["score"]
+    return [
+        ("name", f"{found['name']}{' (packaged)' if found['packaged'] else ''}"),
+        ("size", f"{found['bytes']:,} bytes"),
+        ("fingerprint", found["fingerprint"]),
+        ("iterations", str(found["iterations"])),
+        ("cell", f"{found['cell']}, width {found['width']}"),
+        ("recon", str(found["recon"])),
+        ("entropy", found["entropy"] or "none: bits are stored as they are"),
+        ("score", "unknown" if score is None else f"{score:.4f}, after {found['steps']} steps"),
+    ]

@@ -1,0 +1,39 @@
+"""Arguments that several commands share, with their help texts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="PATH|NAME",
+        help="A model file, or a name that `rnncodec models` lists.",
+    ),
+]
+FoundModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="PATH|NAME",
+        help="A model file or name; default: the model each file names by its fingerprint, "
+        "packaged or in RNNCODEC_MODELS.",
+    ),
+]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", help="Where the network runs: cpu, cuda, cuda:1, ...")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="DIR", help="Folder for the outputs; it is created if missing."
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="For machines: one JSON object per line and item.")
+]

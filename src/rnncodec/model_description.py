@@ -1,0 +1,83 @@
+"""What a model file says about itself, read without its weights and without torch."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from rnncodec.errors import ModelError
+
+KEY = "rnncodec"
+FORMAT = 1
+
+
+def read_description(path: str | Path) -> dict[str, Any]:
+    """The description in a model file's metadata.
+
+    Its ``fingerprint`` is a hint to find the file by (hexadecimal, or None): only loading the
+    weights proves it.
+
+    Raises:
+        ModelError: no such file, not a model file, damaged, or from a newer version.
+    """
+    with opened(path, framework="numpy") as file:
+        return describe(file, Path(path))
+
+
+@contextmanager
+def opened(path: str | Path, *, framework: str) -> Iterator[Any]:
+    """An open safetensors file.
+
+    Raises:
+        ModelError: no such file, not a safetensors file, or damaged.
+    """
+    if not Path(path).is_file():
+        raise ModelError(f"{path}: no such model file")
+    try:
+        with safe_open(path, framework=framework) as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a model file, or damaged ({error})") from error
+
+
+def describe(file: Any, path: Path) -> dict[str, Any]:
+    """The description in an open safetensors file.
+
+    Raises:
+        ModelError: it has none of ours; damaged, or of a newer format.
+    """
+    text = (file.metadata() or {}).get(KEY)
+    if text is None:
+        raise ModelError(f"{path}: a safetensors file, but not of rnncodec: no {KEY!r} metadata")
+    return parse_description(text, path)
+
+
+def parse_description(text: str, path: Path) -> dict[str, Any]:
+    """The JSON description of a model file, its keys checked.
+
+    Raises:
+        ModelError: damaged, or of a newer format.
+    """
+    try:
+        description = json.loads(text)
+        version = int(description["format"])
+        if version > FORMAT:
+            raise ModelError(
+                f"{path}: format {version}; this version reads up to {FORMAT}; upgrade rnncodec"
+            )
+        description.setdefault("fingerprint", None)
+        wanted: dict[str, Any] = {
+            "network": dict,
+            "entropy": (dict, type(None)),
+            "notes": dict,
+            "fingerprint": (str, type(None)),
+        }
+        for key, kind in wanted.items():
+            if not isinstance(description[key], kind):
+                raise TypeError(f"{key} is a {type(description[key]).__name__}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path}: its description is damaged ({error!r})") from error
+    return {key: description[key] for key in ("format", *wanted)}

@@ -1,0 +1,208 @@
+"""Pillow reads and writes .rnc files once this module has been imported.
+
+Reading finds the model by its fingerprint, among the packaged ones and in RNNCODEC_MODELS. An
+open image stands at its last, best iteration; ``seek(k)`` shows iteration k, counted from 0.
+Writing takes the arguments of :meth:`rnncodec.codec.Codec.encode`, a model and a device::
+
+    import rnncodec.pillow
+    from PIL import Image
+
+    Image.open("photo.png").save("photo.rnc", bpp=0.5, model="compact")
+    Image.open("photo.rnc").show()
+"""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from rnncodec import bitstream, models
+from rnncodec.bitstream import ColourMode, Header, NeedData, Reader
+from rnncodec.bitstream.header import FIXED_SIZE, MAGIC
+from rnncodec.errors import ConfigError, RNNCodecError
+
+if TYPE_CHECKING:
+    from rnncodec.codec import Codec
+
+FORMAT = "RNC"
+EXTENSION = ".rnc"
+MIME = "image/x-rnc"
+TARGETS = ("iterations", "bpp", "ms_ssim", "psnr", "tile")
+MODELS_KEPT = 2
+
+
+class RNCImageFile(ImageFile.ImageFile):
+    """An open .rnc file; only its header is read until pixels or the number of frames are asked.
+
+    ``info`` holds the ICC profile, if there is one, and the model's fingerprint. Errors are those
+    Pillow's users expect: OSError, of which UnidentifiedImageError is one.
+    """
+
+    format = FORMAT
+    format_description = "Recurrent neural network image"
+    _frame: int | None = 0
+    _stale = False  # a copy made by pickle holds pixels and no file
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        try:
+            header = read_header(self.fp)
+        except RNNCodecError as error:
+            raise UnidentifiedImageError(f"cannot identify image file: {error}") from error
+        self._header = header
+        self._size = header.width, header.height
+        self._mode = "L" if header.colour is ColourMode.GREY else "RGB"
+        if header.icc_profile:
+            self.info["icc_profile"] = header.icc_profile
+        self.info["fingerprint"] = header.fingerprint.hex()
+        self._bytes: bytes | None = None
+        self._frame = None  # the last one, wherever that is
+        self._stale = True
+        self._stages: Iterator[Image.Image] | None = None
+        self._next_stage = 0
+
+    @property
+    def n_frames(self) -> int:
+        """Whole iterations in the file."""
+        return self._described().iterations
+
+    @property
+    def is_animated(self) -> bool:
+        """Whether there is more than one iteration."""
+        return self.n_frames > 1
+
+    def tell(self) -> int:
+        """The current iteration, counted from 0."""
+        return self.n_frames - 1 if self._frame is None else self._frame
+
+    def seek(self, frame: int) -> None:
+        """Go to an iteration, counted from 0.
+
+        Raises:
+            EOFError: the file has fewer.
+        """
+        if self._seek_check(frame):
+            self._frame, self._stale = frame, True
+
+    def verify(self) -> None:
+        """Check the structure of the whole file; the codes in it only decoding can check."""
+        self._described()
+        super().verify()
+
+    def load(self) -> Any:
+        """Decode the current iteration, unless it is loaded; see Pillow.
+
+        Raises:
+            OSError: damaged, or no model here has its fingerprint.
+        """
+        if self._stale:
+            self.im = self._decoded(self.tell()).im
+            self._stale = False
+        return super().load()
+
+    def _decoded(self, frame: int) -> Image.Image:
+        data = self._read()
+        try:
+            codec = codec_for(self._header.fingerprint)
+            # Pillow itself has checked the size, by its own limit, when the file was opened.
+            if frame and (self._stages is None or frame != self._next_stage):
+                return codec.decode(data, iterations=frame + 1, max_pixels=math.inf)
+            # Whoever starts at the first iteration will want the others one by one.
+            if self._stages is None or frame == 0:
+                self._stages = codec.decode_progressive(data, max_pixels=math.inf)
+            self._next_stage = frame + 1
+            return next(self._stages)
+        except RNNCodecError as error:
+            self._stages = None
+            raise OSError(str(error)) from error
+
+    def _described(self) -> bitstream.Info:
+        try:
+            return bitstream.info(self._read())
+        except RNNCodecError as error:
+            raise OSError(str(error)) from error
+
+    def _read(self) -> bytes:
+        if self._bytes is None:
+            if self.fp is None:
+                raise ValueError("Operation on closed image")
+            self.fp.seek(0)
+            self._bytes = self.fp.read()
+            if self._exclusive_fp:
+                self.fp.close()
+            self.fp = None
+        return self._bytes
+
+
+def accept(prefix: bytes) -> bool:
+    """Whether a file that begins so is ours to read."""
+    return prefix.startswith(MAGIC)
+
+
+def read_header(file: IO[bytes]) -> Header:
+    """Read as much of a file as its header takes.
+
+    Raises:
+        BitstreamError: damaged, cut, or of a newer version.
+    """
+    reader = Reader(max_pixels=math.inf)
+    wanted = FIXED_SIZE
+    while True:
+        piece = file.read(wanted)
+        reader.feed(piece) if piece else reader.close()
+        event = reader.next_event()
+        if isinstance(event, Header):
+            return event
+        assert isinstance(event, NeedData)
+        wanted = event.missing
+
+
+@lru_cache(maxsize=MODELS_KEPT)
+def codec_at(path: Path) -> "Codec":
+    """The codec of a model file, which stays loaded for the next image."""
+    from rnncodec.codec import load
+
+    return load(path)
+
+
+def codec_for(fingerprint: bytes) -> "Codec":
+    """The codec that decodes the files of a model.
+
+    Raises:
+        ModelError: there is none here.
+    """
+    return codec_at(models.find(fingerprint))
+
+
+def save(image: Image.Image, file: IO[bytes], _: str | bytes) -> None:
+    """Write an image as Pillow's ``Image.save`` asks for.
+
+    Raises:
+        ValueError: a setting that cannot work.
+        OSError: no model of this name, an image that cannot be coded.
+    """
+    from rnncodec.codec import load
+
+    options = image.encoderinfo
+    if "icc_profile" in options:
+        image = image.copy()
+        image.info["icc_profile"] = options["icc_profile"]
+    targets = {name: options[name] for name in TARGETS if name in options}
+    try:
+        path = models.path_of(options.get("model", models.DEFAULT))
+        device = options.get("device", "cpu")
+        codec = codec_at(path) if device == "cpu" else load(path, device=device)
+        file.write(codec.encode(image, **targets))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    except RNNCodecError as error:
+        raise OSError(str(error)) from error
+
+
+Image.register_open(FORMAT, RNCImageFile, accept)
+Image.register_save(FORMAT, save)
+Image.register_extension(FORMAT, EXTENSION)
+Image.register_mime(FORMAT, MIME)

@@ -1,0 +1,168 @@
+"""`rnncodec compress`: every way to name files, targets, warnings, refusals."""
+
+import io
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from rnncodec.bitstream import info
+from rnncodec.commands import compress as module
+from rnncodec.commands.compress import Loaded, batches
+from rnncodec.commands.files import Job
+from rnncodec.pictures import from_image
+
+pytestmark = pytest.mark.usefixtures("tiny")
+MODEL = ("--model", "tiny")
+
+
+def test_one_file_reports_bytes_rate_and_ratio(command, picture, tmp_path: Path) -> None:
+    source, target = picture(), tmp_path / "a.rnc"
+    done = command("compress", source, target, *MODEL)
+    before, after = source.stat().st_size, target.stat().st_size
+    assert (done.code, done.err) == (0, "")
+    assert done.out == (
+        f"{source} ({before:,} bytes) -> {target} ({after:,} bytes): "
+        f"{8 * after / (40 * 32):.3f} bpp, {before / after:.1f}:1, 3 iterations\n"
+    )
+    assert info(target.read_bytes()).header.width == 40
+
+
+def test_codec_writes_the_same_bytes(command, picture, tmp_path, tiny) -> None:
+    source = picture()
+    command("compress", source, *MODEL, "-n", 2)
+    expected = tiny.encode(Image.open(source), iterations=2)
+    assert source.with_suffix(".rnc").read_bytes() == expected
+
+
+def test_a_folder_keeps_its_structure(command, picture, tmp_path: Path) -> None:
+    picture("in/a.png"), picture("in/deep/b.jpg"), picture("in/deep/.hidden.png")
+    done = command("compress", tmp_path / "in", tmp_path / "coded", *MODEL)
+    assert done.code == 0
+    found = sorted(p.relative_to(tmp_path / "coded") for p in (tmp_path / "coded").rglob("*.rnc"))
+    assert found == [Path("a.rnc"), Path("deep/b.rnc")]
+
+
+def test_one_failing_file_of_many_is_reported_and_the_others_are_done(
+    command, picture, tmp_path: Path
+) -> None:
+    files = [picture("a.png"), tmp_path / "b.png", tmp_path / "c.png", picture("d.png")]
+    files[1].write_bytes(b"no picture")
+    done = command("compress", *files, "--out", tmp_path / "coded", *MODEL)
+    assert done.code == 2
+    assert sorted(p.name for p in (tmp_path / "coded").iterdir()) == ["a.rnc", "d.rnc"]
+    bad, missing = done.err.splitlines()
+    assert bad == f"rnncodec: cannot read image {files[1]}: not a format that Pillow decodes"
+    assert missing.startswith(f"rnncodec: {files[2]}: no such file")
+
+
+def test_pictures_of_one_size_are_coded_together(command, picture, tmp_path, monkeypatch) -> None:
+    from rnncodec.codec import Codec
+
+    batch_sizes = []
+    encode_all = Codec.encode_all
+
+    def spy(self, images, **targets):
+        batch_sizes.append(len(images))
+        return encode_all(self, images, **targets)
+
+    monkeypatch.setattr(Codec, "encode_all", spy)
+    for k in range(3):
+        picture(f"in/wide{k}.png", (48, 32))
+        picture(f"in/x{k}.png", (32, 48))
+    command("compress", tmp_path / "in", "--out", tmp_path / "a", *MODEL)
+    assert batch_sizes == [3, 3]
+    batch_sizes.clear()
+    command("compress", tmp_path / "in", "--out", tmp_path / "b", *MODEL, "--bpp", "0.3")
+    assert batch_sizes == [1] * 6, "targets are reached, and missed, by each picture alone"
+
+
+def test_batches_are_bounded(monkeypatch) -> None:
+    job = Job(None, None)
+    items = [Loaded(job, from_image(Image.new("RGB", size)), 1) for size in [(8, 8)] * 5]
+    assert [len(batch) for batch in batches(items, 3)] == [3, 2]
+    monkeypatch.setattr(module, "BATCH_PIXELS", 130)
+    assert [len(batch) for batch in batches(items, 8)] == [2, 2, 1]
+    monkeypatch.setattr(module, "BATCH_PIXELS", 1)
+    assert [len(batch) for batch in batches(items, 8)] == [1] * 5
+
+
+def test_standard_input_and_output(command, picture, tiny) -> None:
+    data = picture().read_bytes()
+    done = command("compress", "-", *MODEL, stdin=data)
+    assert done.code == 0
+    assert done.out.encode("latin-1") == tiny.encode(Image.open(io.BytesIO(data)))
+    assert done.err.startswith(f"standard input ({len(data):,} bytes) -> standard output (")
+
+
+def test_a_rate_out_of_reach_is_one_line(command, picture) -> None:
+    source = picture()
+    done = command("compress", source, *MODEL, "--bpp", "0.001")
+    assert done.code == 0
+    assert done.err.startswith(f"rnncodec: warning: {source}: bpp=0.001 cannot be reached")
+    assert done.err.count("\n") == 1
+
+
+def test_what_cannot_be_kept_is_said(command, picture) -> None:
+    source = picture("photo.png", (20, 20), "RGBA")
+    done = command("compress", source, *MODEL)
+    assert done.err == (
+        f"rnncodec: warning: {source}: transparency is not kept: composited over white\n"
+    )
+
+
+def test_sixteen_bits_a_channel_are_said(command, tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        crc = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+
+    source = tmp_path / "deep.png"
+    header = struct.pack(">IIBBBBB", 4, 2, 16, 2, 0, 0, 0)  # 4x2 pixels, RGB of 16 bits
+    rows = zlib.compress(2 * (b"\0" + 4 * b"\x12\x34\x56\x78\x9a\xbc"))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    source.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    done = command("compress", source, *MODEL)
+    assert done.err == (
+        f"rnncodec: warning: {source}: more than 8 bits per channel are not kept: rounded to 8\n"
+    )
+
+
+def test_nothing_is_overwritten_unasked(command, picture, tmp_path: Path) -> None:
+    source, target = picture(), tmp_path / "old.rnc"
+    target.write_bytes(b"old")
+    done = command("compress", source, target, *MODEL)
+    assert done.code == 2
+    assert done.err == f"rnncodec: {source}: {target}: exists; --force replaces it\n"
+    assert target.read_bytes() == b"old"
+    assert command("compress", source, target, *MODEL, "--force").code == 0
+    assert info(target.read_bytes()).iterations == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--bpp", "-1"), "bpp=-1.0: expected a positive number"),
+        (("--iterations", "4"), "iterations=4: this model was trained for 1..3"),
+        (("--bpp", "1", "--psnr", "30"), "give at most one of"),
+        (("--tile", "17"), "tile=17: expected a multiple of 16"),
+        (("--device", "warp"), "device=warp: cannot be used here"),
+        (("--model", "nobody"), "nobody: no such model file.*names known here: tiny"),
+    ],
+)
+def test_bad_settings_are_said_once(command, picture, tmp_path, arguments, message) -> None:
+    files = picture("a.png"), picture("b.png", (16, 16))
+    done = command("compress", *files, *MODEL, *arguments)
+    assert done.code == 2
+    assert re.search(message, done.err)
+    assert done.err.count("\n") == 1
+    assert not list(tmp_path.glob("*.rnc"))
+
+
+def test_small_pictures_have_no_ms_ssim(command, picture) -> None:
+    source = picture()
+    done = command("compress", source, *MODEL, "--ms-ssim", "0.9")
+    assert done.code == 2
+    assert done.err.startswith(f"rnncodec: {source}: ms_ssim=0.9: MS-SSIM needs sides")

@@ -1,0 +1,134 @@
+"""`rnncodec decompress`: formats, models found by fingerprint, cut and damaged files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+
+@pytest.fixture
+def file(tiny, picture, tmp_path: Path) -> Path:
+    path = tmp_path / "photo.rnc"
+    path.write_bytes(tiny.encode(Image.open(picture("original.png"))))
+    return path
+
+
+def test_the_model_is_found_by_fingerprint(command, file: Path, tiny) -> None:
+    done = command("decompress", file)
+    target = file.with_suffix(".png")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == (
+        f"{file} ({file.stat().st_size:,} bytes) -> {target} (40x32): "
+        f"{8 * file.stat().st_size / (40 * 32):.3f} bpp, iteration 3 of 3\n"
+    )
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(target)), np.asarray(tiny.decode(file.read_bytes()))
+    )
+
+
+def test_fewer_iterations(command, file: Path, tiny) -> None:
+    done = command("decompress", file, "--iterations", 1)
+    assert done.out.endswith("iteration 1 of 3\n")
+    expected = tiny.decode(file.read_bytes(), iterations=1)
+    shown = Image.open(file.with_suffix(".png"))
+    np.testing.assert_array_equal(np.asarray(shown), np.asarray(expected))
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".jpg", "JPEG"), (".tif", "TIFF"), (".bmp", "BMP")])
+def test_the_format_follows_the_name(command, file: Path, suffix: str, kind: str) -> None:
+    target = file.with_name(f"shown{suffix}")
+    assert command("decompress", file, target).code == 0
+    with Image.open(target) as image:
+        assert image.format == kind
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_the_colour_profile_is_kept(command, tmp_path, tiny, suffix: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.new("RGB", (20, 20))
+    image.info["icc_profile"] = profile
+    (tmp_path / "a.rnc").write_bytes(tiny.encode(image))
+    command("decompress", tmp_path / "a.rnc", tmp_path / f"a{suffix}")
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        assert image.info["icc_profile"] == profile
+
+
+def test_an_unknown_format_is_refused_before_any_work(command, file: Path) -> None:
+    done = command("decompress", file, file.with_name("shown.xyz"))
+    assert done.code == 2
+    assert "Pillow writes no pictures named *.xyz; try *.png" in done.err
+
+
+def test_a_format_that_cannot_hold_it(command, tmp_path, tiny) -> None:
+    (tmp_path / "wide.rnc").write_bytes(tiny.encode(Image.new("RGB", (17000, 1))))
+    done = command("decompress", tmp_path / "wide.rnc", tmp_path / "wide.webp")
+    assert done.code == 2
+    assert "WEBP cannot hold this picture" in done.err
+
+
+def test_a_cut_file_decodes_with_a_warning(command, file: Path) -> None:
+    cut = file.with_name("cut.rnc")
+    cut.write_bytes(file.read_bytes()[:-1])
+    done = command("decompress", cut)
+    assert done.code == 0
+    assert done.err == (
+        f"rnncodec: warning: {cut}: the file is cut: 2 of its 3 iterations are used\n"
+    )
+
+
+def test_folder_and_damaged_file(command, file: Path, tmp_path: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.rnc").write_bytes(data)
+    file.rename(tmp_path / "in" / "good.rnc")
+    done = command("decompress", tmp_path / "in", "-o", tmp_path / "out")
+    assert done.code == 2
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["good.png"]
+    assert done.err.startswith(f"rnncodec: {tmp_path / 'in' / 'bad.rnc'}: byte ")
+
+
+def test_all_arguments_may_be_inputs(command, file: Path) -> None:
+    other = file.with_name("other.rnc")
+    other.write_bytes(file.read_bytes())
+    assert command("decompress", file, other).code == 0
+    assert file.with_suffix(".png").exists()
+    assert other.with_suffix(".png").exists()
+
+
+def test_standard_streams(command, file: Path, tiny) -> None:
+    done = command("decompress", "-", "-", stdin=file.read_bytes())
+    assert done.out.startswith("\x89PNG")
+    assert done.err.startswith("standard input (")
+
+
+def test_too_many_pixels(command, file: Path) -> None:
+    done = command("decompress", file, "--max-pixels", 100)
+    assert done.code == 2
+    assert "40x32 pixels are more than max_pixels=100" in done.err
+
+
+def test_no_model_has_the_fingerprint(command, file: Path, monkeypatch, tiny) -> None:
+    monkeypatch.delenv("RNNCODEC_MODELS")
+    done = command("decompress", file)
+    assert done.code == 2
+    assert done.err.startswith(
+        f"rnncodec: {file}: no model with fingerprint {tiny.fingerprint.hex()}; looked in: "
+    )
+
+
+def test_a_named_model_must_fit(command, file: Path, tiny, tmp_path: Path) -> None:
+    from rnncodec.codec import Codec
+    from rnncodec.model_file import Model
+
+    Codec(Model(tiny.model.network)).save(tmp_path / "other.safetensors")
+    done = command("decompress", file, "--model", tmp_path / "other.safetensors")
+    assert done.code == 2
+    assert f"written with model {tiny.fingerprint.hex()}, this is model" in done.err
+
+
+def test_an_empty_folder(command, tiny, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = command("decompress", tmp_path / "empty")
+    assert done.err == f"rnncodec: no .rnc files under {tmp_path / 'empty'}\n"

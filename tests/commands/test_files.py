@@ -1,0 +1,94 @@
+"""Arguments to jobs, as a table; and what is refused."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rnncodec.commands.files import Direction, Job, check_target, plan, read
+from rnncodec.errors import ConfigError, DataError
+
+DIRECTION = Direction(
+    ".out", lambda path: path.suffix == ".out", lambda folder: sorted(folder.rglob("*.in"))
+)
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with a.in, b.in, tree/c.in, tree/deep/d.in and an empty there/."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.in", "b.in", "tree/c.in", "tree/deep/d.in"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    Path("there").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out", "expected"),
+    [
+        ("a.in", None, "a.in>a.out"),
+        ("a.in x.out", None, "a.in>x.out"),
+        ("a.in there", None, "a.in>there/a.out"),
+        ("a.in new/", None, "a.in>new/a.out"),
+        ("a.in new/x.out", None, "a.in>new/x.out"),
+        ("a.in b.in", None, "a.in>a.out b.in>b.out"),
+        ("a.in b.in there", None, "a.in>there/a.out b.in>there/b.out"),
+        ("a.in b.in", "new", "a.in>new/a.out b.in>new/b.out"),
+        ("a.in", "new.out", "a.in>new.out/a.out"),
+        ("tree", None, "tree/c.in>tree/c.out tree/deep/d.in>tree/deep/d.out"),
+        ("tree new", None, "tree/c.in>new/c.out tree/deep/d.in>new/deep/d.out"),
+        ("tree there", None, "tree/c.in>there/c.out tree/deep/d.in>there/deep/d.out"),
+        (
+            "a.in tree there",
+            None,
+            "a.in>there/a.out tree/c.in>there/c.out tree/deep/d.in>there/deep/d.out",
+        ),
+        ("-", None, "->-"),
+        ("- -", None, "->-"),
+        ("- x.out", None, "->x.out"),
+        ("a.in -", None, "a.in>-"),
+        ("nosuffix", None, "nosuffix>nosuffix.out"),
+        ("a.in missing", None, "a.in>a.out missing>missing.out"),
+    ],
+)
+def test_jobs(arguments: str, out: str | None, expected: str) -> None:
+    jobs = plan(arguments.split(), None if out is None else Path(out), DIRECTION)
+    assert " ".join(f"{job.source or '-'}>{job.target or '-'}" for job in jobs) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("a.in b.in x.out", "2 inputs cannot go to one x.out; give --out DIR"),
+        ("tree x.out", "2 inputs cannot go to one x.out"),
+        ("a.in b.in -", "2 inputs cannot go to one -"),
+        ("x.out x.out", "x.out: is an input"),
+        ("x.out there/../x.out", "is an input"),
+        ("a.in tree/../a.in there", "a.in and tree/../a.in would both become there/a.out"),
+        ("- there", "standard input has no name: name its output in there"),
+    ],
+)
+def test_refused(arguments: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan(arguments.split(), None, DIRECTION)
+
+
+def test_a_link_to_the_input_is_the_input() -> None:
+    Path("link.out").symlink_to("a.in")
+    with pytest.raises(ConfigError, match=r"link\.out: is an input"):
+        plan(["a.in", "link.out"], None, DIRECTION)
+
+
+def test_unreadable_inputs() -> None:
+    with pytest.raises(DataError, match=r"missing\.in: no such file"):
+        read(Job(Path("missing.in"), None))
+    with pytest.raises(DataError, match=r"tree: cannot be read \(Is a directory\)"):
+        read(Job(Path("tree"), None))
+
+
+def test_bytes_are_not_written_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    leader, follower = os.openpty()
+    with os.fdopen(leader, "wb"), os.fdopen(follower, "w") as terminal:
+        monkeypatch.setattr("sys.stdout", terminal)
+        with pytest.raises(ConfigError, match="standard output is a terminal"):
+            check_target(Job(Path("a.in"), None), force=False)

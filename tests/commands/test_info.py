@@ -1,0 +1,72 @@
+"""`rnncodec info`: files, cut files, models, names, foreign files."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import rnncodec
+
+
+@pytest.fixture
+def file(tiny, tmp_path: Path) -> Path:
+    path = tmp_path / "photo.rnc"
+    path.write_bytes(tiny.encode(Image.new("L", (40, 32)), tile=32))
+    return path
+
+
+def test_a_file_in_words(command, file: Path, tiny) -> None:
+    done = command("info", file)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0] == str(file)
+    assert "  picture      40x32, grey" in lines
+    assert f"  model        {tiny.fingerprint.hex()} (tiny)" in lines
+    assert "  tiles        32 pixels" in lines
+    assert "  iterations   3 of the 3 it was written with" in lines
+    assert [line.split()[0] for line in lines[-3:]] == ["1", "2", "3"]
+
+
+def test_a_file_for_machines(command, file: Path, tiny) -> None:
+    data = file.read_bytes()
+    found = json.loads(command("info", "--json", file).out)
+    assert found["bytes"] == len(data)
+    assert found["bpp"] == pytest.approx(8 * len(data) / (40 * 32))
+    assert found["model"] == "tiny"
+    for k, row in enumerate(found["iterations"], start=1):
+        assert row["bpp"] == 8 * len(rnncodec.truncate(data, iterations=k)) / (40 * 32)
+
+
+def test_a_cut_file_from_standard_input(command, file: Path, monkeypatch) -> None:
+    monkeypatch.delenv("RNNCODEC_MODELS")
+    done = command("info", "-", stdin=file.read_bytes()[:-1])
+    assert "  iterations   2 of the 3 it was written with, cut inside the next one" in done.out
+    assert "(not among the models here)" in done.out
+
+
+def test_a_model_by_name_and_by_path(command, tiny, tmp_path: Path) -> None:
+    path = tmp_path / "shelf" / "tiny.safetensors"
+    by_name = command("info", "--json", "tiny").out
+    assert by_name == command("info", "--json", path).out
+    found = json.loads(by_name)
+    assert found["fingerprint"] == tiny.fingerprint.hex()
+    assert (found["cell"], found["recon"], found["entropy"]) == ("gru", "additive", "progressive")
+    assert (found["iterations"], found["score"], found["steps"]) == (3, 0.25, 7)
+    assert "  score        0.2500, after 7 steps" in command("info", path).out.splitlines()
+
+
+def test_several_items_one_of_them_foreign(command, file: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "notes.txt"
+    foreign.write_text("hello")
+    done = command("info", "--json", foreign, file)
+    assert done.code == 2
+    assert done.err.startswith(f"rnncodec: {foreign}: not a model file, or damaged")
+    assert json.loads(done.out)["file"] == str(file)
+
+
+def test_a_damaged_file(command, tiny, tmp_path: Path) -> None:
+    (tmp_path / "x.rnc").write_bytes(b"\x89RNC\x02")
+    done = command("info", tmp_path / "x.rnc")
+    assert done.code == 2
+    assert "byte 4: format version 2" in done.err

@@ -1,0 +1,41 @@
+"""`rnncodec models`: the list, its JSON, and none."""
+
+import json
+import shutil
+from pathlib import Path
+
+from rnncodec import models
+
+
+def test_the_list(command, tiny, tmp_path: Path) -> None:
+    packaged = models.WEIGHTS
+    packaged.mkdir()
+    shutil.copy(tmp_path / "shelf" / "tiny.safetensors", packaged / "compact-3.safetensors")
+    done = command("models")
+    head, first, second, alias = done.out.splitlines()
+    assert head.split()[:3] == ["NAME", "BYTES", "ITERATIONS"]
+    size = f"{(packaged / 'compact-3.safetensors').stat().st_size:,}"
+    values = ["3", "gru", "0.125", "progressive", "0.25", tiny.fingerprint.hex()]
+    assert first.split() == ["compact-3", size, *values, "packaged"]
+    assert second.split()[0] == "tiny"
+    assert alias == "compact = compact-3"
+
+
+def test_for_machines(command, tiny) -> None:
+    found = json.loads(command("models", "--json").out)
+    assert (found["name"], found["fingerprint"]) == ("tiny", tiny.fingerprint.hex())
+
+
+def test_none(command, tiny, monkeypatch) -> None:
+    monkeypatch.delenv(models.VARIABLE)
+    done = command("models")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("no models: none is packaged, and RNNCODEC_MODELS names none")
+
+
+def test_a_damaged_one_is_passed_over_aloud(command, tiny, tmp_path: Path) -> None:
+    (tmp_path / "shelf" / "bad.safetensors").write_bytes(b"bad")
+    done = command("models", "--json")
+    assert done.code == 0
+    assert "passed over" in done.err
+    assert done.out.count("\n") == 1

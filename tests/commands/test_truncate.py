@@ -1,0 +1,56 @@
+"""`rnncodec truncate`: shorter files, no model."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import rnncodec
+
+
+@pytest.fixture
+def file(tiny, tmp_path: Path, monkeypatch) -> Path:
+    path = tmp_path / "photo.rnc"
+    path.write_bytes(tiny.encode(Image.effect_noise((64, 64), 80)))
+    monkeypatch.delenv("RNNCODEC_MODELS")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "iterations"), [(("--iterations", 2), 2), (("--max-bytes", 120), 1)]
+)
+def test_shorter(command, file: Path, arguments: tuple, iterations: int) -> None:
+    target = file.with_name("short.rnc")
+    done = command("truncate", file, target, *arguments)
+    assert done.code == 0
+    expected = rnncodec.truncate(file.read_bytes(), iterations=iterations)
+    assert target.read_bytes() == expected
+    assert f"-> {target} ({len(expected)} bytes)" in done.out
+    assert done.out.endswith(f"{iterations} of 3 iterations\n")
+
+
+def test_to_standard_output(command, file: Path) -> None:
+    done = command("truncate", "-", "-", "-n", 1, stdin=file.read_bytes())
+    assert done.out.encode("latin-1") == rnncodec.truncate(file.read_bytes(), iterations=1)
+    assert "1 of 3 iterations" in done.err
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "message"),
+    [
+        ("short.rnc", (), "give either --iterations or --max-bytes"),
+        ("short.rnc", ("-n", 1, "--max-bytes", 9), "give either --iterations or --max-bytes"),
+        ("short.rnc", ("-n", 4), "iterations=4: this file has 1..3 to keep"),
+        ("photo.rnc", ("-n", 1, "--force"), "photo.rnc: is an input"),
+        ("old.rnc", ("-n", 1), "old.rnc: exists; --force replaces it"),
+    ],
+)
+def test_refused(command, file: Path, target: str, arguments: tuple, message: str) -> None:
+    file.with_name("old.rnc").write_bytes(b"old")
+    before = file.read_bytes()
+    done = command("truncate", file, file.with_name(target), *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1
+    assert file.read_bytes() == before
+    assert not file.with_name("short.rnc").exists()
