@@ -79,7 +79,8 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     assert 5 < score < 60, "PSNR in dB: the images are too small for MS-SSIM"
     rows = table(tmp_path / "evaluation/rd.csv")
     assert [row["iteration"] for row in rows] == ["1", "2", "1", "2"]
-    assert float(rows[1]["bpp"]) == 0.25, "nominal rate: 2/8"
+    overhead = 8 * (40 + 2 * 8) / (64 * 48)
+    assert 0.25 < float(rows[1]["bpp"]) <= 0.25 + overhead, "nominal 2/8, and what a file adds"
     summary = json.loads((tmp_path / "evaluation/summary.json").read_text())
     assert len(summary["curve"]) == 2
     for name in ("rd.png", "reconstructions.png"):
@@ -110,7 +111,8 @@ def test_two_cells_export_different_tensors_and_init_starts_from_them(
         warm = compose("config", overrides=settings(photographs, "cell=gru", start))
         wrong = compose("config", overrides=settings(photographs, "cell=lstm", start))
     weights = experiment.build_module(warm).network.state_dict()
-    assert all(torch.equal(weights[name], tensor) for name, tensor in exported["gru"].items())
+    for name, tensor in exported["gru"].items():
+        assert torch.equal(weights[name.removeprefix("network.")], tensor)
     with pytest.raises(ModelError, match="another architecture"):
         experiment.build_module(wrong)
 
