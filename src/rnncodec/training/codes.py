@@ -70,7 +70,7 @@ class CodeData(LightningDataModule):
         transform: Transform,
         cache: Path,
         *,
-        crops: int = 256,
+        crops: int = 128,
         crop: int = 256,
         batch_size: int = 4,
         seed: int = 0,
