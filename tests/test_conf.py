@@ -15,7 +15,10 @@ from rnncodec.experiment import register_resolvers
 LEAVES = sorted(path for path in Path("conf").glob("*/*.yaml") if path.parent.name != "experiment")
 PRESETS = sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
 GRID = [sorted(p.stem for p in Path("conf", group).glob("*.yaml")) for group in ("cell", "recon")]
-GROUPS = "cell recon entropy model loss optim data eval trainer logger experiment".split()  # noqa: SIM905
+GROUPS = (
+    *("cell", "recon", "entropy", "entropy_fit", "model", "loss", "optim", "data", "eval"),
+    *("trainer", "logger", "experiment"),
+)
 
 
 def composed(*overrides: str) -> DictConfig:

@@ -1,6 +1,8 @@
 """Model files: what is saved comes back; what is damaged or foreign is refused."""
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,15 @@ def test_round_trip(tmp_path: Path) -> None:
     codes = torch.randint(2, (1, 2, 3, 4, 32), dtype=torch.uint8)
     assert torch.equal(again.entropy.probabilities(codes), model.entropy.probabilities(codes))
     assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_others_may_read_it_as_the_umask_says(tmp_path: Path) -> None:
+    previous = os.umask(0o022)
+    try:
+        save(tmp_path / "m", tiny())
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o644
 
 
 def test_without_entropy_model(tmp_path: Path) -> None:

@@ -1,20 +1,15 @@
 """Composition root: from a configuration to a trained, exported, evaluated codec.
 
-The only caller of ``hydra.utils.instantiate``. Each phase is skipped when its result is in the
-run directory, so repeating a command goes on where it stopped.
+The only caller of ``hydra.utils.instantiate``. The phases are codec, entropy model, evaluation;
+each is skipped when its result is in the run directory, so repeating a command goes on where it
+stopped.
 """
 
 import json
-import logging
-import os
-import signal
-import sys
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import lightning as L
 import torch
@@ -28,49 +23,24 @@ from rich.console import Console
 
 from rnncodec import model_file, precision
 from rnncodec.codec import load
-from rnncodec.errors import ConfigError, RNNCodecError
+from rnncodec.errors import RNNCodecError
+from rnncodec.evaluation.entropy_gain import EntropyGain, describe, entropy_section
 from rnncodec.evaluation.evaluate import evaluate
-from rnncodec.run_directory import run_name
+from rnncodec.preflight import NO_ENTROPY, check, entropy_name
+from rnncodec.run_directory import RunFiles, run_name
 from rnncodec.training import wandb_logger
-from rnncodec.training.callbacks import (
-    Interrupt,
-    LastCheckpoint,
-    LearningRate,
-    Selection,
-    Throughput,
-)
+from rnncodec.training.callbacks import Interrupt, LastCheckpoint, LearningRate, Throughput
 from rnncodec.training.checkpoint import AtomicCheckpointIO
 from rnncodec.training.codec_module import CodecModule
+from rnncodec.training.codes import CodeData
+from rnncodec.training.entropy_module import EntropyModule
+from rnncodec.training.fitting import fit, quiet_lightning
 from rnncodec.training.progress import TrainingProgress
+from rnncodec.training.rates import integer_rates, rate_lost
+from rnncodec.training.selection import EntropySelection, Selection
+from rnncodec.transform import Transform
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """Where a run keeps what."""
-
-    folder: Path
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint to go on from."""
-        return self.folder / "checkpoints" / "last.ckpt"
-
-    @property
-    def best(self) -> Path:
-        """The best weights so far, in training precision."""
-        return self.folder / "checkpoints" / "best.safetensors"
-
-    @property
-    def model(self) -> Path:
-        """The exported model; its presence says that training is done."""
-        return self.folder / "model.safetensors"
-
-    @property
-    def evaluation(self) -> Path:
-        """Curve, scores and pictures."""
-        return self.folder / "evaluation"
+Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 
 
 def register_resolvers() -> None:
@@ -79,14 +49,14 @@ def register_resolvers() -> None:
 
 
 def run(cfg: DictConfig) -> float:
-    """Train, export and evaluate; returns the selection score of the best weights.
+    """Train codec and entropy model, export, evaluate; returns the codec's selection score.
 
     Raises:
         RNNCodecError: something the caller can put right, in one sentence.
     """
     files = RunFiles(Path(cfg.run_dir))
-    phases = {fit_codec: files.model, evaluate_codec: files.evaluation / "summary.json"}
-    to_do = [phase for phase, result in phases.items() if not result.exists()]
+    check(cfg, files)
+    to_do = [phase for phase, result in phases(cfg, files).items() if not result.exists()]
     if to_do:
         with quiet_lightning(), run_loggers(cfg, files) as loggers:
             for phase in to_do:
@@ -94,29 +64,73 @@ def run(cfg: DictConfig) -> float:
     return report(files)
 
 
+def phases(cfg: DictConfig, files: RunFiles) -> dict[Phase, Path]:
+    """What a run does, in order, and the result that says it is done."""
+    evaluation: dict[Phase, Path] = {evaluate_codec: files.summary}
+    if files.model.exists():  # whatever it was made from may have been cleared away
+        return evaluation
+    codec = fit_codec if cfg.codec is None else take_codec
+    if entropy_name(cfg) == NO_ENTROPY:
+        return {codec: files.model, **evaluation}
+    return {codec: files.codec, fit_entropy: files.model, **evaluation}
+
+
 def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
-    """Train (or go on training) and export the best weights to ``model.safetensors``."""
-    check(cfg)
+    """Train (or go on training) the codec and keep its best weights."""
     L.seed_everything(cfg.seed, workers=False, verbose=False)
-    interrupt, selection = Interrupt(), Selection(files.best)
-    data = build(cfg.data)
-    keep_apart(data, cfg)
+    data = training_data(cfg)
     module = build_module(cfg)
-    trainer = build(
-        cfg.trainer,
-        callbacks=[*callbacks(cfg, files, selection), interrupt],
-        logger=loggers,
-        plugins=[AtomicCheckpointIO()],
-        precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
-        default_root_dir=str(files.folder),
+    around = callbacks(cfg, files)
+    trainer = build_trainer(cfg, files, around, loggers)
+    fit(trainer, module, data, files.last)
+    best = model_file.load(files.best)
+    best.notes["settings"] = settings(cfg)
+    result = files.model if entropy_name(cfg) == NO_ENTROPY else files.codec
+    model_file.save(result, best)
+
+
+def take_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
+    """Take the codec of the model file ``codec=``, without the entropy model it may have."""
+    given = model_file.load(cfg.codec)
+    notes = {name: note for name, note in given.notes.items() if name != "entropy"}
+    model_file.save(files.codec, model_file.Model(given.network, notes=notes))
+
+
+def fit_entropy(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
+    """Train (or go on training) the entropy model on the codec's codes; export both."""
+    L.seed_everything(cfg.seed, workers=False, verbose=False)
+    codec = model_file.load(files.codec)
+    selection = EntropySelection(files.entropy_best, codec)
+    around = entropy_callbacks(cfg, files, selection)
+    own = {key: cfg.entropy_fit[key] for key in ("max_steps", "max_time", "val_check_interval")}
+    if str(cfg.trainer.precision).endswith("-true"):
+        own["precision"] = "32-true"  # weights of 16 bits could not be rounded to integers
+    trainer = build_trainer(cfg, files, around, loggers, **own)
+    transform = Transform(codec.network, trainer.strategy.root_device)
+    data = build(cfg.entropy_fit.data)(training_data(cfg), transform, files.codes, seed=cfg.seed)
+    data.setup()
+    module = EntropyModule(
+        build(cfg.entropy, iterations=codec.network.iterations),
+        build(cfg.entropy_fit.optimizer),
+        exact_from=cfg.entropy_fit.exact_from,
+        codes=data.origin(),
     )
-    resume = str(files.last) if files.last.exists() else None
-    trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
-    if interrupt.requested:
-        stop_as_asked(files, trainer.global_step)
-    if selection.step != trainer.global_step:
-        trainer.validate(module, datamodule=data, verbose=False)
-    export(cfg, files)
+    fit(trainer, module, data, files.entropy_last)
+    export_entropy(cfg, files, data)
+
+
+def export_entropy(cfg: DictConfig, files: RunFiles, data: CodeData) -> None:
+    """Measure the best entropy model in integers; write it with its codec as the run's model."""
+    best = model_file.load(files.entropy_best)
+    assert best.entropy is not None
+    notes = best.notes["entropy"]
+    integer = integer_rates(best.entropy, data.val_dataloader())
+    notes["bits_per_bit"]["integer"] = integer.tolist()
+    floats = torch.tensor(notes["bits_per_bit"]["float"], dtype=torch.float64)
+    notes["rate_lost_to_quantisation"] = rate_lost(floats, integer)
+    kept = ("entropy", "entropy_fit", "data", "seed")
+    notes["settings"] = {key: value for key, value in settings(cfg).items() if key in kept}
+    model_file.save(files.model, best)
 
 
 def build_module(cfg: DictConfig) -> CodecModule:
@@ -129,38 +143,71 @@ def build_module(cfg: DictConfig) -> CodecModule:
     return CodecModule(network, build(cfg.loss), build(cfg.optim.optimizer), seed=cfg.seed)
 
 
-def callbacks(cfg: DictConfig, files: RunFiles, selection: Selection) -> list[Callback]:
-    """What goes on around the training step, in the order it has to happen.
+def callbacks(cfg: DictConfig, files: RunFiles) -> list[Callback]:
+    """What goes on around the codec's training step, in the order it has to happen.
 
     Selection stands before the averaging callback, which at the end of a validation swaps the
     averaged weights out again.
     """
     average = [] if cfg.optim.ema is None else [EMAWeightAveraging(decay=cfg.optim.ema)]
-    bar = [TrainingProgress()] if cfg.trainer.enable_progress_bar else []
     return [
         LearningRate(build(cfg.optim.schedule)),
-        selection,
+        Selection(files.best),
         *average,
         LastCheckpoint(files.last, every=cfg.checkpoint_every),
         Throughput(every=cfg.trainer.log_every_n_steps),
-        *bar,
     ]
 
 
-def export(cfg: DictConfig, files: RunFiles) -> None:
-    """Write the best weights, with their score and the run's settings, as the run's model."""
-    best = model_file.load(files.best)
-    settings = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(settings, dict)
-    settings.pop("run_dir")  # a path of this machine says nothing about the model
-    best.notes["settings"] = settings
-    model_file.save(files.model, best)
+def entropy_callbacks(
+    cfg: DictConfig, files: RunFiles, selection: EntropySelection
+) -> list[Callback]:
+    """What goes on around the entropy model's training step, in the order it has to happen."""
+    group = "entropy_train"
+    return [
+        LearningRate(build(cfg.entropy_fit.schedule), group=group),
+        selection,
+        LastCheckpoint(files.entropy_last, every=cfg.checkpoint_every),
+        Throughput(every=cfg.trainer.log_every_n_steps, group=group),
+    ]
+
+
+def build_trainer(
+    cfg: DictConfig, files: RunFiles, around: list[Callback], loggers: list[Logger], **own: Any
+) -> L.Trainer:
+    """The trainer with its callbacks; ``own`` takes the place of what ``trainer`` says."""
+    bar = [TrainingProgress()] if cfg.trainer.enable_progress_bar else []
+    arithmetic = resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
+    more = {
+        "callbacks": [*around, *bar, Interrupt()],
+        "logger": loggers,
+        "plugins": [AtomicCheckpointIO()],
+        "default_root_dir": str(files.folder),
+        "precision": arithmetic,
+    }
+    trainer: L.Trainer = build(cfg.trainer, **(more | own))
+    return trainer
+
+
+def settings(cfg: DictConfig) -> dict[str, Any]:
+    """The run's settings as plain data for the model file."""
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    plain.pop("run_dir")  # a path of this machine says nothing about the model
+    return {str(key): value for key, value in plain.items()}
 
 
 def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     """Measure the exported model on the evaluation images; log the curve and the pictures."""
     codec = load(files.model, device="cuda" if torch.cuda.is_available() else "cpu")
-    summary = evaluate(codec.reconstructions, build(cfg.eval), files.evaluation)
+    measured = EntropyGain(codec.reconstructions)
+
+    def more() -> dict[str, Any]:
+        if codec.model.entropy is None:
+            return {}
+        return {"entropy": entropy_section(codec.model.notes["entropy"], measured.by_iteration())}
+
+    summary = evaluate(measured, build(cfg.eval), files.evaluation, more=more)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             wandb_logger.log_evaluation(logger, summary, files.evaluation)
@@ -171,13 +218,16 @@ def report(files: RunFiles) -> float:
     notes = model_file.read(files.model)[0]["notes"]
     summary = json.loads((files.evaluation / "summary.json").read_text())
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"\n[bold]selection score {notes['score']:.4f}[/bold] (step {notes['step']})")
+    score = float(notes.get("score", "nan"))  # a model file from elsewhere need not have one
+    console.print(f"\n[bold]selection score {score:.4f}[/bold] (step {notes.get('step', '?')})")
     for name, value in summary["auc"].items():
         console.print(f"{name}: {value['value']:.4f}")
+    if "entropy" in summary:
+        console.print(describe(summary["entropy"]))
     for name in ("rd.png", "reconstructions.png", "rd.csv", "summary.json"):
         console.print(f"  {files.evaluation / name}")
     console.print(f"  {files.model}")
-    return float(notes["score"])
+    return score
 
 
 def build(node: Any, **more: Any) -> Any:
@@ -203,23 +253,12 @@ def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
         wandb_logger.finish()
 
 
-def keep_apart(data: Any, cfg: DictConfig) -> None:
-    """Take evaluation images out of training and validation, should they lie among them."""
+def training_data(cfg: DictConfig) -> Any:
+    """The data module; evaluation images that lie among its photographs are left out."""
+    data = build(cfg.data)
     if hasattr(data, "exclude"):
         data.exclude(build(cfg.eval).paths)
-
-
-def check(cfg: DictConfig) -> None:
-    """Refuse a run without an end.
-
-    Raises:
-        ConfigError: neither ``trainer.max_steps`` nor ``trainer.max_time`` limits it.
-    """
-    if cfg.trainer.max_steps <= 0 and cfg.trainer.max_time is None:
-        raise ConfigError(
-            f"trainer.max_steps={cfg.trainer.max_steps} and no trainer.max_time: training would "
-            "never end; give at least one, as in trainer.max_time=00:00:30:00 (DD:HH:MM:SS)"
-        )
+    return data
 
 
 def resolve_precision(asked: str | int | None, accelerator: str) -> str | int | None:
@@ -228,27 +267,3 @@ def resolve_precision(asked: str | int | None, accelerator: str) -> str | int | 
         return asked
     cuda = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     return "bf16-mixed" if precision.gains_from_bf16("cuda" if cuda else "cpu") else "32-true"
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Silence Lightning's news and advice (more loader workers, ...); our own words stay."""
-    talkative = logging.getLogger("lightning.pytorch")
-    level = talkative.level
-    talkative.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            warnings.filterwarnings("ignore", message=r".*LeafSpec.* is deprecated")
-            yield
-    finally:
-        talkative.setLevel(level)
-
-
-def stop_as_asked(files: RunFiles, step: int) -> None:
-    """End the process as Ctrl-C does, after saying how to go on."""
-    log.warning("interrupted after step %d; repeat the command to go on from %s", step, files.last)
-    wandb_logger.finish()
-    sys.stdout.flush()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)

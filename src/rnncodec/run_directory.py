@@ -1,8 +1,10 @@
-"""Names of run directories: stable, readable, and the same for the same overrides."""
+"""Run directories: their names, stable and readable, and what lies where in them."""
 
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 LONGEST = 100
 
@@ -27,3 +29,55 @@ def run_name(name: str | None, overrides: Sequence[str]) -> str:
     if readable == exact:
         return exact
     return f"{readable}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where a run keeps what."""
+
+    folder: Path
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to go on from."""
+        return self.folder / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The best weights so far, in training precision."""
+        return self.folder / "checkpoints" / "best.safetensors"
+
+    @property
+    def codec(self) -> Path:
+        """The trained codec that an entropy model is still to be trained for."""
+        return self.folder / "checkpoints" / "codec.safetensors"
+
+    @property
+    def codes(self) -> Path:
+        """The codec's codes, which the entropy model learns."""
+        return self.folder / "checkpoints" / "codes.safetensors"
+
+    @property
+    def entropy_last(self) -> Path:
+        """The entropy model's checkpoint to go on from."""
+        return self.folder / "checkpoints" / "entropy_last.ckpt"
+
+    @property
+    def entropy_best(self) -> Path:
+        """The codec with the best entropy model so far, in integers."""
+        return self.folder / "checkpoints" / "entropy_best.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """The exported model; its presence says that training is done."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def evaluation(self) -> Path:
+        """Curve, scores and pictures."""
+        return self.folder / "evaluation"
+
+    @property
+    def summary(self) -> Path:
+        """The scores; their presence says that the evaluation is done."""
+        return self.evaluation / "summary.json"

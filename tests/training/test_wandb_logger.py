@@ -44,14 +44,16 @@ def test_curve_and_pictures_are_logged(tmp_path: Path, monkeypatch: pytest.Monke
     curve = [{"iteration": t, "images": 1, "bpp": t / 8, "psnr_rgb": 20.0 + t} for t in (1, 2)]
     try:
         logger = wandb_logger(save_dir=str(tmp_path / "run"), project="test")
-        log_evaluation(logger, {"curve": curve, "auc": {}}, tmp_path)
+        entropy = {"model": "progressive", "bits_per_bit": 0.9, "by_iteration": [{"iteration": 1}]}
+        log_evaluation(logger, {"curve": curve, "auc": {}, "entropy": entropy}, tmp_path)
+        assert logger.experiment.summary["entropy/bits_per_bit"] == 0.9
     finally:
         finish()
     (run,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
     media = {
         path.name.split("_")[0] for path in (run / "files/media").rglob("*") if path.is_file()
     }
-    assert {"rd", "reconstructions", "curve"} <= media
+    assert {"rd", "reconstructions", "curve", "by"} <= media, "by_iteration too"
 
 
 def test_unknown_mode_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from rnncodec.data.images import Pixels
 from rnncodec.data.photos import Photos
 from rnncodec.data.unusable import Unusable
-from rnncodec.errors import DataError
+from rnncodec.errors import ConfigError, DataError
 
 # third word of the Philox counter: keeps these numbers apart from other uses of the same seed
 _STREAM = 1
@@ -40,6 +40,7 @@ class Crops(Dataset[Sample]):
     ) -> None:
         assert len(photos) == len(sizes) > 0
         self.photos = photos
+        self.sizes = list(sizes)
         self.crop = crop
         self.seed = seed
         positions = [(width - crop + 1) * (height - crop + 1) for width, height in sizes]
@@ -57,6 +58,21 @@ class Crops(Dataset[Sample]):
         left = scale(right, width - self.crop + 1)
         window = image[top : top + self.crop, left : left + self.crop]
         return Sample(index, window[:, ::-1] if scale(flip, 2) else window, failed)
+
+    def of_size(self, crop: int, *, seed: int) -> "Crops":
+        """Crops of another size, from those of the photographs that are large enough.
+
+        Raises:
+            ConfigError: none is.
+        """
+        large = [index for index, size in enumerate(self.sizes) if min(size) >= crop]
+        if not large:
+            largest = max(min(size) for size in self.sizes) // 16 * 16
+            raise ConfigError(
+                f"crop={crop}: no training photograph is that large; use at most {largest}"
+            )
+        photos = self.photos.subset(large)
+        return Crops(photos, [self.sizes[index] for index in large], crop=crop, seed=seed)
 
     def _load_from(self, first: int) -> tuple[Pixels | None, dict[str, str]]:
         failed: dict[str, str] = {}

@@ -129,6 +129,17 @@ class CropData(LightningDataModule):
             pin_memory=self._on_cuda(),
         )
 
+    def crops_of(self, crop: int, *, batch_size: int, seed: int) -> CropLoader:
+        """Batches of crops of another size from the training photographs, from the first on.
+
+        Raises:
+            ConfigError: no training photograph is that large.
+        """
+        assert self._crops is not None, "setup() comes first"
+        assert self._unusable is not None
+        crops = self._crops.of_size(crop, seed=seed)
+        return CropLoader(crops, EndlessBatches(lambda: 0, batch_size), self._unusable)
+
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """This device's share of the validation images, one a batch.
 

@@ -68,15 +68,15 @@ class BinaryRNN(EntropyModel):
         """The line LSTM over rows: (T, B, h, w, C) -> (T, B*h*w, hidden)."""
         T, B, height, width, channels = z.shape
         weight, bias = self._layer("line").maps(T, exact=exact)
-        split = len(LINE) * channels
-        inputs = torch.baddbmm(bias, windows(z, LINE), weight[:, :split])
-        inputs = inputs.view(T, B, height, width, -1)
+        # Split and unbound once: the gradient of an index is a whole tensor of zeros, each time.
+        across, down = weight.split([len(LINE) * channels, 3 * self.hidden], dim=1)
+        inputs = torch.baddbmm(bias, windows(z, LINE), across)
         h = c = z.new_zeros(T, B, width, self.hidden)
         rows = []
-        for y in range(height):
+        for row in inputs.view(T, B, height, width, -1).unbind(2):
             above = pad(h, (0, 0, 1, 1)).unfold(2, 3, 1).transpose(-1, -2)
-            u = torch.bmm(above.reshape(T, B * width, -1), weight[:, split:])
-            u = u.view(T, B, width, -1) + inputs[:, :, y]
+            u = torch.bmm(above.reshape(T, B * width, -1), down)
+            u = u.view(T, B, width, -1) + row
             h, c = lstm(activate(u, fp.gate_table(), exact=exact), c, exact=exact)
             rows.append(h)
         return torch.stack(rows, dim=2).view(T, -1, self.hidden)

@@ -49,6 +49,7 @@ def evaluate(
     on_point: Callable[[Point], None] | None = None,
     label: str = "this run",
     published: plots.Curves | None = None,
+    more: Callable[[], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Run ``reconstruct`` over ``images``, measure every iteration, write the four files.
 
@@ -60,6 +61,7 @@ def evaluate(
         on_point: called with each measured point, for loggers.
         label: the name of this curve in rd.png.
         published: curves to draw dashed beside it.
+        more: further sections of the summary, asked for when everything is measured.
 
     Returns:
         The summary, as in summary.json.
@@ -85,7 +87,7 @@ def evaluate(
             if sheet is not None:
                 rows.append(sheet.row())
             bar.advance(task)
-    summary = summarize(points)
+    summary = summarize(points) | (more() if more is not None else {})
     curves = {label: mean_samples(points)}
     write_points(out_dir / "rd.csv", points)
     write_summary(out_dir / "summary.json", summary)

@@ -6,9 +6,15 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
 
-from rnncodec.training.callbacks import timers_of
+from rnncodec.training.budget import timers_of
 
-SHORT = {"train/images_per_second": "img/s", "val/score": "score"}
+SHORT = {
+    "train/images_per_second": "img/s",
+    "val/score": "score",
+    "entropy_train/images_per_second": "crops/s",
+    "entropy_train/bits_per_bit": "bits/bit",
+    "entropy_val/exact": "validation",
+}
 
 
 class TrainingProgress(RichProgressBar):

@@ -73,6 +73,8 @@ def log_evaluation(logger: WandbLogger, summary: dict[str, Any], folder: Path) -
             )
     for picture in ("rd.png", "reconstructions.png"):
         record[f"rd/{Path(picture).stem}"] = wandb.Image(str(folder / picture))
+    if "entropy" in summary:
+        record |= entropy_record(summary["entropy"])
     logger.experiment.log(record)
 
 
@@ -80,6 +82,15 @@ def keep_inside(folder: Path) -> None:
     """Have W&B's own logs, caches and settings written here, not into the home directory."""
     for name in HOMES:
         os.environ[name] = str(folder / name.removeprefix("WANDB_").lower())
+
+
+def entropy_record(entropy: dict[str, Any]) -> dict[str, Any]:
+    """The summary's section on entropy coding: its single figures, and a table by iteration."""
+    single = {f"entropy/{k}": v for k, v in entropy.items() if isinstance(v, float)}
+    rows = entropy["by_iteration"]
+    names = list(rows[0])
+    data = [[row[name] for name in names] for row in rows]
+    return {**single, "entropy/by_iteration": wandb.Table(columns=names, data=data)}
 
 
 def finish() -> None:

@@ -1,0 +1,99 @@
+"""The LightningModule of the entropy model: it learns to predict the frozen codec's bits."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from rnncodec.entropy import EntropyModel, bits_per_bit
+from rnncodec.errors import ConfigError, ModelError
+from rnncodec.training.budget import budget_used
+from rnncodec.training.codec_module import OptimizerFactory
+from rnncodec.training.rates import Rates, by_iteration
+
+
+class EntropyModule(L.LightningModule):
+    """Trains an entropy model on the cross-entropy of the codes, in bits per bit.
+
+    First as floats; from a share of the budget on with rounded weights and tables, exactly as it
+    will code (quantisation-aware, gradients straight through).
+
+    Args:
+        model: the entropy model.
+        optimizer: the optimiser, but for its parameters.
+        exact_from: share of the budget, in [0, 1], after which training is quantisation-aware.
+        codes: names the codes it learns; a checkpoint for others is refused.
+
+    Raises:
+        ConfigError: ``exact_from`` out of range.
+    """
+
+    def __init__(
+        self, model: EntropyModel, optimizer: OptimizerFactory, *, exact_from: float, codes: str
+    ) -> None:
+        super().__init__()
+        if not 0 <= exact_from <= 1:
+            raise ConfigError(f"entropy_fit.exact_from={exact_from}: expected 0 to 1")
+        self.model = model
+        self.optimizer = optimizer
+        self.exact_from = exact_from
+        self.codes = codes
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """{"codes": uint8 (B, T, h, w, 32), "index": int64 (B,)} -> bits per bit, scalar."""
+        codes = signs(batch["codes"])
+        exact = budget_used(self.trainer) >= self.exact_from
+        rate = bits_per_bit(self.logits(codes, exact=exact), codes)
+        self.log("entropy_train/bits_per_bit", rate, prog_bar=True, batch_size=len(codes))
+        return rate
+
+    def logits(self, codes: Tensor, *, exact: bool) -> Tensor:
+        """The model's answer in float32; autocast, which would spoil it, is only to learn from."""
+        learning = self.training and not exact
+        off = torch.autocast(self.device.type, enabled=False)
+        with nullcontext() if learning else off:
+            logits: Tensor = self.model(codes, exact=exact)
+        return logits.float()
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> Rates:
+        """{"codes": uint8 (B, T, h, w, 32)} -> rates as floats and as they will be coded."""
+        codes = signs(batch["codes"])
+        return {
+            "float": by_iteration(self.logits(codes, exact=False), codes),
+            "exact": by_iteration(self.logits(codes, exact=True), codes),
+            "positions": codes[:, 0, 0].numel(),
+        }
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimiser; its learning rate is set by the schedule callback before each step."""
+        return self.optimizer(self.model.parameters())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say which architecture the weights belong to, and what they learned."""
+        checkpoint["entropy"] = self.model.config
+        checkpoint["codes"] = self.codes
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the weights of another architecture, or of another codec's codes.
+
+        Raises:
+            ModelError: naming both, or what changed.
+        """
+        if checkpoint.get("entropy") != self.model.config:
+            raise ModelError(
+                f"the entropy checkpoint of this run directory is of {checkpoint.get('entropy')}, "
+                f"the run is of {self.model.config}; choose another name= or delete it"
+            )
+        if checkpoint.get("codes") != self.codes:
+            raise ModelError(
+                "the entropy checkpoint of this run directory learned the codes of another codec "
+                "or of other crops; delete it to start anew"
+            )
+
+
+def signs(codes: Tensor) -> Tensor:
+    """Bits (B, T, h, w, 32) of 0 and 1 -> codes (B, T, 32, h, w) of -1 and +1."""
+    return codes.permute(0, 1, 4, 2, 3).float() * 2 - 1

@@ -1,0 +1,163 @@
+"""Keeps the best weights: of the codec by image quality, of the entropy model by its rate."""
+
+import math
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from rnncodec import model_file
+from rnncodec.entropy import quantize
+from rnncodec.errors import DataError
+from rnncodec.training.codec_module import CodecModule, ValidationScores
+from rnncodec.training.entropy_module import EntropyModule
+from rnncodec.training.rates import Rates, mean_rates
+
+Scores = TypeVar("Scores")
+"""What a validation step returns."""
+
+
+class KeepBest(Callback, Generic[Scores]):
+    """Scores each validation and keeps the best weights.
+
+    Args:
+        path: the best weights so far, a model file; replaced when the score rises.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.best = -math.inf
+        self.latest = -math.inf
+        self.step = -1
+        self.gathered: list[Scores] = []
+
+    def judge(self, pl_module: L.LightningModule, scores: list[Scores]) -> float:
+        """Log the scores of all ranks; their sum in one number, larger is better."""
+        raise NotImplementedError
+
+    def model(self, pl_module: L.LightningModule) -> model_file.Model:
+        """What to keep of a module."""
+        raise NotImplementedError
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Forget the last validation."""
+        self.gathered = []
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a batch's scores."""
+        self.gathered.append(outputs)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log the scores; keep the weights if they are the best so far."""
+        self.latest = self.judge(pl_module, gather(self.gathered))
+        self.step = trainer.global_step
+        if self.latest > self.best and not trainer.sanity_checking:
+            self.best = self.latest
+            if trainer.is_global_zero:
+                model_file.save(self.path, self.model(pl_module))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs to compare with."""
+        return {"best": self.best, "latest": self.latest, "step": self.step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from :meth:`state_dict`."""
+        self.best, self.latest = state_dict["best"], state_dict["latest"]
+        self.step = state_dict["step"]
+
+
+class Selection(KeepBest[ValidationScores]):
+    """The score is the mean over t = 1..T of the validation MS-SSIM.
+
+    Where any validation image is too small for MS-SSIM, of the PSNR. It exists for every run.
+    """
+
+    def judge(self, pl_module: L.LightningModule, scores: list[ValidationScores]) -> float:
+        """Log each metric by iteration, and the score."""
+        means = mean_scores(scores)
+        log_by_iteration(pl_module, "val", means)
+        total = score(means)
+        pl_module.log("val/score", total, prog_bar=True, rank_zero_only=True)
+        return total
+
+    def model(self, pl_module: L.LightningModule) -> model_file.Model:
+        """The network."""
+        assert isinstance(pl_module, CodecModule)
+        notes = {"score": self.best, "step": self.step}
+        return model_file.Model(pl_module.network, notes=notes)
+
+
+class EntropySelection(KeepBest[Rates]):
+    """The score is minus the validation's bits per bit, computed as it will be coded.
+
+    Args:
+        path: the best model so far, its entropy model in integers.
+        codec: the model file's other half, and its notes.
+    """
+
+    def __init__(self, path: Path, codec: model_file.Model) -> None:
+        super().__init__(path)
+        self.codec = codec
+        self.means: dict[str, torch.Tensor] = {}
+
+    def judge(self, pl_module: L.LightningModule, scores: list[Rates]) -> float:
+        """Log bits per bit, in floats and exact, in total and by iteration."""
+        if not scores:
+            raise DataError("validation saw no codes; lower data.val_fraction or add photographs")
+        self.means = mean_rates(scores)
+        log_by_iteration(pl_module, "entropy_val", self.means, show="exact")
+        return -float(self.means["exact"].mean())
+
+    def model(self, pl_module: L.LightningModule) -> model_file.Model:
+        """The codec with the entropy model in integers."""
+        assert isinstance(pl_module, EntropyModule)
+        rates = {name: values.tolist() for name, values in self.means.items()}
+        entropy = {"name": pl_module.model.name, "step": self.step, "bits_per_bit": rates}
+        notes = {**self.codec.notes, "entropy": entropy}
+        return model_file.Model(self.codec.network, quantize(pl_module.model), notes)
+
+
+def log_by_iteration(
+    pl_module: L.LightningModule, group: str, means: dict[str, torch.Tensor], *, show: str = ""
+) -> None:
+    """Log each (T,) series: its mean, and every iteration; the progress bar has ``show``."""
+    for name, values in means.items():
+        shown = name == show
+        pl_module.log(f"{group}/{name}", values.mean(), prog_bar=shown, rank_zero_only=True)
+        for t, value in enumerate(values):
+            pl_module.log(f"{group}/{name}_t{t + 1:02d}", value, rank_zero_only=True)
+
+
+def gather(own: list[Scores]) -> list[Scores]:
+    """The scores of all ranks."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return own
+    parts: list[list[Scores]] = [[] for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather_object(parts, own)
+    return [scores for part in parts for scores in part]
+
+
+def mean_scores(scores: list[ValidationScores]) -> dict[str, torch.Tensor]:
+    """Averages over images, by iteration, (T,) each; MS-SSIM only if every image has it."""
+    if not scores:
+        raise DataError("validation saw no image; lower data.val_fraction or add photographs")
+    means = {"psnr_rgb": torch.stack([s["psnr_rgb"] for s in scores]).mean(dim=0)}
+    similarity = [s["ms_ssim"] for s in scores if s["ms_ssim"] is not None]
+    if len(similarity) == len(scores):
+        means["ms_ssim"] = torch.stack(similarity).mean(dim=0)
+    return means
+
+
+def score(means: dict[str, torch.Tensor]) -> float:
+    """The score of :class:`Selection`, from :func:`mean_scores`."""
+    return float(means.get("ms_ssim", means["psnr_rgb"]).mean())

@@ -1,0 +1,132 @@
+"""The entropy model learns; from a share of the budget on, it does so as it will be coded."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from rnncodec import model_file
+from rnncodec.cells.gru import GRU
+from rnncodec.entropy.binary_rnn import BinaryRNN
+from rnncodec.errors import ConfigError, ModelError
+from rnncodec.network import Network
+from rnncodec.recon.additive import Additive
+from rnncodec.training.entropy_module import EntropyModule, signs
+from rnncodec.training.fitting import quiet_lightning
+from rnncodec.training.rates import integer_rates
+from rnncodec.training.selection import EntropySelection
+
+
+def adam(parameters: Any) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters, lr=0.03)
+
+
+def module(model: Any = None, **settings: Any) -> EntropyModule:
+    settings = {"exact_from": 0.5, "codes": "these"} | settings
+    return EntropyModule(model or BinaryRNN(2, 8), adam, **settings)
+
+
+def trainer(steps: int, *callbacks: L.Callback) -> L.Trainer:
+    return L.Trainer(
+        accelerator="cpu", max_steps=steps, callbacks=list(callbacks), logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        num_sanity_val_steps=0, check_val_every_n_epoch=None, val_check_interval=steps,
+    )  # fmt: skip
+
+
+def loader(codes: torch.Tensor, batches: int) -> DataLoader:
+    items = [{"codes": codes, "index": torch.arange(len(codes))} for _ in range(batches)]
+    return DataLoader(items, batch_size=None)
+
+
+def test_it_learns_and_the_best_is_kept_in_integers(tmp_path: Path) -> None:
+    codes = (torch.rand(4, 2, 4, 4, 32) < 0.9).to(torch.uint8)  # entropy: 0.469 bits per bit
+    network = Network(GRU, Additive, width=0.125, iterations=2)
+    selection = EntropySelection(tmp_path / "best", model_file.Model(network, notes={"score": 1}))
+    with quiet_lightning():
+        trainer(60, selection).fit(module(), loader(codes, 60), loader(codes, 1))
+    best = model_file.load(tmp_path / "best")
+    assert best.notes["score"] == 1
+    rates = best.notes["entropy"]["bits_per_bit"]
+    assert max(rates["exact"]) < 0.6
+    assert selection.best == pytest.approx(-sum(rates["exact"]) / 2)
+    paid = integer_rates(best.entropy, [{"codes": codes}])
+    assert paid.tolist() == pytest.approx(rates["exact"], rel=1e-3)
+
+
+class Recorder(nn.Module):
+    """Stands in for a model; notes which arithmetic was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(()))
+        self.asked: list[bool] = []
+
+    def forward(self, codes: torch.Tensor, *, exact: bool = False) -> torch.Tensor:
+        self.asked.append(exact)
+        return self.bias.expand_as(codes)
+
+
+@pytest.mark.parametrize(("share", "floats"), [(0.0, 0), (0.6, 6), (1.0, 10)])
+def test_the_last_part_of_the_budget_is_exact(share: float, floats: int) -> None:
+    model = Recorder()
+    codes = torch.ones(1, 2, 1, 1, 32, dtype=torch.uint8)
+    with quiet_lightning():
+        trainer(10).fit(module(model, exact_from=share), loader(codes, 10))
+    assert model.asked == [False] * floats + [True] * (10 - floats)
+
+
+def test_signs() -> None:
+    codes = torch.zeros(1, 2, 3, 4, 32, dtype=torch.uint8)
+    codes[0, 1, 2, 3, 5] = 1
+    found = signs(codes)
+    assert found.shape == (1, 2, 32, 3, 4)
+    assert found[0, 1, 5, 2, 3] == 1
+    assert found.sum() == 2 - codes.numel()
+
+
+def test_a_checkpoint_of_its_own_is_taken() -> None:
+    checkpoint: dict[str, Any] = {}
+    module().on_save_checkpoint(checkpoint)
+    module().on_load_checkpoint(checkpoint)
+    assert checkpoint == {
+        "entropy": {"name": "binary_rnn", "iterations": 2, "hidden": 8},
+        "codes": "these",
+    }
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (module(BinaryRNN(2, 4)), "'hidden': 4.*'hidden': 8.*choose another name="),
+        (module(codes="those"), "learned the codes of another codec"),
+    ],
+    ids=["architecture", "codes"],
+)
+def test_a_foreign_checkpoint_is_refused(other: EntropyModule, message: str) -> None:
+    checkpoint: dict[str, Any] = {}
+    other.on_save_checkpoint(checkpoint)
+    with pytest.raises(ModelError, match=message):
+        module().on_load_checkpoint(checkpoint)
+
+
+def test_share_out_of_range() -> None:
+    with pytest.raises(ConfigError, match=r"exact_from=1\.5: expected 0 to 1"):
+        module(exact_from=1.5)
+
+
+def test_autocast_never_reaches_what_is_exact_or_measured() -> None:
+    learner = module(BinaryRNN(2, 64))
+    codes = signs(torch.randint(0, 2, (1, 2, 3, 4, 32), dtype=torch.uint8))
+    undisturbed = {exact: learner.model(codes, exact=exact) for exact in (False, True)}
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(learner.logits(codes, exact=True), undisturbed[True])
+        quick = learner.logits(codes, exact=False)
+        assert quick.dtype == torch.float32
+        assert not torch.equal(quick, undisturbed[False]), "learning may be quick"
+        learner.eval()
+        assert torch.equal(learner.logits(codes, exact=False), undisturbed[False])
