@@ -32,8 +32,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        temporary.chmod(0o666 & ~current_umask())
         yield temporary
+        # Only now: both mkstemp and writers that replace the file make it private.
+        temporary.chmod(0o666 & ~current_umask())
         flush_to_disk(temporary)
         temporary.replace(path)
     except OSError as error:
