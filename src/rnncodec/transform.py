@@ -1,6 +1,8 @@
 """The network's side of coding: pixels to codes and codes to pixels, tile by tile."""
 
+from collections import deque
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -105,22 +107,25 @@ class TilePainter:
     """The decoder network on B tiles of one size; keeps its recurrent state between calls."""
 
     def __init__(self, transform: Transform, iterations: int) -> None:
-        self.device = transform.device
-        self.waiting: list[Codes] = []
-        self.steps = iterate(transform.network, lambda t, *_: self.next_code(), iterations)
-
-    def next_code(self) -> Tensor:
-        """The next code as the decoder takes it: (B, 32, h, w) of -1 and +1."""
-        bits = torch.from_numpy(self.waiting.pop(0).astype(np.float32)).to(self.device)
-        return (bits * 2 - 1).permute(0, 3, 1, 2)
+        # The network takes codes from the queue, not from this object: in a circle of
+        # references the states of all tiles would wait in memory for the garbage collector.
+        self.waiting: deque[Codes] = deque()
+        source = partial(next_code, self.waiting, transform.device)
+        self.steps = iterate(transform.network, source, iterations)
 
     def paint(self, codes: Codes) -> Pixels:
         """Codes (n, B, h, w, 32) of the next iterations -> uint8 (B, 16 h, 16 w, 3)."""
-        self.waiting = list(codes)
+        self.waiting.extend(codes)
         with torch.inference_mode():
             for _ in codes:
                 step = next(self.steps)
             return to_uint8(step.x_hat).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def next_code(waiting: deque[Codes], device: torch.device, *_: object) -> Tensor:
+    """The next code as the decoder takes it: (B, 32, h, w) of -1 and +1."""
+    bits = torch.from_numpy(waiting.popleft().astype(np.float32)).to(device)
+    return (bits * 2 - 1).permute(0, 3, 1, 2)
 
 
 def pixel_slices(tile: Tile) -> tuple[slice, slice]:
