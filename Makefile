@@ -22,8 +22,9 @@ demo: $(READY)   ## train a small codec on photographs for a few minutes and dra
 test: $(READY)   ## all tests that need no root, browser, cluster or network
 	$(BIN)/python -m pytest -n 2
 
-fuzz: $(READY)   ## 100,000 damaged and forged files; finds go to outputs/fuzz
+fuzz: $(READY)   ## 120,000 damaged and forged files; finds go to outputs/fuzz
 	$(BIN)/python -m tests.bitstream.fuzz
+	$(BIN)/python -m tests.codec_fuzz
 
 lint: $(READY)   ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -199,6 +199,11 @@ def test_bad_arguments(arguments: dict, message: str) -> None:
         CODECS["raw"].encode(picture(16, 16), **arguments)
 
 
+def test_too_many_tiles_are_refused_before_any_work() -> None:
+    with pytest.raises(ConfigError, match="tile=16 cuts 2000x1000 pixels into 7875 tiles"):
+        CODECS["raw"].encode(np.zeros((1000, 2000, 3), np.uint8), tile=16)
+
+
 @pytest.mark.parametrize("shape", [(0, 4, 3), (4, 0, 3), (4, 4), (4, 4, 4)])
 def test_arrays_without_pixels_or_of_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(DataError, match="expected uint8"):

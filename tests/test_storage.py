@@ -18,6 +18,15 @@ def test_replaces_only_at_the_end(tmp_path: Path) -> None:
     assert [p.name for p in target.parent.iterdir()] == ["a.txt"]
 
 
+def test_others_may_read_it_even_if_the_writer_made_it_private(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    with replacing(target) as temporary:
+        temporary.write_text("new")
+        temporary.chmod(0o600)
+    (tmp_path / "plain").touch()
+    assert target.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_an_error_inside_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     write_text(target, "old")

@@ -28,7 +28,7 @@ from rnncodec.bitstream import (
 )
 from rnncodec.data.images import Pixels
 from rnncodec.entropy_coding import CodeReader
-from rnncodec.errors import ConfigError, ModelError, RNNCodecWarning
+from rnncodec.errors import BitstreamError, ConfigError, ModelError, RNNCodecWarning
 from rnncodec.geometry import BLOCK
 from rnncodec.goals import Goal, first_reaching
 from rnncodec.model_file import Model
@@ -101,14 +101,14 @@ class Codec:
             bpp: as many iterations as fit in ``bpp * W * H / 8`` bytes, header included.
             ms_ssim: stop at the first iteration whose MS-SSIM is at least this.
             psnr: the same for PSNR over RGB, in dB.
-            tile: side of independently coded tiles in pixels, a multiple of 16; 0: one piece;
-                default: 1024 for images over 4 Mpixel.
+            tile: side of independently coded tiles in pixels, a multiple of 16; 0: one piece,
+                which may have 16 Mpixel; default: 1024 for images over 4 Mpixel.
 
         Returns:
             The file.
 
         Raises:
-            ConfigError: more than one target, or one out of range.
+            ConfigError: more than one target, or one out of range; tiles too large or too many.
             DataError: no pixels; MS-SSIM asked of an image under 176 pixels.
 
         Warns:
@@ -226,15 +226,18 @@ class Codec:
             tile = TILE if height * width > UNTILED_PIXELS else 0
         if tile < 0 or tile % BLOCK:
             raise ConfigError(f"tile={tile}: expected a multiple of {BLOCK}, or 0 for one piece")
-        return Header(
-            width=width,
-            height=height,
-            iterations=iterations,
-            fingerprint=self.fingerprint,
-            colour=picture.colour,
-            tile=tile,
-            icc_profile=picture.icc_profile,
-        )
+        try:
+            return Header(
+                width=width,
+                height=height,
+                iterations=iterations,
+                fingerprint=self.fingerprint,
+                colour=picture.colour,
+                tile=tile,
+                icc_profile=picture.icc_profile,
+            )
+        except BitstreamError as error:
+            raise ConfigError(f"this image cannot be written: {error.message}") from error
 
     def _encode_to_rate(
         self, pictures: list[Picture], headers: list[Header], bpp: float

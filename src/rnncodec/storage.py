@@ -33,7 +33,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        # only now: who wrote it may have put a private file of its own in its place
+        # Only now: both mkstemp and writers that replace the file make it private.
         temporary.chmod(0o666 & ~current_umask())
         flush_to_disk(temporary)
         temporary.replace(path)

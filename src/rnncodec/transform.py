@@ -1,6 +1,8 @@
 """The network's side of coding: pixels to codes and codes to pixels, tile by tile."""
 
+from collections import deque
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +15,11 @@ from rnncodec.geometry import BLOCK, pad_to
 from rnncodec.goals import Goal
 from rnncodec.network import Network
 from rnncodec.pixels import from_uint8, to_uint8
+from rnncodec.tiles import batches
 from rnncodec.unroll import Step, iterate, unroll
+
+BATCH_POSITIONS = 1 << 12
+"""So many positions of small tiles are painted at once: the memory of one tile of 1024 pixels."""
 
 
 class Transform:
@@ -84,37 +90,42 @@ class Painter:
         """Run the next n iterations from their codes (n, h, w, 32) -> uint8 (H, W, 3)."""
         picture = np.empty((self.header.height, self.header.width, 3), np.uint8)
         self.done += len(codes)
-        for number, tile in enumerate(self.header.tiles()):
-            painter = self._running.pop(number, None) or TilePainter(
+        for batch in batches(self.header, positions=BATCH_POSITIONS):
+            painter = self._running.pop(batch.numbers[0], None) or TilePainter(
                 self.transform, self.iterations
             )
-            target = picture[pixel_slices(tile)]
-            target[:] = painter.paint(codes[:, *tile.slices])[: target.shape[0], : target.shape[1]]
+            stacked = np.stack([codes[:, *tile.slices] for tile in batch.tiles], axis=1)
+            for tile, pixels in zip(batch.tiles, painter.paint(stacked), strict=True):
+                target = picture[pixel_slices(tile)]
+                target[:] = pixels[: target.shape[0], : target.shape[1]]
             if self.done < self.iterations:
-                self._running[number] = painter
+                self._running[batch.numbers[0]] = painter
         return picture
 
 
 class TilePainter:
-    """The decoder network on one tile; remembers its recurrent state between calls."""
+    """The decoder network on B tiles of one size; keeps its recurrent state between calls."""
 
     def __init__(self, transform: Transform, iterations: int) -> None:
-        self.device = transform.device
-        self.waiting: list[Codes] = []
-        self.steps = iterate(transform.network, lambda t, *_: self.next_code(), iterations)
-
-    def next_code(self) -> Tensor:
-        """The next code as the decoder takes it: (1, 32, h, w) of -1 and +1."""
-        bits = torch.from_numpy(self.waiting.pop(0).astype(np.float32)).to(self.device)
-        return (bits * 2 - 1).permute(2, 0, 1)[None]
+        # The network takes codes from the queue, not from this object: in a circle of
+        # references the states of all tiles would wait in memory for the garbage collector.
+        self.waiting: deque[Codes] = deque()
+        source = partial(next_code, self.waiting, transform.device)
+        self.steps = iterate(transform.network, source, iterations)
 
     def paint(self, codes: Codes) -> Pixels:
-        """Codes (n, h, w, 32) of the next iterations -> uint8 (16 h, 16 w, 3)."""
-        self.waiting = list(codes)
+        """Codes (n, B, h, w, 32) of the next iterations -> uint8 (B, 16 h, 16 w, 3)."""
+        self.waiting.extend(codes)
         with torch.inference_mode():
             for _ in codes:
                 step = next(self.steps)
-            return to_uint8(step.x_hat)[0].permute(1, 2, 0).cpu().numpy()
+            return to_uint8(step.x_hat).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def next_code(waiting: deque[Codes], device: torch.device, *_: object) -> Tensor:
+    """The next code as the decoder takes it: (B, 32, h, w) of -1 and +1."""
+    bits = torch.from_numpy(waiting.popleft().astype(np.float32)).to(device)
+    return (bits * 2 - 1).permute(0, 3, 1, 2)
 
 
 def pixel_slices(tile: Tile) -> tuple[slice, slice]:

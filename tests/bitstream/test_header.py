@@ -8,14 +8,18 @@ from rnncodec.bitstream import ColourMode, Header
 from rnncodec.bitstream.header import MAX_ICC_PROFILE, required_size, unpack
 from rnncodec.errors import BitstreamError
 
+sizes_and_tiles = st.one_of(  # (width, height, tile), none with pieces too large or too many
+    st.tuples(st.integers(1, 4096), st.integers(1, 4096), st.just(0)),
+    st.tuples(st.integers(1, 2**20), st.just(16), st.just(0)),
+    st.tuples(st.integers(1, 65520), st.integers(1, 65504), st.integers(64, 256)),
+    st.tuples(st.integers(1, 1024), st.integers(1, 1024), st.integers(1, 65535)),
+)
 headers = st.builds(
-    Header,
-    width=st.integers(1, 65520),
-    height=st.integers(1, 65504),
+    lambda size, **fields: Header(width=size[0], height=size[1], tile=16 * size[2], **fields),
+    sizes_and_tiles,
     iterations=st.integers(1, 255),
     fingerprint=st.binary(min_size=16, max_size=16),
     colour=st.sampled_from(ColourMode),
-    tile=st.integers(0, 65535).map(lambda blocks: 16 * blocks),
     icc_profile=st.binary(max_size=100),
 )
 
@@ -60,12 +64,26 @@ def test_sizes_in_blocks() -> None:
         ("fingerprint", b"abc", "byte 18: fingerprint: expected 16 bytes, got 3"),
         ("icc_profile", bytes(MAX_ICC_PROFILE + 1), "byte 38: colour profile of 4194305 bytes"),
         ("width", 16 << 24, "byte 8: 268435456x1 pixels are 16777216 blocks"),
+        ("width", (16 << 16) + 1, "byte 16: tile=0 leaves pieces of 65537 blocks"),
     ],
 )
 def test_what_no_header_can_say(field: str, value: int | bytes, message: str) -> None:
     fields = {"width": 1, "height": 1, "iterations": 1, "fingerprint": bytes(16), field: value}
     with pytest.raises(BitstreamError, match=message):
         Header(**fields)
+
+
+@pytest.mark.parametrize(
+    ("side", "tile", "message"),
+    [
+        (4097, 0, "byte 16: tile=0 leaves pieces of 66049 blocks of 16x16; at most 65536"),
+        (4097, 4112, "byte 16: tile=4112 leaves pieces of 66049 blocks"),
+        (1025, 16, "byte 16: tile=16 cuts 1025x1025 pixels into 4225 tiles; at most 4096"),
+    ],
+)
+def test_pieces_too_large_and_too_many(side: int, tile: int, message: str) -> None:
+    with pytest.raises(BitstreamError, match=message):
+        Header(width=side, height=side, iterations=1, fingerprint=bytes(16), tile=tile)
 
 
 @pytest.mark.parametrize(

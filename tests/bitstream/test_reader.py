@@ -144,7 +144,7 @@ def test_max_pixels_may_be_chosen(limit: float, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_a_limit_in_pillow_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = Forged(width=60000, height=60000, iterations=1).pack()
+    data = Forged(width=60000, height=60000, iterations=1, blocks=64).pack()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     reader = Reader()
     reader.feed(data)

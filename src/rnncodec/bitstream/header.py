@@ -20,6 +20,9 @@ BITS = 32
 FIXED_SIZE = 38
 """Bytes of a header without colour profile."""
 MAX_POSITIONS = (1 << 24) - 1
+MAX_PIECE = 1 << 16
+"""Positions of a tile, or of an image in one piece: bounds the memory a decoder needs."""
+MAX_TILES = 1 << 12
 MAX_ICC_PROFILE = 1 << 22
 FINGERPRINT_SIZE = 16
 
@@ -99,6 +102,7 @@ class Header:
                 f"this format holds at most {MAX_POSITIONS}",
                 _OFFSETS["width"],
             )
+        self._check_tiling(h, w)
         if len(self.fingerprint) != FINGERPRINT_SIZE:
             raise BitstreamError(
                 f"fingerprint: expected {FINGERPRINT_SIZE} bytes, got {len(self.fingerprint)}",
@@ -108,6 +112,21 @@ class Header:
             raise BitstreamError(
                 f"colour profile of {len(self.icc_profile)} bytes: at most {MAX_ICC_PROFILE}",
                 _OFFSETS["icc_profile"],
+            )
+
+    def _check_tiling(self, h: int, w: int) -> None:
+        side = self.tile // BLOCK or max(h, w)
+        if min(side, h) * min(side, w) > MAX_PIECE:
+            raise BitstreamError(
+                f"tile={self.tile} leaves pieces of {min(side, h) * min(side, w)} blocks of "
+                f"{BLOCK}x{BLOCK}; at most {MAX_PIECE}, so take tiles of up to 4096 pixels",
+                _OFFSETS["tile"],
+            )
+        if self.tile_count > MAX_TILES:
+            raise BitstreamError(
+                f"tile={self.tile} cuts {self.width}x{self.height} pixels into "
+                f"{self.tile_count} tiles; at most {MAX_TILES}, so take larger ones",
+                _OFFSETS["tile"],
             )
 
     def _rules(self) -> Iterator[tuple[str, bool, str]]:

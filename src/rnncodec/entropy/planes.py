@@ -6,8 +6,10 @@ when they are being decoded. A lattice in a strided array is a strided view, so 
 functions serves both orders, and gathering a window is one copy.
 """
 
+import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,7 +67,10 @@ class Plane:
         self.height = height + margin.top + margin.bottom
         self.width = width + margin.left + margin.right
         size = (slots, batch, self.height, self.width, self.channels)
-        self.data = torch.zeros(size, dtype=dtype, device="cpu")
+        # NumPy's zeros take no memory before they are used: a file that is refused after its
+        # first bits has then cost nothing, whatever size its header states.
+        zeros = np.zeros(math.prod(size) * dtype.itemsize, np.uint8)
+        self.data = torch.from_numpy(zeros).view(dtype).view(size)
 
     def inside(self) -> Tensor:
         """The map without its margin, a view (slots, B, h, w, C)."""
