@@ -28,8 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import machine
 from rnncodec.cells.lstm import LSTM
+from rnncodec.devices import autocast, gains_from_bf16
 from rnncodec.network import Network
-from rnncodec.precision import autocast, gains_from_bf16
 from rnncodec.recon.additive import Additive
 from rnncodec.storage import write_text
 from rnncodec.unroll import unroll

@@ -1,7 +1,5 @@
 """The codec as its users see it: images in, bytes out, and back."""
 
-import dataclasses
-import io
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -13,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnncodec import entropy_coding, model_file, models
+from rnncodec import devices, entropy_coding, model_file, models
 from rnncodec.bitstream import (
     Codes,
     End,
@@ -30,13 +28,13 @@ from rnncodec.data.images import Pixels
 from rnncodec.entropy_coding import CodeReader
 from rnncodec.errors import BitstreamError, ConfigError, ModelError, RNNCodecWarning
 from rnncodec.geometry import BLOCK
-from rnncodec.goals import Goal, first_reaching
+from rnncodec.goals import first_reaching, quality_goal
 from rnncodec.model_file import Model
 from rnncodec.pictures import Picture, from_image, to_image
+from rnncodec.pieces import pieces_of
 from rnncodec.transform import Painter, Transform
 
 AnyImage = Image.Image | NDArray[np.uint8] | Picture
-CHUNK = 1 << 16
 TILE = 1024
 """Side of the tiles that large images are cut into, in pixels."""
 UNTILED_PIXELS = 2**22
@@ -251,7 +249,7 @@ class Codec:
         pixels = header.width * header.height
         used = max(1, min(header.iterations, int(bpp * pixels / 8) // header.raw_size))
         while True:
-            trial = with_iterations(header, used)
+            trial = header.with_iterations(used)
             codes = self.transform.analyse(picture.pixels[None], trial, None)[0][0]
             found = info(self._write(trial, codes))
             if found.bpp[-1] > bpp or used == header.iterations:
@@ -266,7 +264,7 @@ class Codec:
         return self._write(header, codes[: max(1, fitting)])
 
     def _write(self, header: Header, codes: Codes) -> bytes:
-        header = with_iterations(header, len(codes))
+        header = header.with_iterations(len(codes))
         coded: Sequence[list[bytes] | None] = [None] * len(codes)
         if self.model.entropy is not None:
             coded = entropy_coding.payloads(self.model.entropy, codes, header)
@@ -301,7 +299,7 @@ class Codec:
         self, source: bytes | BinaryIO | Iterable[bytes], max_pixels: float | None
     ) -> Iterator[tuple[Header, Pixels]]:
         reader, header = Reader(max_pixels=max_pixels), None
-        pieces = chunks(source)
+        pieces = pieces_of(source)
         while not isinstance(event := reader.next_event(), End):
             if isinstance(event, Header):
                 header = event
@@ -328,34 +326,8 @@ def load(model: str | Path = models.DEFAULT, *, device: torch.device | str = "cp
         ConfigError: no such device here.
     """
     path = models.path_of(model)
-    check_device(device)
+    devices.check_device(device)
     return Codec(model_file.load(path), device=device)
-
-
-def check_device(device: torch.device | str) -> None:
-    """Try a device.
-
-    Raises:
-        ConfigError: this machine or this build of PyTorch does not have it.
-    """
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError) as error:  # AssertionError: built without CUDA
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"device={device}: cannot be used here ({reason}); try cpu") from error
-
-
-def quality_goal(ms_ssim: float | None, psnr: float | None) -> Goal | None:
-    """The goal that was asked for, if any.
-
-    Raises:
-        ConfigError: both.
-    """
-    if ms_ssim is not None and psnr is not None:
-        raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
-    if ms_ssim is not None:
-        return Goal("ms_ssim", ms_ssim)
-    return None if psnr is None else Goal("psnr", psnr)
 
 
 def warn_unreached(target: str, best: str) -> None:
@@ -366,19 +338,3 @@ def warn_unreached(target: str, best: str) -> None:
         RNNCodecWarning,
         stacklevel=4,
     )
-
-
-def with_iterations(header: Header, iterations: int) -> Header:
-    """The same header for another number of iterations."""
-    return dataclasses.replace(header, iterations=iterations)
-
-
-def chunks(source: bytes | BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
-    """Pieces of any source of bytes."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        source = io.BytesIO(source)
-    if hasattr(source, "read"):
-        # read1 returns what has arrived instead of waiting for a whole chunk
-        read = getattr(source, "read1", source.read)
-        return iter(lambda: read(CHUNK), b"")
-    return iter(source)

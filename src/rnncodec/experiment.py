@@ -21,7 +21,7 @@ from lightning.pytorch.loggers.wandb import WandbLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from rnncodec import model_file, precision
+from rnncodec import devices, model_file
 from rnncodec.codec import load
 from rnncodec.errors import RNNCodecError
 from rnncodec.evaluation.entropy_gain import EntropyGain, describe, entropy_section
@@ -266,4 +266,4 @@ def resolve_precision(asked: str | int | None, accelerator: str) -> str | int | 
     if asked != "auto":
         return asked
     cuda = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    return "bf16-mixed" if precision.gains_from_bf16("cuda" if cuda else "cpu") else "32-true"
+    return "bf16-mixed" if devices.gains_from_bf16("cuda" if cuda else "cpu") else "32-true"

@@ -80,3 +80,16 @@ def first_reaching(scores: Tensor, target: float) -> tuple[int, bool]:
     if len(reached):
         return int(reached[0]) + 1, True
     return int(scores.argmax()) + 1, False
+
+
+def quality_goal(ms_ssim: float | None, psnr: float | None) -> Goal | None:
+    """The goal that was asked for, if any.
+
+    Raises:
+        ConfigError: both.
+    """
+    if ms_ssim is not None and psnr is not None:
+        raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
+    if ms_ssim is not None:
+        return Goal("ms_ssim", ms_ssim)
+    return None if psnr is None else Goal("psnr", psnr)

@@ -1,5 +1,6 @@
 """The header of a file: what image, which model, how many iterations (FORMAT.md, "Header")."""
 
+import dataclasses
 import struct
 import zlib
 from collections.abc import Iterator
@@ -136,6 +137,10 @@ class Header:
         yield "height", 1 <= self.height < side, "1 or more (an image without pixels has no file)"
         blocks, rest = divmod(self.tile, BLOCK)
         yield "tile", rest == 0 and 0 <= blocks < 1 << 16, f"a multiple of {BLOCK}, or 0"
+
+    def with_iterations(self, iterations: int) -> "Header":
+        """Return the same header for another number of iterations."""
+        return dataclasses.replace(self, iterations=iterations)
 
     @property
     def code_shape(self) -> tuple[int, int, int]:

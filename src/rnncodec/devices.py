@@ -1,8 +1,10 @@
-"""Which arithmetic pays on this machine."""
+"""What this machine can do: devices, and the arithmetic that pays on them."""
 
 from contextlib import AbstractContextManager
 
 import torch
+
+from rnncodec.errors import ConfigError
 
 
 def gains_from_bf16(device: torch.device | str) -> bool:
@@ -16,3 +18,16 @@ def autocast(device: torch.device | str) -> AbstractContextManager[object]:
     """Autocast to bf16 where the hardware gains from it; float32 elsewhere."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=gains_from_bf16(device))
+
+
+def check_device(device: torch.device | str) -> None:
+    """Try a device.
+
+    Raises:
+        ConfigError: this machine or this build of PyTorch does not have it.
+    """
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:  # AssertionError: built without CUDA
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"device={device}: cannot be used here ({reason}); try cpu") from error
