@@ -1,0 +1,38 @@
+"""Released models never change: every file ever written with them stays decodable."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import rnncodec
+from rnncodec import models
+
+RELEASED = {"compact-0": "76b4d33047f2250ac4e5061e9fc38417"}
+
+
+def test_these_are_all_and_the_short_name_is_the_newest() -> None:
+    assert set(models.packaged()) == set(RELEASED)
+    assert models.aliases() == {"compact": "compact-0"}
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_fingerprint_and_round_trip(name: str) -> None:
+    codec = rnncodec.load(name)
+    assert codec.fingerprint.hex() == RELEASED[name]
+    y, x = np.mgrid[0:48, 0:64]
+    pixels = np.stack([4 * x, 5 * y, 255 - 2 * x - 2 * y], -1).astype(np.uint8)
+    data = codec.encode(Image.fromarray(pixels), iterations=4)
+    np.testing.assert_array_equal(codec.decode_codes(data), codec.encode_codes(pixels)[:4])
+    error = np.asarray(codec.decode(data)).astype(float) - pixels
+    assert 10 * np.log10(255**2 / (error**2).mean()) > 18, "it is a trained model"
+
+
+def test_codes_of_a_stored_file_are_what_they_were() -> None:
+    codec = rnncodec.load("compact-0")
+    bits = np.random.default_rng(7).integers(0, 2, (3, 2, 3, 32), np.uint8)
+    chances = codec.model.entropy.probabilities(torch.from_numpy(bits)[None])
+    digest = hashlib.sha256(chances.numpy().astype("<i4").tobytes()).hexdigest()
+    assert digest == "278f21f9a8d2cc98ccf2fcb8f974dd2222d63e5bf797c14c5267fc37d730354c"
