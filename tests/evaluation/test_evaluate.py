@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rnncodec.errors import DataError, StorageError
-from rnncodec.evaluation.evaluate import Pixels, Sheet, evaluate
+from rnncodec.evaluation.evaluate import Pixels, Sheet, evaluate, nominal_samples
 from rnncodec.evaluation.rate_distortion import Point
 
 FLAT = np.full((12, 16, 3), 100, np.uint8)
@@ -74,3 +74,16 @@ def test_the_sheet_keeps_powers_of_two_and_the_last_iteration() -> None:
     titles = [title for title, _, _ in sheet.row().cells]
     assert titles == [f"iteration {k}" for k in (1, 2, 4, 8, 11)]
     assert sheet.row().cells[0][2] == "0.125 bpp\nMS-SSIM 0.9500"
+
+
+def test_nominal_rate_is_an_eighth_of_a_bit_per_iteration() -> None:
+    points = [
+        Point(
+            image, t, 0.1 * t, psnr_rgb=20.0 + t, ssim=0.5, ms_ssim=None, psnr_hvs=t, psnr_hvs_m=t
+        )
+        for image in ("a", "b")
+        for t in (1, 2, 3)
+    ]
+    nominal = nominal_samples(points)
+    assert nominal["psnr_rgb"] == [(0.125, 21.0), (0.25, 22.0), (0.375, 23.0)]
+    assert "ms_ssim" not in nominal

@@ -88,7 +88,7 @@ def evaluate(
                 rows.append(sheet.row())
             bar.advance(task)
     summary = summarize(points) | (more() if more is not None else {})
-    curves = {label: mean_samples(points)}
+    curves = {label: mean_samples(points), f"{label}, nominal rate": nominal_samples(points)}
     write_points(out_dir / "rd.csv", points)
     write_summary(out_dir / "summary.json", summary)
     plots.rd_plot(out_dir / "rd.png", curves, published=published)
@@ -106,6 +106,16 @@ def measure(reconstruct: Reconstruct, name: str, image: Pixels) -> Iterator[tupl
             for metric, function in METRICS.items()
         }
         yield Point(name, iteration, float(bpp), **values), picture
+
+
+def nominal_samples(points: Sequence[Point]) -> dict[str, list[tuple[float, float]]]:
+    """As :func:`mean_samples`, at k/8 bpp: without entropy coding, as the authors' own curve."""
+    curves = {metric: mean_curve(points, metric) for metric in METRICS}
+    return {
+        metric: [(k / 8, value) for k, value in zip(curve.iteration, curve.value, strict=True)]
+        for metric, curve in curves.items()
+        if curve is not None
+    }
 
 
 def mean_samples(points: Sequence[Point]) -> dict[str, list[tuple[float, float]]]:
