@@ -67,4 +67,4 @@ def test_the_first_iteration_allocates_no_state(monkeypatch: pytest.MonkeyPatch)
 
     for name in ("zeros", "zeros_like"):
         monkeypatch.setattr(torch, name, refuse)
-    list(unroll(network, torch.rand(1, 3, 16, 16), iterations=1))
+    assert len(list(unroll(network, torch.rand(1, 3, 16, 16), iterations=1))) == 1

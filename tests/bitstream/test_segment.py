@@ -34,6 +34,7 @@ def test_raw_codes_come_back() -> None:
 def test_verify_accepts_the_codes_that_were_written() -> None:
     for segment, codes in zip(segments(), CODES, strict=True):
         segment.verify(codes)
+        assert segment.checksum != segment.previous, "it has a checksum of its own"
 
 
 def test_verify_refuses_every_other_bit() -> None:

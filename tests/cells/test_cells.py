@@ -83,7 +83,7 @@ def numpy_parameters(cell: torch.nn.Module) -> dict[str, Array]:
     return {name: value.detach().numpy() for name, value in cell.named_parameters()}
 
 
-def compare(name: str, step, *, stride: int) -> None:
+def check_against(name: str, step, *, stride: int) -> None:
     """Run the cell and ``step(parameters, x, state, stride)`` side by side for three steps."""
     kernel = 1 if stride == 2 else 3
     cell = make(name, 3, 4, stride=stride, hidden_kernel=kernel).double()
@@ -156,7 +156,7 @@ REFERENCES = {
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", CELLS)
 def test_equations(name: str, stride: int) -> None:
-    compare(name, REFERENCES[name], stride=stride)
+    check_against(name, REFERENCES[name], stride=stride)
 
 
 def test_associative_bound_has_a_finite_gradient_at_zero() -> None:
