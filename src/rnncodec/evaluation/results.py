@@ -1,0 +1,105 @@
+"""results.csv: one row per codec, setting and image, what it cost and how good it was."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from rnncodec.errors import DataError
+from rnncodec.storage import replacing
+
+
+@dataclass(frozen=True)
+class Result:
+    """One picture that a codec made of an image, or the reason why there is none.
+
+    Attributes:
+        codec: its name, as in the report: ``compact-0``, ``jpeg-420``.
+        setting: what was asked of it: ``t=3`` (iterations), ``q=40``; "" where nothing could be.
+        image: the file's name without its ending.
+        iteration: of one of our models, from 1; None for the others.
+        bytes: of the whole file, header included, or of the prefix that ends this iteration.
+        bpp: ``8 bytes / (width height)``.
+        psnr_rgb, ssim, ms_ssim, psnr_hvs, psnr_hvs_m: quality of the decoded 8-bit picture; None
+            where it is not defined (an image too small) or the row has no picture.
+        encode_s, decode_s: seconds, of everything up to this iteration.
+        reason: why quality or picture is missing; "" where nothing is.
+        more: further metrics by name.
+    """
+
+    codec: str
+    setting: str
+    image: str
+    iteration: int | None
+    bytes: int | None
+    bpp: float | None
+    psnr_rgb: float | None
+    ssim: float | None
+    ms_ssim: float | None
+    psnr_hvs: float | None
+    psnr_hvs_m: float | None
+    encode_s: float | None
+    decode_s: float | None
+    reason: str = ""
+    more: dict[str, float | None] = field(default_factory=dict)
+
+
+COLUMNS = [column.name for column in fields(Result) if column.name != "more"]
+TEXTS = ("codec", "setting", "image", "reason")
+WHOLE = ("iteration", "bytes")
+
+
+def write_results(path: Path, results: Sequence[Result]) -> None:
+    """Write results.csv, atomically; numbers in full precision, further metrics as last columns.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    further = sorted({name for result in results for name in result.more})
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*COLUMNS, *further])
+        writer.writerows(
+            [getattr(result, column) for column in COLUMNS]
+            + [result.more.get(name) for name in further]
+            for result in results
+        )
+
+
+def read_results(path: Path) -> list[Result]:
+    """Read results.csv.
+
+    Raises:
+        DataError: other columns, or a cell that is no number; names the line.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if header[: len(COLUMNS)] != COLUMNS:
+            raise DataError(
+                f"{path}: expected the columns {','.join(COLUMNS)}, got {','.join(header)}"
+            )
+        try:
+            return [parse_row(header, row) for row in reader]
+        except ValueError as error:
+            raise DataError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def parse_row(header: list[str], row: Iterable[str]) -> Result:
+    """One row of results.csv; ValueError if it is none."""
+    cells = dict(zip(header, row, strict=True))
+    known = {name: parse_cell(name, cells.pop(name)) for name in COLUMNS}
+    more = {name: float(cell) if cell else None for name, cell in cells.items()}
+    return Result(**known, more=more)  # type: ignore[arg-type]
+
+
+def parse_cell(name: str, cell: str) -> str | int | float | None:
+    """Text, whole number or number, as the column has it; an empty number is None."""
+    if name in TEXTS:
+        return cell
+    if not cell:
+        return None
+    return int(cell) if name in WHOLE else float(cell)

@@ -1,0 +1,49 @@
+"""results.csv comes back as it was written."""
+
+from pathlib import Path
+
+import pytest
+
+from rnncodec.errors import DataError
+from rnncodec.evaluation.results import Result, read_results, write_results
+
+MEASURED = Result(
+    "compact-0", "t=1", "kodim01", 1, 4096, 1 / 12, 22.5, 0.7, 0.75, 21.0, 22.0, 0.5, 0.25
+)
+FAILED = Result("jpeg-420", "", "broken", *[None] * 10, reason='no picture, "broken"')
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    write_results(path, [MEASURED, FAILED])
+    assert read_results(path) == [MEASURED, FAILED]
+
+
+def test_further_metrics_are_further_columns(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    more = Result("a", "q=1", "b", *[None] * 10, more={"vif": 0.5, "uqi": None})
+    write_results(path, [more])
+    assert read_results(path) == [more]
+    assert path.read_text().splitlines()[0].endswith("reason,uqi,vif")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("codec,bpp\n", "expected the columns"),
+        (",".join(["codec"] * 3), "expected the columns"),
+    ],
+)
+def test_other_columns_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_results(path)
+
+
+def test_a_bad_cell_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    write_results(path, [MEASURED])
+    path.write_text(path.read_text().replace("4096", "many"))
+    with pytest.raises(DataError, match="line 2"):
+        read_results(path)
