@@ -26,6 +26,7 @@ from rnncodec.codec import load
 from rnncodec.errors import RNNCodecError
 from rnncodec.evaluation.entropy_gain import EntropyGain, describe, entropy_section
 from rnncodec.evaluation.evaluate import evaluate
+from rnncodec.factors import factors, sweep_name
 from rnncodec.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.run_directory import RunFiles, run_name
 from rnncodec.training import wandb_logger
@@ -38,14 +39,16 @@ from rnncodec.training.fitting import fit, quiet_lightning
 from rnncodec.training.progress import TrainingProgress
 from rnncodec.training.rates import integer_rates, rate_lost
 from rnncodec.training.selection import EntropySelection, Selection
+from rnncodec.training.wandb_evaluation import log_evaluation
 from rnncodec.transform import Transform
 
 Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf ``${run_name:...}``, the name of a run directory."""
+    """Teach OmegaConf ``${run_name:...}``, the name of a run directory, and ``${sweep_name:}``."""
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
 
 
 def run(cfg: DictConfig) -> float:
@@ -207,10 +210,11 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
             return {}
         return {"entropy": entropy_section(codec.model.notes["entropy"], measured.by_iteration())}
 
-    summary = evaluate(measured, build(cfg.eval), files.evaluation, more=more)
+    images = build(cfg.eval)
+    evaluate(measured, images, files.evaluation, more=more)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
-            wandb_logger.log_evaluation(logger, summary, files.evaluation)
+            log_evaluation(logger, files.evaluation, codec.reconstructions, images)
 
 
 def report(files: RunFiles) -> float:
@@ -248,6 +252,8 @@ def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
         loggers = [csv, build(cfg.logger)] if cfg.logger else [csv]
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+            if isinstance(logger, WandbLogger):
+                wandb_logger.label(logger, factors(cfg, files))
         yield loggers
     finally:
         wandb_logger.finish()

@@ -1,0 +1,173 @@
+"""What an evaluation puts on a W&B dashboard: curves that overlay, scores, pictures (section 4).
+
+Each curve is logged twice, for what the other cannot do. As **history** (``rd/ms_ssim`` over
+``rd/bpp`` or ``rd/bpp_nominal``), which W&B's line panels overlay for all selected runs, average
+over a group, and `wandb leet` draws without an account. And as a **custom chart**
+(``rd_charts/ms_ssim``), whose one panel has both rates of each run, told apart by the stroke.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+
+from rnncodec.evaluation.evaluate import Pixels, Reconstruct, as_tensor, centre
+from rnncodec.evaluation.metrics import METRICS, defined, ms_ssim
+from rnncodec.evaluation.plots import TITLES
+from rnncodec.evaluation.rate_distortion import (
+    MeanCurve,
+    auc,
+    auc_nominal,
+    mean_curve,
+    read_points,
+)
+
+SHOWN_IMAGES = 3
+SIDE = 512
+"""How many images the table shows, and how much of each at most, in pixels: some 8 MB."""
+
+CHART_TITLES = {**TITLES, "ms_ssim_db": "MS-SSIM (dB)"}
+
+
+def log_evaluation(
+    logger: WandbLogger,
+    folder: Path,
+    reconstruct: Reconstruct,
+    images: Iterable[tuple[str, Pixels]],
+) -> None:
+    """Log curves, areas under them, entropy coding's figures and pictures of an evaluation.
+
+    Args:
+        logger: the run's logger.
+        folder: where the evaluation wrote its files.
+        reconstruct: the codec, for the table of pictures.
+        images: what it was measured on; the first :data:`SHOWN_IMAGES` are shown.
+
+    Raises:
+        DataError: the table of results cannot be read.
+    """
+    run = logger.experiment
+    if run.disabled:
+        return
+    points = read_points(folder / "rd.csv")
+    curves = {metric: mean_curve(points, metric) for metric in METRICS}
+    present = {metric: curve for metric, curve in curves.items() if curve is not None}
+    run.summary.update(areas(present))
+    present |= with_decibels(present)
+    log_history(run, present)
+    run.log(charts(present))
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    if "entropy" in summary:
+        run.log(entropy_record(summary["entropy"]))
+    run.log({"evaluation/pictures": picture_table(reconstruct, islice(images, SHOWN_IMAGES))})
+    sheets = {path.stem: path for path in (folder / "rd.png", folder / "reconstructions.png")}
+    run.log({f"evaluation/{name}": wandb.Image(str(path)) for name, path in sheets.items()})
+
+
+def areas(curves: Mapping[str, MeanCurve]) -> dict[str, float]:
+    """``auc/ms_ssim``, ``auc/ms_ssim_nominal``, ...: what a curve does not cover is absent."""
+    ranged = {f"auc/{metric}": auc(curve.samples) for metric, curve in curves.items()}
+    nominal = {f"auc/{metric}_nominal": auc_nominal(curve) for metric, curve in curves.items()}
+    return {name: value for name, value in (ranged | nominal).items() if value is not None}
+
+
+def with_decibels(curves: Mapping[str, MeanCurve]) -> dict[str, MeanCurve]:
+    """The mean MS-SSIM as -10 log10(1 - x), which spreads what crowds below 1; none at 1."""
+    curve = curves.get("ms_ssim")
+    kept = [] if curve is None else [row for row in rows(curve) if row[2] < 1]
+    if curve is None or not kept:
+        return {}
+    iteration, bpp, value = (list(column) for column in zip(*kept, strict=True))
+    decibels = [-10 * math.log10(1 - x) for x in value]
+    return {"ms_ssim_db": replace(curve, iteration=iteration, bpp=bpp, value=decibels)}
+
+
+def rows(curve: MeanCurve) -> Iterator[tuple[int, float, float]]:
+    """(iteration, bpp, value) of each point."""
+    yield from zip(curve.iteration, curve.bpp, curve.value, strict=True)
+
+
+def log_history(run: Any, curves: Mapping[str, MeanCurve]) -> None:
+    """One history row per iteration and rate, with every metric that has this rate.
+
+    Metrics that are defined for the same images share their rows. One that lacks some of the
+    images has rows of its own, since its rates are averages over other images.
+    """
+    # By name, not as rd/*: a key that two patterns match ("*" is one) may take either.
+    for axis in ("rd/bpp", "rd/bpp_nominal", "rd/iteration"):
+        run.define_metric(axis, hidden=True, summary="none")
+    shared: dict[tuple[float, int], dict[str, float]] = {}
+    for metric, curve in curves.items():
+        run.define_metric(f"rd/{metric}", step_metric="rd/bpp", summary="none")
+        for iteration, bpp, value in rows(curve):
+            shared.setdefault((bpp, iteration), {})[f"rd/{metric}"] = value
+    for (bpp, iteration), values in sorted(shared.items()):
+        axes = {"rd/bpp": bpp, "rd/bpp_nominal": iteration / 8, "rd/iteration": iteration}
+        run.log(axes | values)
+
+
+def charts(curves: Mapping[str, MeanCurve]) -> dict[str, Any]:
+    """A custom chart per metric: value by bpp, of the files and nominal, one table each."""
+    return {f"rd_charts/{metric}": chart(metric, curve) for metric, curve in curves.items()}
+
+
+def chart(metric: str, curve: MeanCurve) -> Any:
+    """Both lines of one metric; the preset colours them by run."""
+    files = [["files", k, bpp, value] for k, bpp, value in rows(curve)]
+    nominal = [["nominal", k, k / 8, value] for k, _, value in rows(curve)]
+    table = wandb.Table(columns=["rate", "iteration", "bpp", metric], data=[*files, *nominal])
+    title = f"{CHART_TITLES[metric]} by bpp, of the files and nominal"
+    return wandb.plot.line(table, "bpp", metric, stroke="rate", title=title)
+
+
+def picture_table(reconstruct: Reconstruct, images: Iterable[tuple[str, Pixels]]) -> Any:
+    """A row per image: the original, then iterations 1, 2, 4, ... and the last, with their scores.
+
+    Bpp and MS-SSIM are of the whole image; what is shown is at most its middle.
+    """
+    found = [(name, image, shown(reconstruct, image)) for name, image in images]
+    iterations = sorted({k for _, _, pictures in found for k in pictures})
+    columns = ["image", "original"]
+    for k in iterations:
+        columns += [f"iteration {k}", f"bpp {k}", f"MS-SSIM {k}"]
+    table = wandb.Table(columns=columns)
+    for name, image, pictures in found:
+        cells = [cell for k in iterations for cell in pictures.get(k, (None, None, None))]
+        table.add_data(name, as_image(image), *cells)
+    return table
+
+
+def shown(reconstruct: Reconstruct, image: Pixels) -> dict[int, tuple[Any, float, float | None]]:
+    """Iteration -> (picture, bpp, MS-SSIM) for 1, 2, 4, ... and the last."""
+    kept: dict[int, tuple[float, Pixels]] = {}
+    for k, (bpp, picture) in enumerate(reconstruct(image), start=1):
+        kept = {j: cell for j, cell in kept.items() if j & (j - 1) == 0}
+        kept[k] = bpp, picture
+    return {k: (as_image(p), bpp, score(image, p)) for k, (bpp, p) in kept.items()}
+
+
+def score(image: Pixels, picture: Pixels) -> float | None:
+    """MS-SSIM; None for an image too small for it."""
+    if not defined("ms_ssim", *image.shape[:2]):
+        return None
+    return ms_ssim(as_tensor(image), as_tensor(picture)).item()
+
+
+def as_image(picture: Pixels) -> wandb.Image:
+    """The middle of a picture, without loss."""
+    return wandb.Image(centre(picture, SIDE), file_type="png")
+
+
+def entropy_record(entropy: dict[str, Any]) -> dict[str, Any]:
+    """The summary's section on entropy coding: its single figures, and a table by iteration."""
+    single = {f"entropy/{k}": v for k, v in entropy.items() if isinstance(v, float)}
+    by_iteration = entropy["by_iteration"]
+    names = list(by_iteration[0])
+    data = [[row[name] for name in names] for row in by_iteration]
+    return {**single, "entropy/by_iteration": wandb.Table(columns=names, data=data)}
