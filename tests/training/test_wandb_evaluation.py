@@ -26,7 +26,9 @@ def picture(height: int, width: int) -> Pixels:
     return noise.astype(np.uint8)
 
 
-IMAGES = [("large", picture(180, 190)), ("other", picture(176, 200)), ("small", picture(48, 64))]
+IMAGES = [("large", picture(176, 180)), ("small", picture(48, 64))]
+
+ENTROPY = {"model": "progressive", "bits_per_bit": 0.9, "by_iteration": [{"iteration": 1, "b": 2}]}
 
 
 def toy_codec(image: Pixels) -> Iterator[tuple[float, Pixels]]:
@@ -41,7 +43,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folders of an evaluation and of the offline run it was logged to."""
     root = tmp_path_factory.mktemp("run")
     folder = root / "evaluation"
-    evaluate(toy_codec, IMAGES, folder, progress=False)
+    evaluate(toy_codec, IMAGES, folder, progress=False, more=lambda: {"entropy": ENTROPY})
     try:
         logger = wandb_logger(save_dir=str(root), project="test", mode="offline")
         logger.log_metrics({"train/loss": 0.5}, step=7)
@@ -65,7 +67,7 @@ def test_curves_are_those_of_the_results(logged: tuple[Path, Path]) -> None:
         assert [row["rd/bpp_nominal"] for row in rows] == [k / 8 for k in range(1, 17)]
         for row in rows:
             same = [r for r in table if int(r["iteration"]) == row["rd/iteration"] and r[metric]]
-            assert len(same) == (2 if metric == "ms_ssim" else 3)
+            assert len(same) == (1 if metric == "ms_ssim" else 2)
             assert row["rd/bpp"] == pytest.approx(fmean(float(r["bpp"]) for r in same))
             assert row[f"rd/{metric}"] == pytest.approx(fmean(float(r[metric]) for r in same))
         rates = [row["rd/bpp"] for row in rows]
@@ -110,7 +112,7 @@ def test_pictures_stand_beside_their_scores(logged: tuple[Path, Path]) -> None:
     found = WandbFile(run)
     table = json.loads(found.artifacts["evaluation/pictures.table.json"].read_text())
     results = {(row["image"], int(row["iteration"])): row for row in measured(folder)}
-    assert [row[0] for row in table["data"]] == ["large", "other", "small"]
+    assert [row[0] for row in table["data"]] == ["large", "small"]
     for (name, image), row in zip(IMAGES, table["data"], strict=True):
         cells = dict(zip(table["columns"], row, strict=True))
         with Image.open(found.artifacts[cells["original"]["path"]]) as original:
@@ -126,12 +128,20 @@ def test_pictures_stand_beside_their_scores(logged: tuple[Path, Path]) -> None:
         assert "iteration 3" not in cells
 
 
+def test_entropy_coding_is_summarised(logged: tuple[Path, Path]) -> None:
+    _, run = logged
+    found = WandbFile(run)
+    assert found.summary["entropy/bits_per_bit"] == 0.9
+    path = run / "files" / found.summary["entropy/by_iteration.path"]
+    assert json.loads(path.read_text()) == {"columns": ["iteration", "b"], "data": [[1, 2]]}
+
+
 def test_every_file_it_refers_to_is_there(logged: tuple[Path, Path]) -> None:
     _, run = logged
     found = WandbFile(run)
     media = {path for path in found.files if path.startswith("media/")}
-    assert len(media) == 6 + 1 + 2, "charts, the table of pictures, two sheets"
-    assert len(found.artifacts) == 6 + 1 + 3 * 6, "charts, the table, and its pictures"
+    assert len(media) == 6 + 2 + 2, "charts, the tables of entropy and pictures, two sheets"
+    assert len(found.artifacts) == 6 + 2 + 2 * 6, "charts, both tables, and the pictures"
     where = [run / "files" / path for path in media] + list(found.artifacts.values())
     assert all(path.stat().st_size > 0 for path in where)
     assert all(path.is_relative_to(run.parent.parent) for path in where), "in the run directory"

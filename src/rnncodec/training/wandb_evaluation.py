@@ -30,7 +30,7 @@ from rnncodec.evaluation.rate_distortion import (
 
 SHOWN_IMAGES = 3
 SIDE = 512
-"""How many images the table shows, and how much of each at most, in pixels: some 8 MB."""
+"""How many images the table shows, and how much of each at most, in pixels."""
 
 CHART_TITLES = {**TITLES, "ms_ssim_db": "MS-SSIM (dB)"}
 
