@@ -140,7 +140,14 @@ def build_module(cfg: DictConfig) -> CodecModule:
         _, tensors = model_file.read(cfg.init)
         weights = model_file.part(tensors, model_file.NETWORK)
         model_file.load_weights(network, weights, source=cfg.init)
-    return CodecModule(network, build(cfg.loss), build(cfg.optim.optimizer), seed=cfg.seed)
+    return CodecModule(
+        network,
+        build(cfg.loss),
+        build(cfg.optim.optimizer),
+        seed=cfg.seed,
+        binarizer=cfg.binarizer,
+        mean=cfg.loss_mean,
+    )
 
 
 def callbacks(cfg: DictConfig, files: RunFiles) -> list[Callback]:
