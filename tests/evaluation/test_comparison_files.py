@@ -58,4 +58,4 @@ def test_colour_marker_and_filling_say_cell_recon_and_entropy(tmp_path: Path) ->
     assert len(set(looks.values())) == 8
     assert looks["gru additive none"].colour == looks["gru one_shot none"].colour
     assert looks["gru additive none"].marker == looks["lstm additive none"].marker
-    assert looks["gru additive progressive"].hollow
+    assert looks["gru additive none"].fill != looks["gru additive progressive"].fill

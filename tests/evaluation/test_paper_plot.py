@@ -44,10 +44,10 @@ def test_a_nominal_curve_is_its_codecs_but_hollow() -> None:
     curves = {"a": METRICS, "a, nominal rate": METRICS, "b": METRICS}
     looks = {
         drawn.label: drawn.line
-        for drawn in lines_of(curves, {"a, nominal rate": Line(like="a", hollow=True)})
+        for drawn in lines_of(curves, {"a, nominal rate": Line(like="a", fill=1)})
     }
     assert looks["a"] == Line(0, 0)
-    assert looks["a, nominal rate"] == Line(0, 0, hollow=True)
+    assert looks["a, nominal rate"] == Line(0, 0, 1)
     assert looks["b"] == Line(1, 1)
 
 

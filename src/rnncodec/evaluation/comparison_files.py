@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from rnncodec.evaluation.bootstrap import RESAMPLES, SEED
-from rnncodec.evaluation.comparison import Comparison, Row
+from rnncodec.evaluation.comparison import FACTORS, Comparison, Row
 from rnncodec.evaluation.factors import Effects
 from rnncodec.evaluation.measured import FILES
 from rnncodec.evaluation.merits import Merits
-from rnncodec.evaluation.paper_plot import Drawn, Line, lines_of, paper_plot
+from rnncodec.evaluation.paper_plot import FILLS, Drawn, Line, lines_of, paper_plot
 from rnncodec.evaluation.plots import Curves
 from rnncodec.evaluation.publication import provenance, results_json, write_json
 from rnncodec.evaluation.tables import ABSENT, Table, latex, markdown
@@ -103,22 +103,23 @@ def effects_table(effects: Effects) -> Table:
 def curves(rows: Sequence[Row], merits: Merits) -> list[Drawn]:
     """All runs' curves from file bytes; seeds of one row look alike and share a name.
 
-    The colour says the cell, the marker the reconstruction, hollow is with entropy coding; where
-    that would not tell rows apart, each row has a look of its own.
+    The colour says the cell, the marker the reconstruction, its filling the entropy model (full
+    is none); where that would not tell rows apart, each row has a look of its own.
     """
     names = unique([row.name for row in rows])
-    cells, recons = (
-        sorted({getattr(row.runs[0], part) for row in rows}) for part in ("cell", "recon")
-    )
+    runs = [row.runs[0] for row in rows]
+    levels = [sorted({getattr(run, part) for run in runs}) for part in FACTORS]
+    levels[2] = ["none", *(name for name in levels[2] if name != "none")]
+    places = [
+        [of.index(getattr(run, part)) for of, part in zip(levels, FACTORS, strict=True)]
+        for run in runs
+    ]
     telling = {
-        name: Line(
-            cells.index(row.runs[0].cell),
-            recons.index(row.runs[0].recon),
-            row.runs[0].entropy != "none",
-        )
-        for name, row in zip(names, rows, strict=True)
+        name: Line(colour, marker, fill)
+        for name, (colour, marker, fill) in zip(names, places, strict=True)
     }
-    given = telling if len(set(telling.values())) == len(rows) else {}
+    clear = len(set(telling.values())) == len(rows) and len(levels[2]) <= len(FILLS)
+    given = telling if clear else {}
     looks = lines_of({name: {} for name in names}, given)
     return [
         Drawn(merits.of(run.name, FILES).curves, look.line, look.label)

@@ -29,19 +29,24 @@ GREYS = ["#555555", "#a0a0a0"]
 """Of published curves: measured ones stand out."""
 
 
+FILLS = ["full", "none", "bottom", "left"]
+CROWD = 12
+"""More curves than this are drawn finer."""
+
+
 @dataclass(frozen=True)
 class Line:
     """How a curve is drawn.
 
     Attributes:
         colour, marker: indices into the palette and the markers.
-        hollow: thin, with empty markers.
+        fill: of the markers, an index into :data:`FILLS`; all but full ones are on thin lines.
         like: the name of a curve whose colour and marker it takes.
     """
 
     colour: int = 0
     marker: int = 0
-    hollow: bool = False
+    fill: int = 0
     like: str = ""
 
 
@@ -63,7 +68,7 @@ def lines_of(curves: Curves, given: Mapping[str, Line]) -> list[Drawn]:
         line = given.get(name, Line())
         if line.like or name in places:
             k = places[line.like or name]
-            line = Line(k % cycle, (k + k // cycle) % len(MARKERS), line.hollow)
+            line = Line(k % cycle, (k + k // cycle) % len(MARKERS), line.fill)
         drawn.append(Drawn(by_metric, line, name))
     return drawn
 
@@ -108,10 +113,11 @@ def paper_plot(
 def panel(ax: Any, metric: str, lines: Sequence[Drawn], others: Curves) -> dict[str, Any]:
     """One panel; a handle for each label."""
     handles = {}
+    fine = len(lines) > CROWD
     for k, (name, by_metric) in enumerate(others.items()):
         handles[published_name(name)] = plot(ax, by_metric.get(metric, []), dashed(k))
     for drawn in lines:
-        handles[drawn.label] = plot(ax, drawn.curves.get(metric, []), solid(drawn.line))
+        handles[drawn.label] = plot(ax, drawn.curves.get(metric, []), solid(drawn.line, fine=fine))
     curves = [*(drawn.curves for drawn in lines), *others.values()]
     dress(ax, metric, [by_metric.get(metric, []) for by_metric in curves])
     return handles
@@ -129,16 +135,17 @@ def with_decibel(
     return {**by_metric, DECIBEL: decibel}
 
 
-def solid(line: Line) -> dict[str, Any]:
+def solid(line: Line, *, fine: bool = False) -> dict[str, Any]:
     """The style of a measured curve."""
-    colour = COLOURS[line.colour % len(COLOURS)]
+    full = line.fill % len(FILLS) == 0
     return {
-        "color": colour,
+        "color": COLOURS[line.colour % len(COLOURS)],
         "marker": MARKERS[line.marker % len(MARKERS)],
-        "markersize": 3.2,
-        "markerfacecolor": "white" if line.hollow else colour,
-        "markeredgewidth": 0.8,
-        "linewidth": 0.8 if line.hollow else 1.3,
+        "markersize": 2.8 if fine else 3.4,
+        "fillstyle": FILLS[line.fill % len(FILLS)],
+        "markerfacecoloralt": "white",
+        "markeredgewidth": 0.5 if fine else 0.8,
+        "linewidth": 0.5 if fine else 1.3 if full else 0.8,
         "zorder": 3,
     }
 

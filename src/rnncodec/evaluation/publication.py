@@ -56,7 +56,7 @@ def write_publication(
 def ours(merits: Merits) -> dict[str, Line]:
     """Lines of our models at nominal rates: as their files' lines, but hollow and thin."""
     return {
-        entry.name: Line(like=entry.codec, hollow=True)
+        entry.name: Line(like=entry.codec, fill=1)
         for entry in merits.codecs
         if entry.rates != FILES
     }
