@@ -113,3 +113,12 @@ def test_models_of_one_name_are_told_apart(
         f"run-{tiny_codec.fingerprint.hex()[:6]}",
         f"run-{Codec(Model(tiny_codec.model.network)).fingerprint.hex()[:6]}",
     }
+
+
+def test_what_the_metrics_need_is_named(evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rnncodec.commands import evaluate as module
+
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
+    done = evaluate("--baselines", "jpeg-420")
+    assert done.code == 2
+    assert "needs psnr_hvsm; run: pip install 'rnncodec[train]'" in done.err

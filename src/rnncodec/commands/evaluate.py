@@ -1,5 +1,6 @@
 """`rnncodec evaluate`: models beside the codecs a user would pick instead, on the same images."""
 
+import importlib.util
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,6 +83,7 @@ def evaluate(
 
     A picture that fails has a row with the reason, and enters no average.
     """
+    require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
     from rnncodec.evaluation.baselines import chosen_baselines
@@ -111,9 +113,22 @@ def evaluate(
         write_bytes(out / "published.csv", published.read_bytes())
     kept = None if published is None else "published.csv"
     description = describe(study, measured, left_out=left_out, published=kept)
+    write_description(out, description)  # first: it marks the table as one of this command
     write_results(out / "results.csv", measured.results)
-    write_description(out, description)
     say(study, measured)
+
+
+def require(*modules: str) -> None:
+    """Refuse to start without a module that the metrics need.
+
+    Raises:
+        ConfigError: it is not installed; says how to.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise ConfigError(
+                f"rnncodec evaluate needs {module}; run: pip install 'rnncodec[train]'"
+            )
 
 
 def check_folder(out: Path) -> None:
