@@ -80,7 +80,7 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     )  # fmt: skip
     score = run(tmp_path, overrides)
     assert 5 < score < 60, "PSNR in dB: the images are too small for MS-SSIM"
-    rows = table(tmp_path / "evaluation/rd.csv")
+    rows = table(tmp_path / "evaluation/results.csv")
     assert [row["iteration"] for row in rows] == ["1", "2", "1", "2"]
     overhead = 8 * (40 + 2 * 8) / (64 * 48)
     assert 0.25 < float(rows[1]["bpp"]) <= 0.25 + overhead, "nominal 2/8, and what a file adds"
@@ -117,7 +117,7 @@ def test_a_run_on_wandb_says_what_it_was_and_how_it_scored(
     assert trained["train/loss"] == pytest.approx(
         (trained["train/loss_t01"] + trained["train/loss_t02"]) / 2
     )
-    results = table(tmp_path / "evaluation/rd.csv")
+    results = table(tmp_path / "evaluation/results.csv")
     for row in found.rows("rd/psnr_rgb"):
         same = [r for r in results if int(r["iteration"]) == row["rd/iteration"]]
         assert row["rd/bpp"] == pytest.approx(np.mean([float(r["bpp"]) for r in same]))

@@ -3,51 +3,77 @@
 import csv
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tests.training.wandb_file import WandbFile
 
-from rnncodec.evaluation.evaluate import Pixels, evaluate
+from rnncodec.cells.gru import GRU
+from rnncodec.codec import Codec
+from rnncodec.entropy import quantize
+from rnncodec.entropy.progressive import Progressive
+from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.evaluate import evaluate
+from rnncodec.evaluation.inputs import inputs_in
 from rnncodec.evaluation.rate_distortion import MeanCurve
+from rnncodec.model_file import Model
+from rnncodec.network import Network
+from rnncodec.recon.additive import Additive
 from rnncodec.training.wandb_evaluation import areas, log_evaluation, with_decibels
 from rnncodec.training.wandb_logger import finish, wandb_logger
 
 ITERATIONS = 16
 METRICS = ("psnr_rgb", "ssim", "ms_ssim", "psnr_hvs", "psnr_hvs_m")
+SIZES = {"large": (176, 180), "small": (112, 128)}
+"""The small one has no MS-SSIM."""
 
-
-def picture(height: int, width: int) -> Pixels:
-    noise = np.random.default_rng(height).integers(40, 200, (height, width, 3))
-    return noise.astype(np.uint8)
-
-
-IMAGES = [("large", picture(176, 180)), ("small", picture(48, 64))]
-
-ENTROPY = {"model": "progressive", "bits_per_bit": 0.9, "by_iteration": [{"iteration": 1, "b": 2}]}
-
-
-def toy_codec(image: Pixels) -> Iterator[tuple[float, Pixels]]:
-    """Sixteen iterations; the error shrinks, and small images cost more bits."""
-    pattern = np.indices(image.shape).sum(axis=0) % 2
-    for k in range(1, ITERATIONS + 1):
-        yield k / 9 + 1 / len(image), (image + pattern * (20 - k)).astype(np.uint8)
+ENTROPY_NOTES = {
+    "name": "progressive",
+    "bits_per_bit": {"float": [0.9] * ITERATIONS, "integer": [0.91] * ITERATIONS},
+    "rate_lost_to_quantisation": 0.01,
+}
 
 
 @pytest.fixture(scope="module")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def codec() -> Codec:
+    """Untrained; as many iterations as the areas need."""
+    torch.manual_seed(0)
+    network = Network(GRU, Additive, width=0.125, iterations=ITERATIONS)
+    entropy = quantize(Progressive(ITERATIONS, 8))
+    return Codec(Model(network, entropy, {"entropy": ENTROPY_NOTES}))
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two pictures, and before them a file that is none."""
+    folder = tmp_path_factory.mktemp("gallery")
+    (folder / "broken.png").write_bytes(b"nothing")
+    for name, (height, width) in SIZES.items():
+        rng = np.random.default_rng(height)
+        waves = 120 + 60 * np.sin(np.arange(width) / 9) + rng.normal(0, 9, (3, height, width))
+        pixels = np.moveaxis(waves, 0, -1).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def logged(
+    codec: Codec, gallery: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     """The folders of an evaluation and of the offline run it was logged to."""
     root = tmp_path_factory.mktemp("run")
-    folder = root / "evaluation"
-    evaluate(toy_codec, IMAGES, folder, progress=False, more=lambda: {"entropy": ENTROPY})
+    path, folder, images = root / "model.safetensors", root / "evaluation", inputs_in(gallery)
+    codec.save(path)
+    evaluate(EvaluatedModel("tiny", path), images, folder, progress=False)
     try:
         logger = wandb_logger(save_dir=str(root), project="test", mode="offline")
         logger.log_metrics({"train/loss": 0.5}, step=7)
-        log_evaluation(logger, folder, toy_codec, IMAGES)
+        # Another process's model, in effect: as when all was measured by an earlier one.
+        log_evaluation(logger, folder, EvaluatedModel("tiny", path), images)
     finally:
         finish()
     (run,) = (root / "wandb").glob("offline-run-*")
@@ -55,7 +81,9 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def measured(folder: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((folder / "rd.csv").read_text().splitlines()))
+    """The rows of results.csv that have a file."""
+    rows = csv.DictReader((folder / "results.csv").read_text().splitlines())
+    return [row for row in rows if row["bytes"]]
 
 
 def test_curves_are_those_of_the_results(logged: tuple[Path, Path]) -> None:
@@ -107,33 +135,46 @@ def test_custom_charts_hold_both_rates(logged: tuple[Path, Path]) -> None:
         assert table["data"] == files + nominal
 
 
-def test_pictures_stand_beside_their_scores(logged: tuple[Path, Path]) -> None:
+def test_pictures_are_those_of_the_files_beside_their_scores(
+    codec: Codec, gallery: Path, logged: tuple[Path, Path]
+) -> None:
     folder, run = logged
     found = WandbFile(run)
     table = json.loads(found.artifacts["evaluation/pictures.table.json"].read_text())
     results = {(row["image"], int(row["iteration"])): row for row in measured(folder)}
-    assert [row[0] for row in table["data"]] == ["large", "small"]
-    for (name, image), row in zip(IMAGES, table["data"], strict=True):
+    assert [row[0] for row in table["data"]] == ["large", "small"], "not the broken one"
+    for row in table["data"]:
         cells = dict(zip(table["columns"], row, strict=True))
-        with Image.open(found.artifacts[cells["original"]["path"]]) as original:
-            np.testing.assert_array_equal(np.asarray(original), image)
-        pictures = [pixels for _, pixels in toy_codec(image)]
+        name = cells["image"]
+        original = pixels(gallery / f"{name}.png")
+        np.testing.assert_array_equal(pixels(found.artifacts[cells["original"]["path"]]), original)
+        data = (folder / f"files/tiny/{name}.rnc").read_bytes()
         for k in (1, 2, 4, 8, 16):
-            with Image.open(found.artifacts[cells[f"iteration {k}"]["path"]]) as shown:
-                np.testing.assert_array_equal(np.asarray(shown), pictures[k - 1])
+            shown = pixels(found.artifacts[cells[f"iteration {k}"]["path"]])
+            np.testing.assert_array_equal(shown, codec.decode(data, iterations=k))
             result = results[name, k]
             assert cells[f"bpp {k}"] == float(result["bpp"])
             expected = float(result["ms_ssim"]) if result["ms_ssim"] else None
-            assert cells[f"MS-SSIM {k}"] == expected, "none for the small image"
+            assert cells[f"MS-SSIM {k}"] == expected
+        assert (cells["MS-SSIM 16"] is None) == (name == "small")
         assert "iteration 3" not in cells
 
 
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
 def test_entropy_coding_is_summarised(logged: tuple[Path, Path]) -> None:
-    _, run = logged
+    folder, run = logged
     found = WandbFile(run)
-    assert found.summary["entropy/bits_per_bit"] == 0.9
+    assert found.summary["entropy/bits_per_bit"] == pytest.approx(0.91)
+    stated = json.loads((folder / "summary.json").read_text())["entropy"]
+    assert found.summary["entropy/gain_over_raw_bits"] == stated["gain_over_raw_bits"]
     path = run / "files" / found.summary["entropy/by_iteration.path"]
-    assert json.loads(path.read_text()) == {"columns": ["iteration", "b"], "data": [[1, 2]]}
+    table = json.loads(path.read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert rows == stated["by_iteration"]
 
 
 def test_every_file_it_refers_to_is_there(logged: tuple[Path, Path]) -> None:

@@ -8,25 +8,24 @@ over a group, and `wandb leet` draws without an account. And as a **custom chart
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
-from rnncodec.evaluation.evaluate import Pixels, Reconstruct, as_tensor, centre
-from rnncodec.evaluation.metrics import METRICS, defined, ms_ssim
+from rnncodec.data.images import Pixels, read_image
+from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.evaluate import centre
+from rnncodec.evaluation.inputs import Input
+from rnncodec.evaluation.measuring import Study
+from rnncodec.evaluation.metrics import METRICS
 from rnncodec.evaluation.plots import TITLES
-from rnncodec.evaluation.rate_distortion import (
-    MeanCurve,
-    auc,
-    auc_nominal,
-    mean_curve,
-    read_points,
-)
+from rnncodec.evaluation.rate_distortion import MeanCurve, auc, auc_nominal, mean_curve
+from rnncodec.evaluation.results import Result, read_results
 
 SHOWN_IMAGES = 3
 SIDE = 512
@@ -36,27 +35,28 @@ CHART_TITLES = {**TITLES, "ms_ssim_db": "MS-SSIM (dB)"}
 
 
 def log_evaluation(
-    logger: WandbLogger,
-    folder: Path,
-    reconstruct: Reconstruct,
-    images: Iterable[tuple[str, Pixels]],
+    logger: WandbLogger, folder: Path, model: EvaluatedModel, images: Sequence[Input]
 ) -> None:
     """Log curves, areas under them, entropy coding's figures and pictures of an evaluation.
+
+    Nothing is measured again: figures are those of results.csv, pictures what the kept files
+    decode to.
 
     Args:
         logger: the run's logger.
         folder: where the evaluation wrote its files.
-        reconstruct: the codec, for the table of pictures.
-        images: what it was measured on; the first :data:`SHOWN_IMAGES` are shown.
+        model: what was measured.
+        images: what it was measured on; the first :data:`SHOWN_IMAGES` that could be coded are
+            shown.
 
     Raises:
-        DataError: the table of results cannot be read.
+        DataError: the table of results or an image cannot be read.
     """
     run = logger.experiment
     if run.disabled:
         return
-    points = read_points(folder / "rd.csv")
-    curves = {metric: mean_curve(points, metric) for metric in METRICS}
+    results = read_results(folder / "results.csv")
+    curves = {metric: mean_curve(results, metric) for metric in METRICS}
     present = {metric: curve for metric, curve in curves.items() if curve is not None}
     run.summary.update(areas(present))
     present |= with_decibels(present)
@@ -65,7 +65,7 @@ def log_evaluation(
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     if "entropy" in summary:
         run.log(entropy_record(summary["entropy"]))
-    run.log({"evaluation/pictures": picture_table(reconstruct, islice(images, SHOWN_IMAGES))})
+    run.log({"evaluation/pictures": picture_table(model, Study([model], images, folder), results)})
     sheets = {path.stem: path for path in (folder / "rd.png", folder / "reconstructions.png")}
     run.log({f"evaluation/{name}": wandb.Image(str(path)) for name, path in sheets.items()})
 
@@ -126,37 +126,44 @@ def chart(metric: str, curve: MeanCurve) -> Any:
     return wandb.plot.line(table, "bpp", metric, stroke="rate", title=title)
 
 
-def picture_table(reconstruct: Reconstruct, images: Iterable[tuple[str, Pixels]]) -> Any:
+def picture_table(model: EvaluatedModel, study: Study, results: Sequence[Result]) -> Any:
     """A row per image: the original, then iterations 1, 2, 4, ... and the last, with their scores.
 
     Bpp and MS-SSIM are of the whole image; what is shown is at most its middle.
     """
-    found = [(name, image, shown(reconstruct, image)) for name, image in images]
-    iterations = sorted({k for _, _, pictures in found for k in pictures})
+    points = {(row.image, row.iteration): row for row in results if row.bytes is not None}
+    coded = {name for name, _ in points}
+    iterations = [k for k in range(1, model.iterations + 1) if shown(k, model.iterations)]
     columns = ["image", "original"]
     for k in iterations:
         columns += [f"iteration {k}", f"bpp {k}", f"MS-SSIM {k}"]
     table = wandb.Table(columns=columns)
-    for name, image, pictures in found:
-        cells = [cell for k in iterations for cell in pictures.get(k, (None, None, None))]
-        table.add_data(name, as_image(image), *cells)
+    for image in [image for image in study.images if image.name in coded][:SHOWN_IMAGES]:
+        cells: list[Any] = []
+        for k, picture in pictures(model, study.kept_file(model.name, image.name)):
+            point = points[image.name, k]
+            cells += [as_image(picture), point.bpp, point.ms_ssim]
+        table.add_data(image.name, as_image(read_image(image.path)), *cells)
     return table
 
 
-def shown(reconstruct: Reconstruct, image: Pixels) -> dict[int, tuple[Any, float, float | None]]:
-    """Iteration -> (picture, bpp, MS-SSIM) for 1, 2, 4, ... and the last."""
-    kept: dict[int, tuple[float, Pixels]] = {}
-    for k, (bpp, picture) in enumerate(reconstruct(image), start=1):
-        kept = {j: cell for j, cell in kept.items() if j & (j - 1) == 0}
-        kept[k] = bpp, picture
-    return {k: (as_image(p), bpp, score(image, p)) for k, (bpp, p) in kept.items()}
+def pictures(model: EvaluatedModel, path: Path) -> Iterator[tuple[int, Pixels]]:
+    """Those iterations of a coded file that are shown."""
+    # The file is our own, of an image that was held as a whole: no limit on its pixels.
+    decoded = model.codec.decode_progressive(path.read_bytes(), max_pixels=math.inf)
+    for k, picture in enumerate(decoded, start=1):
+        if shown(k, model.iterations):
+            yield k, np.asarray(picture)
 
 
-def score(image: Pixels, picture: Pixels) -> float | None:
-    """MS-SSIM; None for an image too small for it."""
-    if not defined("ms_ssim", *image.shape[:2]):
-        return None
-    return ms_ssim(as_tensor(image), as_tensor(picture)).item()
+def shown(iteration: int, last: int) -> bool:
+    """Whether the table has a picture of it.
+
+    Examples:
+        >>> [k for k in range(1, 13) if shown(k, 12)]
+        [1, 2, 4, 8, 12]
+    """
+    return iteration == last or iteration & (iteration - 1) == 0
 
 
 def as_image(picture: Pixels) -> wandb.Image:
