@@ -13,6 +13,7 @@ from rnncodec.evaluation import metrics
 from rnncodec.geometry import BLOCK
 from rnncodec.network import BITS, Network
 from rnncodec.pixels import from_uint8, to_uint8
+from rnncodec.shared_convolution import shared
 from rnncodec.training import noise
 from rnncodec.unroll import unroll
 
@@ -51,8 +52,9 @@ class CodecModule(L.LightningModule):
         iterations = self.network.iterations
         code = (iterations, BITS, x.shape[-2] // BLOCK, x.shape[-1] // BLOCK)
         draws = noise.uniform(self.seed, batch["index"], code)
-        steps = unroll(self.network, x, iterations=iterations, noise=draws)
-        losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
+        with shared(self.network):
+            steps = unroll(self.network, x, iterations=iterations, noise=draws)
+            losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
         self.log_losses(losses.detach(), batch_size=len(x))
         return losses.mean()
 
