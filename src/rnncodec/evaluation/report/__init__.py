@@ -1,0 +1,7 @@
+"""report.html: one self-contained page with the curves, the merits and the pictures themselves."""
+
+from rnncodec.evaluation.report.exhibits import Exhibit, Shot
+from rnncodec.evaluation.report.page import Report, write_report
+from rnncodec.evaluation.report.tables import Cell, Column, MeritTable
+
+__all__ = ["Cell", "Column", "Exhibit", "MeritTable", "Report", "Shot", "write_report"]
