@@ -28,7 +28,8 @@ class Series:
     """One line of the plot.
 
     Attributes:
-        name: in the legend; no two are equal.
+        name: no two are equal.
+        label: in the legend, under the heading of its kind.
         kind: ``ours``, ``baseline``, ``nominal`` or ``published``.
         mean: metric -> samples by increasing bpp.
         images: image -> metric -> samples; none for published curves.
@@ -39,6 +40,7 @@ class Series:
     """
 
     name: str
+    label: str
     kind: str
     mean: dict[str, list[Sample]]
     images: dict[str, dict[str, list[Sample]]]
@@ -105,7 +107,7 @@ def measured(name: str, rows: Sequence[Result], metrics: Sequence[str]) -> Serie
         for image in dict.fromkeys(row.image for row in rows)
         if (own := [row for row in rows if row.image == image])
     }
-    return Series(name, kind, {m: mean_samples(rows, m) for m in metrics}, images)
+    return Series(name, name, kind, {m: mean_samples(rows, m) for m in metrics}, images)
 
 
 def nominal(rows: Sequence[Result]) -> list[Result]:
@@ -127,7 +129,7 @@ def published_series(name: str, by_metric: dict[str, list[tuple[float, float]]])
     ]
     if in_decibel:
         mean["ms_ssim_db"] = in_decibel
-    return Series(f"{name} (published)", "published", mean, {})
+    return Series(f"{name} (published)", name, "published", mean, {})
 
 
 def all_series(
@@ -143,7 +145,7 @@ def all_series(
         lines = [measured(name, rows, metrics)]
         if is_ours(rows):
             at_nominal = measured(f"{name}, nominal rate", nominal(rows), metrics)
-            lines.append(replace(at_nominal, kind="nominal", dash="1 3"))
+            lines.append(replace(at_nominal, label=name, kind="nominal", dash="1 3"))
         solid += [replace(line, colour=colour, marker=marker) for line in lines]
     for k, (name, curves) in enumerate(published.items()):
         colour = (len(by_codec(results)) + k) % len(plots.COLOURS)

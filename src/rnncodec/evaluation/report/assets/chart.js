@@ -6,7 +6,7 @@
   const tip = byId("tip");
   const metricOf = Object.fromEntries(data.metrics.map((metric) => [metric.key, metric]));
   const hidden = new Set(data.series.filter((series) => !series.shown).map((series) => series.name));
-  const margin = { top: 12, right: 14, bottom: 46, left: 58 };
+  const margin = { top: 34, right: 14, bottom: 46, left: 52 };
   let drawn = []; // {series, points: [{x, y, bpp, value, label}]} in the order of the data
   let focus = null; // [curve, point] that is pointed at
 
@@ -108,8 +108,7 @@
       labels.append(make("text", { x: box.left - 10, y: last + 4, "text-anchor": "end" }, String(tick)));
     }
     labels.append(make("text", { x: (box.left + box.right) / 2, y: box.bottom + 40, "text-anchor": "middle" }, "rate (bits per pixel)"));
-    const middle = (box.top + box.bottom) / 2;
-    labels.append(make("text", { transform: `translate(14 ${middle}) rotate(-90)`, "text-anchor": "middle" }, metric.title));
+    labels.append(make("text", { x: 0, y: 14, class: "title" }, metric.title));
     svg.append(grid, labels, make("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
   }
 
@@ -214,7 +213,7 @@
     const sample = make("svg", { viewBox: "0 0 34 14", "aria-hidden": "true" }, curve(series, "M1,7L33,7"));
     const centre = mark(series, 17, 7, 4);
     if (centre) sample.append(centre);
-    return make("label", {}, input, sample, series.name);
+    return make("label", {}, input, sample, series.label);
   }
 
   function legend() {
@@ -230,7 +229,7 @@
   }
 
   fill(byId("metric"), data.metrics.map((metric) => [metric.key, metric.title]));
-  fill(byId("which"), [["", `mean over ${data.images.length}`], ...data.images.map((name) => [name, name])]);
+  fill(byId("which"), [["", `all ${data.images.length}, mean`], ...data.images.map((name) => [name, name])]);
   legend();
   for (const id of ["metric", "which"]) byId(id).addEventListener("change", draw);
   onChange(["rate-axis", "quality-axis"], draw);

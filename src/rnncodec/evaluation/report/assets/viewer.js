@@ -55,6 +55,7 @@ if (byId("viewer")) {
     else paintPicture(canvas, picture ?? original);
     const zoom = chosen("zoom");
     canvas.style.width = zoom === "fit" ? "" : `${original.naturalWidth * Number(zoom)}px`;
+    byId("frame").style.maxWidth = zoom === "fit" ? `${original.naturalWidth}px` : "";
     canvas.parentElement.classList.toggle("zoomed", zoom !== "fit");
   }
 
