@@ -2,6 +2,5 @@
 
 from rnncodec.evaluation.report.exhibits import Exhibit, Shot
 from rnncodec.evaluation.report.page import Report, write_report
-from rnncodec.evaluation.report.tables import Cell, Column, MeritTable
 
-__all__ = ["Cell", "Column", "Exhibit", "MeritTable", "Report", "Shot", "write_report"]
+__all__ = ["Exhibit", "Report", "Shot", "write_report"]

@@ -1,8 +1,10 @@
 """How the page writes each metric: its title, its unit, its digits, its axis."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rnncodec.evaluation.measured import DECIBEL, quality
 from rnncodec.evaluation.plots import TITLES
 from rnncodec.evaluation.results import Result
 
@@ -12,7 +14,7 @@ class MetricStyle:
     """How a metric is written.
 
     Attributes:
-        key: its column in results.csv, or ``ms_ssim_db``, which follows from one.
+        key: its column in results.csv, or :data:`rnncodec.evaluation.measured.DECIBEL`.
         title: with its unit.
         unit: after a value, with a space; may be "".
         digits: after the point.
@@ -28,38 +30,31 @@ class MetricStyle:
 
 BUILT_IN = [
     MetricStyle("ms_ssim", TITLES["ms_ssim"], near_one=True),
-    MetricStyle("ms_ssim_db", "MS-SSIM (dB)", " dB", 2),
-    MetricStyle("psnr_rgb", TITLES["psnr_rgb"].replace(", RGB", " RGB"), " dB", 2),
+    MetricStyle(DECIBEL, "MS-SSIM (dB)", " dB", 2),
+    MetricStyle("psnr_rgb", "PSNR RGB (dB)", " dB", 2),
     MetricStyle("psnr_hvs", TITLES["psnr_hvs"], " dB", 2),
     MetricStyle("psnr_hvs_m", TITLES["psnr_hvs_m"], " dB", 2),
     MetricStyle("ssim", TITLES["ssim"], near_one=True),
 ]
 
 
-def styles(results: list[Result]) -> list[MetricStyle]:
-    """The metrics that at least one row has, further ones last."""
-    further = sorted({name for result in results for name in result.more})
-    known = [*BUILT_IN, *(MetricStyle(name, name) for name in further)]
-    return [style for style in known if any(value(row, style.key) is not None for row in results)]
-
-
-def value(result: Result, key: str) -> float | None:
-    """A metric of a row by its key; None where the row does not have it."""
-    if key == "ms_ssim_db":
-        return decibel(result.ms_ssim)
-    if key in result.more:
-        return result.more[key]
-    found: float | None = getattr(result, key, None)
-    return found
-
-
-def decibel(similarity: float | None) -> float | None:
-    """-10 log10(1 - x); infinite for 1, None for None.
+def styles(metrics: Iterable[str]) -> list[MetricStyle]:
+    """How to write these metrics, further ones last.
 
     Examples:
-        >>> decibel(0.99)
-        20.0
+        >>> [style.title for style in styles(["vif", "psnr_rgb"])]
+        ['PSNR RGB (dB)', 'vif']
     """
-    if similarity is None:
-        return None
-    return round(-10 * math.log10(1 - similarity), 12) if similarity < 1 else math.inf
+    wanted = list(metrics)
+    known = [style for style in BUILT_IN if style.key in wanted]
+    return known + [
+        MetricStyle(name, name) for name in wanted if name not in {style.key for style in BUILT_IN}
+    ]
+
+
+def value(result: Result, metric: str) -> float | None:
+    """A metric of one row; None where the row does not have it, infinite decibels of 1."""
+    found = quality(result, metric)
+    if found is None or metric != DECIBEL:
+        return found
+    return -10 * math.log10(1 - found) if found < 1 else math.inf

@@ -12,9 +12,10 @@ from string import Template
 from typing import Any
 
 from rnncodec.evaluation import plots
+from rnncodec.evaluation.merits import Merits
 from rnncodec.evaluation.report import curves
 from rnncodec.evaluation.report.exhibits import Exhibit
-from rnncodec.evaluation.report.tables import MeritTable, failures_html, merits_html
+from rnncodec.evaluation.report.tables import failures_html, merits_html
 from rnncodec.evaluation.results import Result
 from rnncodec.storage import write_text
 from rnncodec.version import __version__
@@ -37,8 +38,8 @@ class Report:
         title: its headline.
         lead: a sentence or two under it: which codecs, which images.
         results: every row of results.csv.
+        merits: what follows from them.
         published: curves of others, drawn dashed.
-        merits: the table of merits; None leaves it out.
         exhibits: the images of the viewer; none leaves it out.
         reference: the model whose bytes the viewer compares at; the first by default.
         viewer_note: how the images were chosen, and in what form they are embedded.
@@ -47,9 +48,9 @@ class Report:
 
     title: str
     lead: str
-    results: list[Result]
+    results: Sequence[Result]
+    merits: Merits
     published: plots.Curves = field(default_factory=dict)
-    merits: MeritTable | None = None
     exhibits: Sequence[Exhibit] = ()
     reference: str = ""
     viewer_note: str = ""
@@ -85,15 +86,10 @@ def page(report: Report) -> str:
 
 def sections(report: Report) -> list[str]:
     """The parts of the page that there is something to say in."""
-    groups = curves.by_codec(report.results)
-    ours = [name for name, rows in groups.items() if curves.is_ours(rows)]
-    found = []
-    if report.merits is not None:
-        found.append(merits_html(report.merits, ours, list(groups)))
-    found.append(asset("curves.html"))
+    found = [merits_html(report.merits), asset("curves.html")]
     if report.exhibits:
         found.append(Template(asset("viewer.html")).substitute(note=escape(report.viewer_note)))
-    found.append(failures_html(report.results))
+    found.append(failures_html(report.merits))
     return [section for section in found if section]
 
 

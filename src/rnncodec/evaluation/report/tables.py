@@ -1,12 +1,17 @@
 """The tables of the page, as HTML that needs no script: figures of merit, and what failed."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TypeAlias
 
-from rnncodec.evaluation import plots
-from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.bootstrap import Estimate
+from rnncodec.evaluation.measured import DECIBEL, FILES
+from rnncodec.evaluation.merits import LEVELS, CodecMerits, Merits
+from rnncodec.evaluation.merits_table import NAMES, conventions, count
+from rnncodec.evaluation.plots import COLOURS
+
+Figure: TypeAlias = Callable[[CodecMerits], Estimate | None]
 
 
 @dataclass(frozen=True)
@@ -15,68 +20,77 @@ class Column:
 
     Attributes:
         title: the head of its column; a new line may break it.
-        digits: after the point.
+        figure: what stands in it; None where the figure is not defined for a codec.
+        form: as in :func:`format`.
         low_is_better: as for rates; a click sorts the best to the top.
-        signed: write a plus before a gain, as in BD-rates.
     """
 
     title: str
-    digits: int
+    figure: Figure
+    form: str
     low_is_better: bool = False
-    signed: bool = False
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A figure with its 95 % interval, or why there is none.
-
-    Attributes:
-        value: None where the curve does not cover what the figure needs.
-        low, high: ends of the interval; None where there is none.
-        absent: what stands in place of the value.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    absent: str = "not covered"
-
-
-@dataclass(frozen=True)
-class MeritTable:
-    """Figures of merit: one row of cells per codec, in the columns' order.
-
-    Attributes:
-        columns: the figures.
-        rows: codec -> its cells.
-        notes: how the figures are defined, one sentence or more each.
-    """
-
-    columns: Sequence[Column]
-    rows: dict[str, Sequence[Cell]]
-    notes: Sequence[str] = ()
+def area_columns(merits: Merits) -> list[Column]:
+    """Areas under the curves, and deltas against the anchor if there is one."""
+    found = [
+        Column("MS-SSIM\nAUC", lambda entry: entry.auc.get("ms_ssim"), ".4f"),
+        Column("MS-SSIM\nAUC nominal", lambda entry: entry.auc_nominal.get("ms_ssim"), ".4f"),
+        Column("PSNR-HVS\nAUC (dB)", lambda entry: entry.auc.get("psnr_hvs"), ".2f"),
+    ]
+    if merits.anchor is None:
+        return found
+    return [
+        *found,
+        Column("BD-rate (%)\nMS-SSIM, dB", lambda e: e.bd_rate.get(DECIBEL), "+.1f", True),
+        Column("BD-rate (%)\nPSNR-HVS", lambda e: e.bd_rate.get("psnr_hvs"), "+.1f", True),
+    ]
 
 
-def merits_html(table: MeritTable, ours: Sequence[str], codecs: Sequence[str]) -> str:
-    """The section of the merits.
+def rate_columns(merits: Merits) -> list[Column]:
+    """Bits per pixel at equal quality."""
+    return [
+        Column(f"{NAMES[metric]}\n{level:g}", rate_figure(metric, level), ".3f", True)
+        for metric, levels in LEVELS.items()
+        if merits.images.get(metric)
+        for level in levels
+    ]
 
-    Args:
-        table: the figures.
-        ours: the codecs whose names are set in bold.
-        codecs: those of the plot, in its order, whose colours go before the names.
-    """
-    heads = "".join(head(column) for column in table.columns)
-    body = "".join(
-        row_html(name, table, name in ours, codecs.index(name) if name in codecs else None)
-        for name in table.rows
+
+def rate_figure(metric: str, level: float) -> Figure:
+    """The rate at which a codec reaches a level of a metric."""
+    return lambda entry: entry.rate_at.get(metric, {}).get(level)
+
+
+def merits_html(merits: Merits) -> str:
+    """The section of the merits: two tables, and what their figures mean."""
+    against = f"; deltas against {merits.anchor}" if merits.anchor else ""
+    notes = "".join(
+        f'<p class="note">{escape(note)}</p>' for note in (*conventions(), *merits.notes)
     )
-    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
     return (
         '<section aria-labelledby="merits-title"><h2 id="merits-title">Figures of merit</h2>'
-        '<div class="scroll" tabindex="0" role="group" aria-labelledby="merits-title">'
+        f'<p class="note">Over {escape(count(merits))}, with 95 % intervals{escape(against)}.</p>'
+        f"{table_html(merits, area_columns(merits), 'Figures of merit')}"
+        '<h3 id="rates-title">Bits per pixel at equal quality</h3>'
+        f"{table_html(merits, rate_columns(merits), 'Bits per pixel at equal quality')}"
+        f"{notes}</section>"
+    )
+
+
+def table_html(merits: Merits, columns: Sequence[Column], name: str) -> str:
+    """One table, whose heads sort it."""
+    heads = "".join(head(column) for column in columns)
+    places = list(dict.fromkeys(entry.codec for entry in merits.codecs))
+    body = "".join(
+        row_html(entry, columns, merits.anchor, places.index(entry.codec))
+        for entry in merits.codecs
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(name)}">'
         '<table class="merits"><thead><tr><th scope="col" data-first="ascending">'
         f'<button type="button">codec</button></th>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>{notes}</section>"
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 
@@ -89,55 +103,49 @@ def head(column: Column) -> str:
     )
 
 
-def row_html(name: str, table: MeritTable, ours: bool, position: int | None) -> str:
-    """One codec's row."""
-    swatch = ""
-    if position is not None:
-        swatch = f'<span class="swatch c{position % len(plots.COLOURS)}"></span>'
-    cells = "".join(
-        cell_html(cell, column)
-        for cell, column in zip(table.rows[name], table.columns, strict=True)
+def row_html(entry: CodecMerits, columns: Sequence[Column], anchor: str | None, place: int) -> str:
+    """One codec's row, with the colour of its curve."""
+    hollow = "" if entry.rates == FILES else " hollow"
+    cells = "".join(cell_html(column.figure(entry), column.form) for column in columns)
+    kind = ' class="ours"' if entry.ours and entry.rates == FILES else ""
+    remark = ' <span class="interval">anchor</span>' if entry.name == anchor else ""
+    return (
+        f'<tr{kind}><th scope="row"><span class="swatch c{place % len(COLOURS)}{hollow}"></span>'
+        f"{escape(entry.name)}{remark}</th>{cells}</tr>"
     )
-    kind = ' class="ours"' if ours else ""
-    return f'<tr{kind}><th scope="row">{swatch}{escape(name)}</th>{cells}</tr>'
 
 
-def cell_html(cell: Cell, column: Column) -> str:
-    """A figure with its interval beneath."""
-    if cell.value is None:
-        return f'<td class="absent">{escape(cell.absent)}</td>'
-    interval = ""
-    if cell.low is not None and cell.high is not None:
-        ends = f"{written(cell.low, column)} to {written(cell.high, column)}"
-        interval = f'<span class="interval">{ends}</span>'
-    return f'<td data-value="{cell.value!r}">{written(cell.value, column)}{interval}</td>'
+def cell_html(figure: Estimate | None, form: str) -> str:
+    """A figure with its interval beneath; without one, the reason stands there."""
+    if figure is None:
+        return '<td class="absent">–</td>'
+    if figure.value is None:
+        return f'<td class="absent">–<span class="reason">{escape(figure.reason)}</span></td>'
+    beneath = f'<span class="reason">{escape(figure.reason)}</span>' if figure.reason else ""
+    if figure.low is not None and figure.high is not None:
+        ends = f"{written(figure.low, form)} to {written(figure.high, form)}"
+        beneath = f'<span class="interval">{ends}</span>'
+    return f'<td data-value="{figure.value!r}">{written(figure.value, form)}{beneath}</td>'
 
 
-def written(value: float, column: Column) -> str:
+def written(value: float, form: str) -> str:
     """A figure with its digits and a true minus sign.
 
     Examples:
-        >>> written(-12.34, Column("BD-rate", 1, signed=True))
-        '−12.3'
-        >>> written(12.34, Column("BD-rate", 1, signed=True))
-        '+12.3'
+        >>> written(-12.34, "+.1f"), written(12.34, "+.1f")
+        ('−12.3', '+12.3')
     """
-    sign = "+" if column.signed else ""
-    return f"{value:{sign}.{column.digits}f}".replace("-", "−")
+    return format(value, form).replace("-", "−")
 
 
-def failures_html(results: Sequence[Result]) -> str:
+def failures_html(merits: Merits) -> str:
     """What is missing from the averages, with its reason; nothing where nothing is."""
-    counts: dict[tuple[str, str, str], int] = defaultdict(int)
-    for result in results:
-        if result.reason:
-            counts[result.codec, result.image, result.reason] += 1
-    if not counts:
+    if not merits.failures:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(codec)}</th><td>{escape(image)}</td>'
-        f"<td>{count}</td><td>{escape(reason)}</td></tr>"
-        for (codec, image, reason), count in counts.items()
+        f'<tr><th scope="row">{escape(failure.codec)}</th><td>{escape(failure.image)}</td>'
+        f"<td>{failure.rows}</td><td>{escape(failure.reason)}</td></tr>"
+        for failure in merits.failures
     )
     return (
         '<section aria-labelledby="missing-title"><h2 id="missing-title">What is missing</h2>'

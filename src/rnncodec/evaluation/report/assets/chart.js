@@ -10,7 +10,7 @@
   let drawn = []; // {series, points: [{x, y, bpp, value, label}]} in the order of the data
   let focus = null; // [curve, point] that is pointed at
 
-  const colour = (series) => `var(--c${series.colour})`;
+  const colour = (series) => (series.colour === null ? "var(--soft)" : `var(--c${series.colour})`);
 
   function pointsOf(series, metric, which) {
     const source = which === "" ? series.mean : series.images?.[which];
@@ -38,7 +38,7 @@
   }
 
   function mark(series, x, y, size) {
-    if (series.kind === "published") return null;
+    if (!series.marker) return null;
     const hollow = series.kind === "nominal";
     const attributes = { d: shape(series.marker, x, y, size), class: hollow ? "mark hollow" : "mark" };
     const element = make("path", attributes);

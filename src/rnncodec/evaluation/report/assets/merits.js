@@ -1,7 +1,6 @@
-// The table of merits: a click on a column's head sorts by it, best first; what is absent stays last.
+// The tables of merits: a click on a column's head sorts by it, best first; what is absent stays last.
 
 {
-  const table = document.querySelector("table.merits");
   const key = (row, column) => {
     const cell = row.cells[column];
     if (column === 0) return cell.textContent;
@@ -11,7 +10,7 @@
     if (a === null || b === null) return (a === null) - (b === null);
     return sign * (typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b);
   };
-  const sortBy = (head) => {
+  const sortBy = (table, head) => {
     const column = head.cellIndex;
     const first = head.dataset.first;
     const other = first === "ascending" ? "descending" : "ascending";
@@ -23,8 +22,7 @@
     rows.sort((a, b) => compare(key(a, column), key(b, column), sign));
     table.tBodies[0].append(...rows);
   };
-  if (table) {
+  for (const table of document.querySelectorAll("table.merits"))
     for (const button of table.tHead.querySelectorAll("button"))
-      button.addEventListener("click", () => sortBy(button.closest("th")));
-  }
+      button.addEventListener("click", () => sortBy(table, button.closest("th")));
 }
