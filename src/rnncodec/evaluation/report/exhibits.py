@@ -48,7 +48,8 @@ class Exhibit:
         image: its name.
         width, height: in pixels.
         original: itself, as lossless WebP.
-        sides: codec -> its shots, by increasing size.
+        sides: codec -> its shots, by increasing size; the reference, one of our models, first.
+        fidelity: PSNR in dB of our pictures as embedded, at least, against those decoded.
     """
 
     image: str
@@ -56,6 +57,7 @@ class Exhibit:
     height: int
     original: bytes
     sides: dict[str, list[Shot]]
+    fidelity: float = inf
 
     @property
     def weight(self) -> int:

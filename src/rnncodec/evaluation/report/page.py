@@ -23,6 +23,8 @@ from rnncodec.version import __version__
 SCRIPTS = ["page.js", "merits.js", "scales.js", "chart.js", "pixels.js", "viewer.js"]
 """In the order in which they stand in the page."""
 
+ASSETS = ["page.html", "curves.html", "viewer.html", "page.css", *SCRIPTS]
+
 DARK_COLOURS = {"#0072B2": "#4a9fd4", "#000000": "#d5d9dd", "#009E73": "#1db58a"}
 """What replaces the plots' colours on a dark ground, where they would be hard to see."""
 
@@ -41,9 +43,9 @@ class Report:
         merits: what follows from them.
         published: curves of others, drawn dashed.
         exhibits: the images of the viewer; none leaves it out.
-        reference: the model whose bytes the viewer compares at; the first by default.
         viewer_note: how the images were chosen, and in what form they are embedded.
         facts: what it was made with, for the foot of the page: name -> value.
+        origin: a digest of all it depends on, by which it is known again.
     """
 
     title: str
@@ -52,9 +54,9 @@ class Report:
     merits: Merits
     published: plots.Curves = field(default_factory=dict)
     exhibits: Sequence[Exhibit] = ()
-    reference: str = ""
     viewer_note: str = ""
     facts: dict[str, str] = field(default_factory=dict)
+    origin: str = ""
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -72,6 +74,7 @@ def page(report: Report) -> str:
     return Template(asset("page.html")).substitute(
         policy=policy(style, script),
         version=escape(__version__),
+        origin=escape(report.origin),
         title=escape(report.title),
         lead=escape(report.lead),
         style=style,
@@ -86,7 +89,7 @@ def page(report: Report) -> str:
 
 def sections(report: Report) -> list[str]:
     """The parts of the page that there is something to say in."""
-    found = [merits_html(report.merits), asset("curves.html")]
+    found = [merits_html(report.merits, report.results), asset("curves.html")]
     if report.exhibits:
         found.append(Template(asset("viewer.html")).substitute(note=escape(report.viewer_note)))
     found.append(failures_html(report.merits))
@@ -108,7 +111,7 @@ def data_blocks(report: Report) -> list[str]:
 def viewer_index(report: Report) -> dict[str, Any]:
     """What the viewer must know before it opens an image."""
     first = report.exhibits[0]
-    reference = report.reference or next(iter(first.sides))
+    reference = next(iter(first.sides))
     shots = first.sides[reference]
     nearest = min(range(len(shots)), key=lambda k: abs(shots[k].bpp - START_BPP))
     beside = next((name for name in first.sides if name != reference), "original")

@@ -61,13 +61,12 @@ if (byId("viewer")) {
 
   function facts(shot, picture) {
     if (!shot) return [`${whole(state.exhibit.width)} × ${whole(state.exhibit.height)} pixels, uncompressed`];
-    const size = make("b", {}, `${whole(shot.size)} bytes`);
-    const scores = [`${shot.bpp.toFixed(3)} bpp`];
-    if (shot.ms_ssim !== null) scores.push(`MS-SSIM ${shot.ms_ssim.toFixed(4)}`);
-    if (shot.psnr_rgb !== null) scores.push(`PSNR ${shot.psnr_rgb.toFixed(2)} dB`);
-    const parts = [size, ` · ${scores.join(" · ")}`];
-    if (shot.over) parts.push(" ", make("span", { class: "warn" }, `its smallest file, ${shot.over.toFixed(1)} times the bytes`));
-    if (!picture) parts.push(" ", make("span", { class: "warn" }, "this browser cannot show this kind of file"));
+    const items = [`${shot.bpp.toFixed(3)} bpp`];
+    if (shot.ms_ssim !== null) items.push(`MS-SSIM ${shot.ms_ssim.toFixed(4)}`);
+    if (shot.psnr_rgb !== null) items.push(`PSNR ${shot.psnr_rgb.toFixed(2)} dB`);
+    const parts = [make("b", {}, `${whole(shot.size)} bytes`), ...items.flatMap((item) => [" · ", make("span", {}, item)])];
+    if (shot.over) parts.push(" · ", make("span", { class: "warn" }, `its smallest file, ${shot.over.toFixed(1)} times the bytes`));
+    if (!picture) parts.push(" · ", make("span", { class: "warn" }, "this browser cannot show this kind of file"));
     return parts;
   }
 
