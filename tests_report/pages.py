@@ -1,5 +1,6 @@
 """What tests ask of the page and do to it."""
 
+import base64
 import hashlib
 import io
 
@@ -8,20 +9,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page
 
-PIXELS = """(id) => {
-  const c = document.getElementById(id);
-  const { data } = c.getContext("2d").getImageData(0, 0, c.width, c.height);
-  return [c.height, c.width, [...data]];
-}"""
-
 DARKEST = [0, 0, 4]
 """The colour of no error."""
 
 
 def canvas(page: Page, side: str) -> NDArray[np.uint8]:
     """The pixels of one side of the viewer, (H, W, 3)."""
-    height, width, values = page.evaluate(PIXELS, f"{side}-picture")
-    return np.array(values, np.uint8).reshape(height, width, 4)[:, :, :3]
+    address = page.locator(f"#{side}-picture").evaluate("(c) => c.toDataURL()")
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as opened:
+        return np.asarray(opened.convert("RGB"))
 
 
 def looks(page: Page, selector: str) -> str:

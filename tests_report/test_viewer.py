@@ -62,7 +62,8 @@ def divided(page: Page) -> tuple[float, float]:
     picture = page.locator("#left-picture").bounding_box()
     line = page.locator("#divider").bounding_box()
     clip = page.locator("#left-picture").evaluate("(c) => c.style.clipPath")
-    cut = float(clip.removeprefix("inset(").split()[1].removesuffix("px"))
+    sides = clip.removeprefix("inset(").removesuffix(")").split()  # all alike are told once
+    cut = float(sides[min(1, len(sides) - 1)].removesuffix("px"))
     middle = line["x"] + line["width"] / 2
     return (middle - picture["x"]) / picture["width"], 1 - cut / picture["width"]
 
