@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rnncodec.commands.compare import compare
 from rnncodec.commands.compress import compress
 from rnncodec.commands.decompress import decompress
 from rnncodec.commands.info import info
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (compress, decompress, info, truncate, models):
+for command in (compress, decompress, info, truncate, models, compare):
     app.command()(command)
 
 FETCHABLE = ("kodak",)

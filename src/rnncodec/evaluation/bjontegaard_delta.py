@@ -48,12 +48,12 @@ class Curves:
 
 
 def bd_rate(anchor: Curves, test: Curves, images: int) -> Estimate:
-    """How much larger the files of ``test`` are at equal quality, in percent; its range: quality."""
+    """By how many percent files of ``test`` are larger at equal quality; range: quality."""
     return delta(anchor, test, images, RATE)
 
 
 def bd_metric(anchor: Curves, test: Curves, images: int) -> Estimate:
-    """How much better ``test`` is at equal rate, in the metric's unit; its range: bpp."""
+    """By how much ``test`` is better at equal rate, in the metric's unit; range: bpp."""
     return delta(anchor, test, images, METRIC)
 
 
@@ -131,9 +131,11 @@ def deltas(anchor: Curves, test: Curves, rule: Rule) -> Array:
     points = anchor.bpp.shape[1]
     kept = np.hstack([anchor.kept(), test.kept()])
     found = np.full(len(kept), np.nan)
-    patterns, which = np.unique(kept, axis=0, return_inverse=True)
-    for k, pattern in enumerate(patterns):
-        rows = np.flatnonzero(which.reshape(-1) == k)
+    alike: dict[bytes, list[int]] = {}
+    for row, flags in enumerate(kept):
+        alike.setdefault(flags.tobytes(), []).append(row)
+    for rows in map(np.array, alike.values()):
+        pattern = kept[rows[0]]
         xa, ya = rule.axes(anchor.part(rows, pattern[:points]))
         xt, yt = rule.axes(test.part(rows, pattern[points:]))
         if min(xa.shape[1], xt.shape[1]) < 2:
@@ -155,15 +157,16 @@ def integrals(x: Array, y: Array, low: Array, high: Array) -> Array:
     ends = []
     for limit in (low, high):
         t = np.clip((limit[:, None] - x[:, :-1]) / h, 0, 1)
-        of_values = y[:, :-1] * (t**4 / 2 - t**3 + t) + y[:, 1:] * (t**3 - t**4 / 2)
-        of_slopes = m[:, :-1] * (t**4 / 4 - 2 * t**3 / 3 + t**2 / 2)
-        of_slopes += m[:, 1:] * (t**4 / 4 - t**3 / 3)
+        square, cube = t * t, t * t * t
+        of_values = y[:, :-1] * (t - cube + cube * t / 2) + y[:, 1:] * (cube - cube * t / 2)
+        of_slopes = m[:, :-1] * (square / 2 - 2 * cube / 3 + cube * t / 4)
+        of_slopes += m[:, 1:] * (cube * t / 4 - cube / 3)
         ends.append((h * (of_values + h * of_slopes)).sum(axis=1))
     return np.asarray(ends[1] - ends[0])
 
 
 def slopes(h: Array, d: Array) -> Array:
-    """Slopes (R, P) of rising points by Fritsch and Butland, from widths and secants (R, P - 1)."""
+    """Slopes (R, P) of rising points (Fritsch, Butland), from widths, secants (R, P - 1)."""
     if h.shape[1] == 1:
         return np.hstack([d, d])
     w0, w1 = 2 * h[:, 1:] + h[:, :-1], h[:, 1:] + 2 * h[:, :-1]

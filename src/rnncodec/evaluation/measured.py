@@ -136,9 +136,7 @@ def measure(results: Sequence[Result], metric: str) -> list[Measured]:
     return [tabulate(codec, metric, rows, images) for codec, rows in tables.items()]
 
 
-def tabulate(
-    codec: str, metric: str, rows: Sequence[Result], images: tuple[str, ...]
-) -> Measured:
+def tabulate(codec: str, metric: str, rows: Sequence[Result], images: tuple[str, ...]) -> Measured:
     """The rows of one codec as arrays over ``images``; see :func:`measure`."""
     cells: dict[tuple[int | None, str], dict[str, Result]] = {}
     for row in rows:
@@ -175,6 +173,4 @@ def nominal(measured: Measured) -> Measured:
     """One of our models at k/8 bpp: without entropy coding, as the authors' own curve."""
     assert measured.iterations is not None, measured.codec
     rates = np.array(measured.iterations, float)[:, None] / 8
-    return replace(
-        measured, rates=NOMINAL, bpp=np.broadcast_to(rates, measured.bpp.shape).copy()
-    )
+    return replace(measured, rates=NOMINAL, bpp=np.broadcast_to(rates, measured.bpp.shape).copy())

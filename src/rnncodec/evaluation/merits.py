@@ -178,7 +178,7 @@ def nominal_area(value: Array, codec: Measured) -> Estimate:
     if len(where) < len(wanted):
         return Estimate(None, reason=f"iterations 1-16 are needed; {len(where)} of them are there")
     areas = np.trapezoid(value[:, where], dx=1 / 8, axis=1)
-    return estimate(areas, len(codec.images))
+    return estimate(np.asarray(areas), len(codec.images))
 
 
 def rate_of(bpp: Array, value: Array, codec: Measured, level: float) -> Estimate:
@@ -191,9 +191,7 @@ def rate_of(bpp: Array, value: Array, codec: Measured, level: float) -> Estimate
     return estimate(rate_at(bpp, value, level), len(codec.images), reason=reason)
 
 
-def notes_on_images(
-    results: Sequence[Result], images: Mapping[str, tuple[str, ...]]
-) -> list[str]:
+def notes_on_images(results: Sequence[Result], images: Mapping[str, tuple[str, ...]]) -> list[str]:
     """One sentence for each set of images that an average leaves out."""
     every = {result.image for result in results}
     by_absent: dict[tuple[str, ...], list[str]] = {}

@@ -25,7 +25,13 @@ WIDTH = 7.2
 MAX_BPP, FROM_BPP = 2.0, 0.25
 """Right end of the rate axis; and the rate from which on every curve has to fit in a panel."""
 
-PUBLISHED_INK = "#666666"
+GREYS = ["#555555", "#a0a0a0"]
+"""Of published curves: measured ones stand out."""
+
+
+FILLS = ["full", "none", "bottom", "left"]
+CROWD = 12
+"""More curves than this are drawn finer."""
 
 
 @dataclass(frozen=True)
@@ -34,41 +40,42 @@ class Line:
 
     Attributes:
         colour, marker: indices into the palette and the markers.
-        hollow: thin, with empty markers.
+        fill: of the markers, an index into :data:`FILLS`; all but full ones are on thin lines.
         like: the name of a curve whose colour and marker it takes.
     """
 
     colour: int = 0
     marker: int = 0
-    hollow: bool = False
+    fill: int = 0
     like: str = ""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A curve by metric, and how it is drawn."""
+    """A curve by metric, how it is drawn, and its name, which several may share."""
 
     curves: Mapping[str, Samples]
     line: Line
+    label: str
 
 
-def baseline_lines(curves: Curves, given: Mapping[str, Line]) -> dict[str, Drawn]:
+def lines_of(curves: Curves, given: Mapping[str, Line]) -> list[Drawn]:
     """Lines for curves by name: those given, the others by their place; no two look alike."""
     places = {name: k for k, name in enumerate(n for n in curves if n not in given)}
     cycle = len(COLOURS)
-    drawn = {}
+    drawn = []
     for name, by_metric in curves.items():
         line = given.get(name, Line())
         if line.like or name in places:
             k = places[line.like or name]
-            line = Line(k % cycle, (k + k // cycle) % len(MARKERS), line.hollow)
-        drawn[name] = Drawn(by_metric, line)
+            line = Line(k % cycle, (k + k // cycle) % len(MARKERS), line.fill)
+        drawn.append(Drawn(by_metric, line, name))
     return drawn
 
 
 def paper_plot(
     paths: Sequence[Path],
-    lines: Mapping[str, Drawn],
+    lines: Sequence[Drawn],
     *,
     published: Curves | None = None,
     panels: Sequence[str] = PANELS,
@@ -86,58 +93,69 @@ def paper_plot(
         StorageError: one could not be written.
     """
     others = {name: with_decibel(by_metric) for name, by_metric in (published or {}).items()}
-    shown = [
-        p for p in panels if any(len(drawn.curves.get(p, ())) for drawn in lines.values())
-    ] or list(panels[:1])
+    shown = [p for p in panels if any(drawn.curves.get(p) for drawn in lines)] or [panels[0]]
+    width = WIDTH * max(2, len(shown)) / 3
+    labels = list(dict.fromkeys(drawn.label for drawn in lines))
+    labels += [published_name(name) for name in others]
+    columns = legend_columns(labels, width)
     with mpl.rc_context({"pdf.fonttype": 42, "font.family": "DejaVu Sans"}):
-        rows = -(-(len(lines) + len(others)) // 3)
-        size = (WIDTH * max(2, len(shown)) / 3, 2.55 + 0.17 * rows)
-        figure = Figure(figsize=size, dpi=300, facecolor="white")
+        height = 2.45 + 0.16 * -(-len(labels) // columns)
+        figure = Figure(figsize=(width, height), dpi=300, facecolor="white")
         figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
         handles: dict[str, Any] = {}
         for ax, metric in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
-            for k, (name, by_metric) in enumerate(others.items()):
-                handles[f"{name} (published)"] = plot(ax, by_metric.get(metric, ()), dashed(k))
-            for name, drawn in lines.items():
-                handles[name] = plot(ax, drawn.curves.get(metric, ()), solid(drawn.line))
-            measured = [drawn.curves.get(metric, ()) for drawn in lines.values()]
-            dress(ax, metric, [*measured, *(other.get(metric, ()) for other in others.values())])
-        measured_first = {name: handles[name] for name in (*lines, *handles)}
-        legend(figure, measured_first)
+            handles |= panel(ax, metric, lines, others)
+        legend(figure, {label: handles[label] for label in labels}, columns)
         for path in paths:
             save(figure, path)
 
 
-def with_decibel(by_metric: Mapping[str, Samples]) -> dict[str, Samples]:
+def panel(ax: Any, metric: str, lines: Sequence[Drawn], others: Curves) -> dict[str, Any]:
+    """One panel; a handle for each label."""
+    handles = {}
+    fine = len(lines) > CROWD
+    for k, (name, by_metric) in enumerate(others.items()):
+        handles[published_name(name)] = plot(ax, by_metric.get(metric, []), dashed(k))
+    for drawn in lines:
+        handles[drawn.label] = plot(ax, drawn.curves.get(metric, []), solid(drawn.line, fine=fine))
+    curves = [*(drawn.curves for drawn in lines), *others.values()]
+    dress(ax, metric, [by_metric.get(metric, []) for by_metric in curves])
+    return handles
+
+
+def with_decibel(
+    by_metric: dict[str, list[tuple[float, float]]],
+) -> dict[str, list[tuple[float, float]]]:
     """A published curve with MS-SSIM in dB beside MS-SSIM."""
     decibel = [
         (bpp, float(-10 * np.log10(1 - value)))
-        for bpp, value in by_metric.get("ms_ssim", ())
+        for bpp, value in by_metric.get("ms_ssim", [])
         if value < 1
     ]
     return {**by_metric, DECIBEL: decibel}
 
 
-def solid(line: Line) -> dict[str, Any]:
+def solid(line: Line, *, fine: bool = False) -> dict[str, Any]:
     """The style of a measured curve."""
-    colour = COLOURS[line.colour % len(COLOURS)]
+    full = line.fill % len(FILLS) == 0
     return {
-        "color": colour,
+        "color": COLOURS[line.colour % len(COLOURS)],
         "marker": MARKERS[line.marker % len(MARKERS)],
-        "markersize": 3.2,
-        "markerfacecolor": "white" if line.hollow else colour,
-        "markeredgewidth": 0.8,
-        "linewidth": 0.8 if line.hollow else 1.3,
+        "markersize": 2.8 if fine else 3.4,
+        "fillstyle": FILLS[line.fill % len(FILLS)],
+        "markerfacecoloralt": "white",
+        "markeredgewidth": 0.5 if fine else 0.8,
+        "linewidth": 0.5 if fine else 1.3 if full else 0.8,
         "zorder": 3,
     }
 
 
 def dashed(k: int) -> dict[str, Any]:
-    """The style of the k-th published curve: grey, so that measured ones stand out."""
+    """The style of the k-th published curve."""
     return {
-        "color": PUBLISHED_INK,
+        "color": GREYS[k // len(DASHES) % len(GREYS)],
         "dashes": DASHES[k % len(DASHES)],
-        "linewidth": 0.9 if k < len(DASHES) else 1.6,
+        "linewidth": 0.9,
         "zorder": 2,
     }
 
@@ -176,24 +194,44 @@ def limits(curves: Sequence[Samples]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def legend(figure: Figure, handles: Mapping[str, Any]) -> None:
+def published_name(name: str) -> str:
+    """What a published curve is called."""
+    return f"{name} (published)"
+
+
+def legend_columns(names: Sequence[str], width: float) -> int:
+    """How many columns of names, filled one after the other, fit in ``width`` inches.
+
+    Examples:
+        >>> legend_columns(["a", "b", "c", "d" * 40, "e"], 7.2), legend_columns(["a" * 60] * 4, 7)
+        (4, 1)
+    """
+    for columns in (4, 3, 2):
+        rows = -(-len(names) // columns)
+        widest = [max(map(len, names[k : k + rows])) for k in range(0, len(names), rows)]
+        if sum(0.62 + 0.055 * letters for letters in widest) <= width:
+            return columns
+    return 1
+
+
+def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
     """All curves below the panels."""
     figure.legend(
         handles.values(),
         handles.keys(),
         loc="outside lower center",
-        ncols=min(3, len(handles)),
+        ncols=columns,
         frameon=False,
         fontsize=7,
-        handlelength=3.4,
-        columnspacing=1.6,
+        handlelength=3.2,
+        columnspacing=1.2,
         labelspacing=0.35,
         labelcolor=INK,
     )
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure in the format of the path's ending, atomically, the same bytes each time."""
+    """Write the figure in the format of the path's ending, atomically; without its date."""
     FigureCanvasAgg(figure)
     kind = path.suffix.removeprefix(".")
     metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}

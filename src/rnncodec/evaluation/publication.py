@@ -1,4 +1,4 @@
-"""Writes what a paper needs of an evaluation: results.json, table.md, table.tex, rd.pdf, rd.png."""
+"""Writes what a paper needs: results.json, table.md, table.tex, rd.pdf and rd.png."""
 
 import json
 import platform
@@ -11,7 +11,7 @@ from rnncodec.evaluation.bootstrap import RESAMPLES, SEED, Estimate
 from rnncodec.evaluation.measured import FILES
 from rnncodec.evaluation.merits import RULES, CodecMerits, Merits
 from rnncodec.evaluation.merits_table import tables
-from rnncodec.evaluation.paper_plot import Line, baseline_lines, paper_plot
+from rnncodec.evaluation.paper_plot import Line, lines_of, paper_plot
 from rnncodec.evaluation.plots import Curves
 from rnncodec.evaluation.tables import latex, markdown
 from rnncodec.storage import write_text
@@ -43,7 +43,7 @@ def write_publication(
     Raises:
         StorageError: one could not be written.
     """
-    lines = baseline_lines({entry.name: entry.curves for entry in merits.codecs}, ours(merits))
+    lines = lines_of({entry.name: entry.curves for entry in merits.codecs}, ours(merits))
     shown = tables(merits)
     content = results_json(merits, identities or {})
     write_json(out / "results.json", content)
@@ -56,7 +56,7 @@ def write_publication(
 def ours(merits: Merits) -> dict[str, Line]:
     """Lines of our models at nominal rates: as their files' lines, but hollow and thin."""
     return {
-        entry.name: Line(like=entry.codec, hollow=True)
+        entry.name: Line(like=entry.codec, fill=1)
         for entry in merits.codecs
         if entry.rates != FILES
     }
