@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rnncodec.evaluation.merits import merits
 from rnncodec.evaluation.report import Exhibit, Report, Shot, write_report
 from rnncodec.evaluation.results import Result
 
@@ -27,8 +28,15 @@ def shots(count: int) -> list[Shot]:
 @pytest.fixture
 def html(tmp_path: Path) -> str:
     exhibit = Exhibit(HOSTILE, 16, 16, b"lossless", {"m": shots(4), "jpeg": shots(2)})
+    rows = ours(HOSTILE)
     report = Report(
-        f"of {HOSTILE}", HOSTILE, ours(HOSTILE), exhibits=[exhibit], viewer_note=HOSTILE
+        title=f"of {HOSTILE}",
+        lead=HOSTILE,
+        results=rows,
+        merits=merits(rows),
+        exhibits=[exhibit],
+        viewer_note=HOSTILE,
+        facts={HOSTILE: HOSTILE},
     )
     write_report(tmp_path / "report.html", report)
     return (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -69,7 +77,7 @@ def test_the_viewer_opens_near_half_a_bit_per_pixel(html: str):
 
 
 def test_without_pictures_there_is_no_viewer(tmp_path: Path):
-    write_report(tmp_path / "report.html", Report("t", "l", ours("a")))
+    write_report(tmp_path / "report.html", Report("t", "l", ours("a"), merits(ours("a"))))
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert 'id="curves"' in html
     assert 'id="viewer"' not in html

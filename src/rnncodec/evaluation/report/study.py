@@ -178,9 +178,9 @@ def lead(codecs: Sequence[str], images: int) -> str:
     """The sentence under the headline."""
     plural = "" if images == 1 else "s"
     return (
-        f"{len(codecs)} codecs on {images} image{plural}. Every picture was coded to a file and "
-        "decoded from it: rates are those of whole files, headers included, and quality is that "
-        "of the decoded 8-bit pictures."
+        f"{', '.join(codecs)} on {images} image{plural}, measured by rnncodec {__version__}. "
+        "Every picture was coded to a file and decoded from it: rates are those of whole files, "
+        "headers included, and quality is that of the decoded pictures, rounded to 8 bits."
     )
 
 
@@ -192,7 +192,8 @@ def viewer_note(kept: Sequence[Exhibit], images: int, made: int) -> str:
     return (
         f"{len(kept)} of {images} images{fewer}: in order of {reference}'s mean quality over all "
         "iterations, from its worst to its best, evenly spaced. Beside each iteration of "
-        f"{reference} stands every other codec's largest file that takes no more bytes. Our "
+        f"{reference} stands every other codec's largest file that takes no more bytes, or, "
+        "marked with how many times as many it takes, its smallest. Our "
         f"pictures are embedded as WebP of quality {WEBP_QUALITY}, {worst:.1f} dB or more from "
         "the decoded ones; those of the other codecs are their files themselves. The figures are "
         "those of the decoded pictures; the error is shown as embedded."

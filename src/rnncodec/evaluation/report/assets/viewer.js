@@ -65,7 +65,7 @@ if (byId("viewer")) {
     if (shot.ms_ssim !== null) items.push(`MS-SSIM ${shot.ms_ssim.toFixed(4)}`);
     if (shot.psnr_rgb !== null) items.push(`PSNR ${shot.psnr_rgb.toFixed(2)} dB`);
     const parts = [make("b", {}, `${whole(shot.size)} bytes`), ...items.flatMap((item) => [" · ", make("span", {}, item)])];
-    if (shot.over) parts.push(" · ", make("span", { class: "warn" }, `its smallest file, ${shot.over.toFixed(1)} times the bytes`));
+    if (shot.over) parts.splice(1, 0, make("span", { class: "warn" }, `, its smallest: ${shot.over.toFixed(1)}×`));
     if (!picture) parts.push(" · ", make("span", { class: "warn" }, "this browser cannot show this kind of file"));
     return parts;
   }
@@ -78,7 +78,8 @@ if (byId("viewer")) {
     const edges = [Math.max(stage.left, canvas.left), Math.min(stage.right, canvas.right)];
     const line = edges[0] + state.split * (edges[1] - edges[0]);
     const percent = Math.round(100 * state.split);
-    byId("left-picture").style.clipPath = `inset(0 ${Math.max(0, canvas.right - line)}px 0 0)`;
+    const cut = (100 * Math.max(0, canvas.right - line)) / canvas.width;
+    byId("left-picture").style.clipPath = `inset(0 ${cut}% 0 0)`; // in percent, so that it prints
     divider.style.left = `${line - stage.left}px`;
     divider.setAttribute("aria-valuenow", percent);
     divider.setAttribute("aria-valuetext", `${percent} % left, ${100 - percent} % right`);
