@@ -9,6 +9,7 @@ import typer
 from rnncodec.commands.compare import compare
 from rnncodec.commands.compress import compress
 from rnncodec.commands.decompress import decompress
+from rnncodec.commands.evaluate import evaluate
 from rnncodec.commands.info import info
 from rnncodec.commands.models import models
 from rnncodec.commands.truncate import truncate
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (compress, decompress, info, truncate, models, compare):
+for command in (compress, decompress, info, truncate, models, evaluate, compare):
     app.command()(command)
 
 FETCHABLE = ("kodak",)
