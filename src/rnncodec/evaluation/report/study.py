@@ -20,6 +20,7 @@ from rnncodec.evaluation.report import exhibits, page, shots
 from rnncodec.evaluation.report.exhibits import WEBP_QUALITY, Exhibit, choose, within
 from rnncodec.evaluation.report.page import Report, write_report
 from rnncodec.evaluation.report.shots import OurFile, Task, make_exhibit
+from rnncodec.evaluation.report.tables import merits_html
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import progress_bar
 from rnncodec.version import __version__
@@ -61,7 +62,8 @@ def report_study(
     """
     making = making or Making()
     path = study.folder / NAME
-    origin = digest(study, results, published or {}, making.show)
+    told = merits_html(merits, results)
+    origin = digest(study, results, published=published or {}, show=making.show, told=told)
     if origin_of(path) == origin:
         return path
     found = make_exhibits(study, results, making)
@@ -134,8 +136,10 @@ def our_files(
     return found
 
 
-def digest(study: Study, results: Sequence[Result], published: Curves, show: int) -> str:
-    """What the page depends on, as one hexadecimal number."""
+def digest(
+    study: Study, results: Sequence[Result], *, published: Curves, show: int, told: str
+) -> str:
+    """What the page depends on, as one hexadecimal number; ``told`` are its figures of merit."""
     content = {
         "version": __version__,
         "pillow": PIL.__version__,
@@ -143,6 +147,7 @@ def digest(study: Study, results: Sequence[Result], published: Curves, show: int
         "codecs": [codec.identity() for codec in study.codecs],
         "published": published,
         "show": show,
+        "merits": told,
         "page": [page.asset(name) for name in page.ASSETS],
         "pictures": [WEBP_QUALITY, exhibits.BUDGET],
     }
@@ -200,13 +205,17 @@ def viewer_note(kept: Sequence[Exhibit], images: int, made: int) -> str:
     )
 
 
-def facts(study: Study) -> dict[str, str]:
-    """What the page was made with."""
-    prints = [
-        f"{codec.name} {codec.facts['fingerprint']}"
+def fingerprints(study: Study) -> dict[str, str]:
+    """Of each of our models, by name."""
+    return {
+        codec.name: codec.facts["fingerprint"]
         for codec in study.codecs
         if isinstance(codec, EvaluatedModel)
-    ]
+    }
+
+
+def facts(study: Study) -> dict[str, str]:
+    """What the page was made with."""
     libraries = {
         f"{name} {version}"
         for codec in study.codecs
@@ -214,8 +223,9 @@ def facts(study: Study) -> dict[str, str]:
         for name, version in codec.libraries().items()
     }
     found = {"Made by": f"rnncodec {__version__}"}
-    if prints:
-        found["Fingerprints of the models"] = ", ".join(prints)
+    if prints := fingerprints(study):
+        told = ", ".join(f"{name} {fingerprint}" for name, fingerprint in prints.items())
+        found["Fingerprints of the models"] = told
     if libraries:
         found["Libraries of the other codecs"] = ", ".join(sorted(libraries))
     return found
