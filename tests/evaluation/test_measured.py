@@ -92,5 +92,7 @@ def test_contradictions_are_refused() -> None:
     rows = codec("a", RATES)
     with pytest.raises(DataError, match="two rows for a, q=1, image0"):
         measure([*rows, rows[0]], "ms_ssim")
-    with pytest.raises(DataError, match=r"a, q=1, image0: bpp=0\.0"):
+    with pytest.raises(DataError, match=r"a, q=1, image0: expected a positive rate .* bpp=0\.0"):
         measure([replace(rows[0], bpp=0.0)], "ms_ssim")
+    with pytest.raises(DataError, match=r"a quality, .* ms_ssim=nan"):
+        measure([replace(rows[0], ms_ssim=math.nan)], "ms_ssim")

@@ -36,8 +36,8 @@ def test_no_two_curves_look_alike_even_in_grey() -> None:
     drawn = lines_of(dict.fromkeys(names, METRICS), {})
     looks = [(d.line.colour, d.line.marker) for d in drawn]
     assert len(set(looks)) == 14
-    markers = [solid(d.line)["marker"] for d in drawn[:7]]
-    assert len(set(markers)) == 7
+    markers = {(solid(d.line)["marker"], solid(d.line)["fillstyle"]) for d in drawn}
+    assert len(markers) == 14
 
 
 def test_a_nominal_curve_is_its_codecs_but_hollow() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,6 @@ DECIBEL = "ms_ssim_db"
 
 FILES, NOMINAL = "file bytes", "nominal"
 """What rates are: those of the files, or k/8 bpp after iteration k, without entropy coding."""
-
-
-class Averages(Protocol):
-    """What turns points into curves: rows of weights over images."""
-
-    def __call__(self, images: int) -> Array:
-        """-> (R, images), each row with the sum 1."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +108,16 @@ def failures(results: Iterable[Result]) -> list[Failure]:
     ]
 
 
+class Point(NamedTuple):
+    """One image after one iteration or at one setting: what it cost, and how good it was."""
+
+    iteration: int | None
+    setting: str
+    image: str
+    bpp: float
+    value: float
+
+
 def measure(results: Sequence[Result], metric: str) -> list[Measured]:
     """The points of every codec that has some, in the table's order, over the same images.
 
@@ -123,49 +126,56 @@ def measure(results: Sequence[Result], metric: str) -> list[Measured]:
     perfect, and its decibels (and the average) infinite.
 
     Raises:
-        DataError: two rows for the same codec, setting and image; a rate that is not positive.
+        DataError: two rows for the same codec, setting and image; a rate that is not positive; a
+            quality that is no number.
     """
-    tables: dict[str, list[Result]] = {}
-    for result in results:
-        if result.bpp is not None and quality(result, metric) is not None:
-            tables.setdefault(result.codec, []).append(result)
+    tables: dict[str, list[Point]] = {}
+    for row in results:
+        value = quality(row, metric)
+        if row.bpp is None or value is None:
+            continue
+        if not 0 < row.bpp < np.inf or not value > -np.inf:
+            raise DataError(
+                f"results: {row.codec}, {row.setting}, {row.image}: expected a positive rate and "
+                f"a quality, got bpp={row.bpp}, {metric}={value}"
+            )
+        point = Point(row.iteration, row.setting, row.image, row.bpp, value)
+        tables.setdefault(row.codec, []).append(point)
     if not tables:
         return []
-    common = set.intersection(*({row.image for row in rows} for rows in tables.values()))
+    common = set.intersection(*({point.image for point in table} for table in tables.values()))
     images = tuple(sorted(common))
-    return [tabulate(codec, metric, rows, images) for codec, rows in tables.items()]
+    return [tabulate(codec, metric, table, images) for codec, table in tables.items()]
 
 
-def tabulate(codec: str, metric: str, rows: Sequence[Result], images: tuple[str, ...]) -> Measured:
-    """The rows of one codec as arrays over ``images``; see :func:`measure`."""
-    cells: dict[tuple[int | None, str], dict[str, Result]] = {}
-    for row in rows:
-        point = cells.setdefault((row.iteration, row.setting), {})
-        if row.image in point:
-            raise DataError(f"results: two rows for {codec}, {row.setting}, {row.image}")
-        if not row.bpp or not 0 < row.bpp < np.inf:
-            raise DataError(f"results: {codec}, {row.setting}, {row.image}: bpp={row.bpp}")
-        point[row.image] = row
+def tabulate(
+    codec: str, metric: str, points: Sequence[Point], images: tuple[str, ...]
+) -> Measured:
+    """The points of one codec as arrays over ``images``; see :func:`measure`."""
+    cells: dict[tuple[int | None, str], dict[str, Point]] = {}
+    for point in points:
+        row = cells.setdefault((point.iteration, point.setting), {})
+        if point.image in row:
+            raise DataError(f"results: two rows for {codec}, {point.setting}, {point.image}")
+        row[point.image] = point
     perfect = 1.0 if metric == DECIBEL else np.inf
-    points = []
-    for (iteration, setting), point in cells.items():
-        if images and all(image in point for image in images):
-            bpp = [float(point[image].bpp or 0) for image in images]
-            value = [float(quality(point[image], metric) or 0) for image in images]
-            if all(-np.inf < x < perfect for x in value):
-                points.append((sum(bpp), iteration, setting, bpp, value))
-    points.sort(key=lambda point: point[0])
-    shape = (len(points), len(images))
-    iterations = tuple(p[1] for p in points if p[1] is not None)
+    full = [
+        [row[image] for image in images]
+        for row in cells.values()
+        if images and all(image in row and row[image].value < perfect for image in images)
+    ]
+    full.sort(key=lambda row: sum(point.bpp for point in row))
+    shape = (len(full), len(images))
+    iterations = tuple(row[0].iteration for row in full if row[0].iteration is not None)
     return Measured(
         codec,
         metric,
-        FILES,
-        images,
-        tuple(p[2] for p in points),
-        iterations if points and len(iterations) == len(points) else None,
-        np.array([p[3] for p in points], float).reshape(shape),
-        np.array([p[4] for p in points], float).reshape(shape),
+        rates=FILES,
+        images=images,
+        settings=tuple(row[0].setting for row in full),
+        iterations=iterations if full and len(iterations) == len(full) else None,
+        bpp=np.array([[point.bpp for point in row] for row in full]).reshape(shape),
+        value=np.array([[point.value for point in row] for row in full]).reshape(shape),
     )
 
 

@@ -40,7 +40,7 @@ class Line:
 
     Attributes:
         colour, marker: indices into the palette and the markers.
-        fill: of the markers, an index into :data:`FILLS`; all but full ones are on thin lines.
+        fill: of the markers, an index into :data:`FILLS`; empty ones are on thin lines.
         like: the name of a curve whose colour and marker it takes.
     """
 
@@ -68,7 +68,8 @@ def lines_of(curves: Curves, given: Mapping[str, Line]) -> list[Drawn]:
         line = given.get(name, Line())
         if line.like or name in places:
             k = places[line.like or name]
-            line = Line(k % cycle, (k + k // cycle) % len(MARKERS), line.fill)
+            again = k // cycle  # the same colours and markers, paired and filled otherwise
+            line = Line(k % cycle, (k + again) % len(MARKERS), line.fill or 2 * again)
         drawn.append(Drawn(by_metric, line, name))
     return drawn
 
@@ -137,15 +138,15 @@ def with_decibel(
 
 def solid(line: Line, *, fine: bool = False) -> dict[str, Any]:
     """The style of a measured curve."""
-    full = line.fill % len(FILLS) == 0
+    fill = line.fill % len(FILLS)
     return {
         "color": COLOURS[line.colour % len(COLOURS)],
         "marker": MARKERS[line.marker % len(MARKERS)],
         "markersize": 2.8 if fine else 3.4,
-        "fillstyle": FILLS[line.fill % len(FILLS)],
+        "fillstyle": FILLS[fill],
         "markerfacecoloralt": "white",
         "markeredgewidth": 0.5 if fine else 0.8,
-        "linewidth": 0.5 if fine else 1.3 if full else 0.8,
+        "linewidth": 0.5 if fine else 0.8 if fill == 1 else 1.3,
         "zorder": 3,
     }
 
