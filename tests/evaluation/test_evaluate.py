@@ -11,7 +11,7 @@ from rnncodec.data.images import read_image
 from rnncodec.errors import DataError, StorageError
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.evaluate import Sheet, evaluate, nominal_samples
-from rnncodec.evaluation.inputs import Input, inputs_in
+from rnncodec.evaluation.inputs import inputs_in
 from rnncodec.evaluation.results import Result, read_results
 
 FLAT = np.full((12, 16, 3), 100, np.uint8)
@@ -105,12 +105,3 @@ def test_nominal_rate_is_an_eighth_of_a_bit_per_iteration() -> None:
     nominal = nominal_samples(points)
     assert nominal["psnr_rgb"] == [(0.125, 21.0), (0.25, 22.0), (0.375, 23.0)]
     assert "ms_ssim" not in nominal
-
-
-def test_images_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    for name in ("x.png", "x.jpg", "sub/x.png", "sub/y.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    found = inputs_in(tmp_path)
-    assert found[0] == Input("sub/x", tmp_path / "sub/x.png")
-    assert [item.name for item in found] == ["sub/x", "sub/y", "x.jpg", "x.png"]
