@@ -55,7 +55,7 @@ if (byId("viewer")) {
     else paintPicture(canvas, picture ?? original);
     const zoom = chosen("zoom");
     canvas.style.width = zoom === "fit" ? "" : `${original.naturalWidth * Number(zoom)}px`;
-    byId("frame").style.maxWidth = zoom === "fit" ? `${original.naturalWidth}px` : "";
+    byId("frame").style.maxWidth = zoom === "fit" ? `max(40rem, ${original.naturalWidth}px)` : ""; // room for the captions
     canvas.parentElement.classList.toggle("zoomed", zoom !== "fit");
   }
 
