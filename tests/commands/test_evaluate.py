@@ -50,6 +50,16 @@ def test_models_and_baselines_in_one_table(evaluate, picture, tiny: Codec, tmp_p
     assert tiny.decode(coded).size == (40, 32)
 
 
+def test_figures_and_a_page_stand_beside_the_table(evaluate, picture, tmp_path: Path) -> None:
+    picture("in/a.png")
+    done = evaluate("--baselines", "jpeg-420,webp")
+    assert (done.code, done.out.splitlines()[-1]) == (0, str(tmp_path / "out/report.html"))
+    assert json.loads((tmp_path / "out/results.json").read_text())["anchor"] == "jpeg-420"
+    assert evaluate("--baselines", "jpeg-420,webp", "--anchor", "webp").code == 0
+    assert json.loads((tmp_path / "out/results.json").read_text())["anchor"] == "webp"
+    assert "deltas against webp" in (tmp_path / "out/report.html").read_text()
+
+
 def test_a_second_run_measures_nothing(evaluate, picture) -> None:
     picture("in/a.png")
     assert evaluate("--baselines", "jpeg-420").code == 0
@@ -63,6 +73,7 @@ def test_a_second_run_measures_nothing(evaluate, picture) -> None:
         (["--baselines", "none"], "nothing to evaluate: give --model, or --baselines"),
         (["--baselines", "gif"], "no 'gif'; choose among jpeg-420, "),
         (["--metric", "lpips"], "--metric lpips: no such metric; choose among"),
+        (["--anchor", "gif"], "--anchor gif: not among the codecs jpeg-420, "),
         (["--model", "huge"], "huge: no such model file, and no model of this name"),
         (["--model", "tiny", "--iterations", "9"], "was trained for 1..3; lower --iterations"),
         (["--model", "tiny", "--model", "tiny"], "given twice"),

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,11 @@ from rnncodec.errors import ConfigError, StorageError
 from rnncodec.storage import write_bytes
 
 if TYPE_CHECKING:
+    from rnncodec.evaluation.baselines import Baseline
+    from rnncodec.evaluation.codecs import EvaluatedModel
     from rnncodec.evaluation.measuring import Study
+    from rnncodec.evaluation.plots import Curves
+    from rnncodec.evaluation.report.study import Making
     from rnncodec.evaluation.results import Result
     from rnncodec.evaluation.runner import Measured
 
@@ -60,6 +65,17 @@ Iterations = Annotated[
     typer.Option("--iterations", "-n", metavar="K", help="Of the models; default: all."),
 ]
 
+Anchor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Codec that BD-rates are taken against; default: the first of the baselines.",
+    ),
+]
+Show = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Most pictures in report.html's viewer; 0: none.")
+]
+
 
 def evaluate(
     images: Images,
@@ -70,6 +86,8 @@ def evaluate(
     metric: Metrics = None,
     workers: Workers = None,
     iterations: Iterations = None,
+    anchor: Anchor = None,
+    show: Show = 6,
     device: options.Device = "cpu",
 ) -> None:
     """Measure models and other codecs on a folder of pictures.
@@ -79,7 +97,9 @@ def evaluate(
     Every picture is coded to a file and decoded from it; rates are those of the files. Written:
     results.csv (a row per codec, picture and setting, with five metrics and seconds),
     evaluation.json (what was measured, with which versions, and the peak memory), and the models'
-    files. Repeating the command measures only what is new; after Ctrl-C it goes on.
+    files. From these: report.html (one page to look at and to send: curves, figures of merit, the
+    pictures), results.json, table.md, table.tex, rd.pdf and rd.png. Repeating the command
+    measures only what is new; after Ctrl-C it goes on.
 
     A picture that fails has a row with the reason, and enters no average.
     """
@@ -88,34 +108,80 @@ def evaluate(
 
     from rnncodec.evaluation.baselines import chosen_baselines
     from rnncodec.evaluation.codecs import named_models
-    from rnncodec.evaluation.evaluation_file import describe, write_description
     from rnncodec.evaluation.further import check_names
     from rnncodec.evaluation.inputs import inputs_in
     from rnncodec.evaluation.measuring import Study
     from rnncodec.evaluation.published import read_published
-    from rnncodec.evaluation.results import write_results
+    from rnncodec.evaluation.report.study import Making
     from rnncodec.evaluation.runner import cores, run
 
     check_folder(out)
-    if published is not None:
-        read_published(published)  # for its errors, before the work
+    curves = None if published is None else read_published(published)
     models = named_models(model or [], iterations=iterations, device=device)
     formats, left_out = chosen_baselines(baselines)
     if not models and not formats:
         raise ConfigError("nothing to evaluate: give --model, or --baselines other than none")
     check_names(metric or [])
+    anchor = chosen_anchor(anchor, [*models, *formats])
     study = Study([*models, *formats], inputs_in(images), out, metric or [])
     for reason in left_out:
         typer.echo(f"rnncodec: left out: {reason}", err=True)
     torch.set_num_threads(1)
-    measured = run(study, workers=cores() if workers is None else workers)
+    making = Making(show, cores() if workers is None else workers)
+    measured = run(study, workers=making.workers)
+    write_tables(study, measured, left_out, published)
+    page = write_figures(study, measured, anchor, published=curves, making=making)
+    say(study, measured)
+    typer.echo(str(page))
+
+
+def write_tables(
+    study: "Study", measured: "Measured", left_out: list[str], published: Path | None
+) -> None:
+    """What was measured, as it is: results.csv, evaluation.json and the published curves."""
+    from rnncodec.evaluation.evaluation_file import describe, write_description
+    from rnncodec.evaluation.results import write_results
+
     if published is not None:
-        write_bytes(out / "published.csv", published.read_bytes())
+        write_bytes(study.folder / "published.csv", published.read_bytes())
     kept = None if published is None else "published.csv"
     description = describe(study, measured, left_out=left_out, published=kept)
-    write_description(out, description)  # first: it marks the table as one of this command
-    write_results(out / "results.csv", measured.results)
-    say(study, measured)
+    write_description(
+        study.folder, description
+    )  # first: it marks the table as one of this command
+    write_results(study.folder / "results.csv", measured.results)
+
+
+def write_figures(
+    study: "Study",
+    measured: "Measured",
+    anchor: str | None,
+    *,
+    published: "Curves | None",
+    making: "Making",
+) -> Path:
+    """What follows from it, for papers and for the eye; the path of the page."""
+    from rnncodec.evaluation.merits import merits
+    from rnncodec.evaluation.publication import write_publication
+    from rnncodec.evaluation.report.study import fingerprints, report_study
+
+    worth = merits(measured.results, anchor)
+    prints = fingerprints(study)
+    write_publication(study.folder, worth, published=published, identities=prints)
+    return report_study(study, measured.results, worth, published=published, making=making)
+
+
+def chosen_anchor(anchor: str | None, codecs: "Sequence[EvaluatedModel | Baseline]") -> str | None:
+    """The codec that deltas are taken against: that asked for, or the first baseline.
+
+    Raises:
+        ConfigError: it is not among the codecs.
+    """
+    names = [codec.name for codec in codecs]
+    if anchor is not None and anchor not in names:
+        raise ConfigError(f"--anchor {anchor}: not among the codecs {', '.join(names)}")
+    first = (codec.name for codec in codecs if codec.suffix is None)
+    return anchor or next(first, None)
 
 
 def require(*modules: str) -> None:

@@ -13,6 +13,7 @@ from rnncodec.evaluation import metrics
 from rnncodec.geometry import BLOCK
 from rnncodec.network import BITS, Network
 from rnncodec.pixels import from_uint8, to_uint8
+from rnncodec.shared_convolution import shared
 from rnncodec.training import noise
 from rnncodec.unroll import unroll
 
@@ -68,8 +69,9 @@ class CodecModule(L.LightningModule):
         """{"image": uint8 (B, 3, H, W), "index": int64 (B,)} -> loss, scalar."""
         x = from_uint8(batch["image"])
         draws = self.draw(x, batch["index"]) if self.stochastic else None
-        steps = unroll(self.network, x, iterations=self.network.iterations, noise=draws)
-        losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
+        with shared(self.network):
+            steps = unroll(self.network, x, iterations=self.network.iterations, noise=draws)
+            losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
         self.log_losses(losses.detach(), batch_size=len(x))
         return losses.log().mean().exp() if self.geometric else losses.mean()
 
