@@ -41,10 +41,8 @@ lint: $(READY)   ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## speed, in ratios within one run
-	$(BIN)/python benchmarks/train_step.py
-	$(BIN)/python benchmarks/coder.py
-	$(BIN)/python benchmarks/entropy.py
+bench: $(READY)  ## speed, in ratios within one run; writes a table into docs/PERFORMANCE.md
+	$(BIN)/python benchmarks/suite.py
 
 clean:           ## remove the environment and caches (never outputs/)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -187,7 +187,8 @@ def build_trainer(
     cfg: DictConfig, files: RunFiles, around: list[Callback], loggers: list[Logger], **own: Any
 ) -> L.Trainer:
     """The trainer with its callbacks; ``own`` takes the place of what ``trainer`` says."""
-    bar = [TrainingProgress()] if cfg.trainer.enable_progress_bar else []
+    every = cfg.trainer.log_every_n_steps
+    bar = [TrainingProgress(every=every)] if cfg.trainer.enable_progress_bar else []
     arithmetic = resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
     more = {
         "callbacks": [*around, *bar, Interrupt()],
