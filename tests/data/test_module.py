@@ -13,8 +13,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from rnncodec.data.module import CropData, DemoData, FolderData
-from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos
-from rnncodec.data.validation import hash_fraction
+from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, hash_fraction
 from rnncodec.errors import ConfigError, DataError
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
@@ -256,8 +255,12 @@ def test_resumed_training_goes_on_exactly(tmp_path: Path, workers: int):
 @pytest.mark.parametrize("name", ["demo", "folder"])
 def test_configuration_names_the_constructors_settings_and_defaults(name: str, tmp_path: Path):
     leaf = OmegaConf.load(CONF / f"{name}.yaml")
-    target = get_class(leaf._target_)
-    parameters = {key: p.default for key, p in inspect.signature(target).parameters.items()}
+    parameters = {
+        key: p.default
+        for owner in (CropData, get_class(leaf._target_))
+        for key, p in inspect.signature(owner).parameters.items()
+        if p.kind is not p.VAR_KEYWORD
+    }
     assert set(leaf) - {"_target_"} == set(parameters)
     for key in set(parameters) - {"root", "seed"}:
         assert leaf[key] == parameters[key], key
