@@ -2,11 +2,10 @@
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
 from rnncodec.data.images import picture_extensions, walk
@@ -196,16 +195,24 @@ class HuggingFace:
 
 
 def members(path: Path, place: str) -> Iterator[Entry]:
-    """The pictures in a tar archive, and where their bytes are; no picture is read."""
+    """The pictures in a tar archive, and where their bytes are; no picture is read.
+
+    An archive that is damaged, or ends before its end mark, is an entry with a problem after
+    what can be read of it.
+    """
     wanted = picture_extensions()
     try:
         # "r:" takes no compressed archive, whose members have no place
-        with tarfile.open(path, "r:") as archive:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep them all
-                if member.isreg() and os.path.splitext(member.name)[1].lower() in wanted:  # noqa: PTH122
+                if member.isreg() and PurePosixPath(member.name).suffix.lower() in wanted:
                     name = f"{place}/{member.name}"
                     yield Entry(name, place, member.offset_data, member.size)
+            file.seek(archive.offset)  # type: ignore[attr-defined]
+            # tarfile takes a damaged header for the end
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError("no end mark after the last member that can be read")
     except (tarfile.TarError, OSError, EOFError) as error:
         yield Entry(place, place, problem=f"the archive {path} cannot be read on: {error}")
 
