@@ -252,7 +252,7 @@ def test_resumed_training_goes_on_exactly(tmp_path: Path, workers: int):
     assert torch.equal(resumed.weight, whole.weight)
 
 
-@pytest.mark.parametrize("name", ["demo", "folder"])
+@pytest.mark.parametrize("name", ["demo", "folder", "tiles"])
 def test_configuration_names_the_constructors_settings_and_defaults(name: str, tmp_path: Path):
     leaf = OmegaConf.load(CONF / f"{name}.yaml")
     parameters = {
@@ -264,6 +264,6 @@ def test_configuration_names_the_constructors_settings_and_defaults(name: str, t
     assert set(leaf) - {"_target_"} == set(parameters)
     for key in set(parameters) - {"root", "seed"}:
         assert leaf[key] == parameters[key], key
-    overrides = {"root": str(tmp_path)} if name == "folder" else {}
+    overrides = {} if name == "demo" else {"root": str(tmp_path)}
     config = OmegaConf.create({"seed": 3, "data": OmegaConf.merge(leaf, overrides)})
     assert instantiate(config.data).seed == 3

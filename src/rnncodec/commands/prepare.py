@@ -88,15 +88,16 @@ def prepare(
         photographs=photographs,
         seed=seed,
     )
-    run(source, destination, settings, (workers, exclude))
+    manifest = run(source, destination, settings, (workers, exclude))
+    typer.echo(manifest)
     if stats:
         from rnncodec.prepare.page import write_page
 
-        typer.echo(write_page(destination))
+        typer.echo(write_page(manifest.parent))
 
 
-def run(source: str, destination: Path, settings: Settings, how: tuple[int, Path | None]) -> None:
-    """Prepare, showing progress; print the path of the manifest.
+def run(source: str, destination: Path, settings: Settings, how: tuple[int, Path | None]) -> Path:
+    """Prepare, showing progress; the manifest.
 
     Raises:
         RNNCodecError: as `prepare.run.prepare`.
@@ -110,7 +111,7 @@ def run(source: str, destination: Path, settings: Settings, how: tuple[int, Path
     if workers < 0:
         raise ConfigError(f"--workers {workers}: expected at least 0")
     with Show() as show:
-        manifest = run_all(
+        return run_all(
             find_source(source),
             destination,
             settings,
@@ -118,4 +119,3 @@ def run(source: str, destination: Path, settings: Settings, how: tuple[int, Path
             exclude=exclude,
             report=show.update,
         )
-    typer.echo(manifest)

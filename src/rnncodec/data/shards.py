@@ -7,6 +7,7 @@ reader open them; ours needs no index. See docs/DATA.md.
 
 import os
 import tarfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -137,12 +138,13 @@ class ShardFile:
         self.path = path
         self.layout = layout
         try:
-            self._file = path.open("rb", buffering=0)
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise DataError(f"cannot read the shard {path}: {error.strerror}") from error
-        found, expected = os.fstat(self._file.fileno()).st_size, layout.shard_bytes(tiles)
+        self.close = weakref.finalize(self, os.close, self._file)  # at the latest with the object
+        found, expected = os.fstat(self._file).st_size, layout.shard_bytes(tiles)
         if found != expected:
-            self._file.close()
+            self.close()
             raise DataError(
                 f"{path} has {found:,} bytes, expected {expected:,}: it is damaged or incomplete; "
                 "copy it again, or prepare the set again"
@@ -156,7 +158,7 @@ class ShardFile:
         """
         size = count * self.layout.member
         try:
-            data = os.pread(self._file.fileno(), size, first * self.layout.member)
+            data = os.pread(self._file, size, first * self.layout.member)
         except OSError as error:
             raise DataError(f"cannot read the shard {self.path}: {error.strerror}") from error
         if len(data) != size:
@@ -174,10 +176,6 @@ class ShardFile:
         except DataError as error:
             raise DataError(f"{self.path}, member {number}: {error}") from error
         return tile
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
 
 
 def _number(digits: Pixels) -> NDArray[np.int64]:

@@ -209,7 +209,7 @@ def members(path: Path, place: str) -> Iterator[Entry]:
                 if member.isreg() and PurePosixPath(member.name).suffix.lower() in wanted:
                     name = f"{place}/{member.name}"
                     yield Entry(name, place, member.offset_data, member.size)
-            file.seek(archive.offset)  # type: ignore[attr-defined]
+            file.seek(archive.offset)
             # tarfile takes a damaged header for the end
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError("no end mark after the last member that can be read")
