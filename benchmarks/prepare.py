@@ -147,8 +147,14 @@ def one(source: str, out: Path) -> None:
     """One run with one worker, and what memory it took."""
     prepare(find_source(source), out, SMALL, workers=1)
     counts = json.loads((out / "manifest.json").read_text())["counts"]
-    used = [resource.getrusage(who).ru_maxrss / 1024 for who in (0, resource.RUSAGE_CHILDREN)]
-    print(f"main {used[0]:.1f} MiB, worker {used[1]:.1f} MiB, {counts['tiles']:,} tiles")
+    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"main {peak():.1f} MiB, worker {worker:.1f} MiB, {counts['tiles']:,} tiles")
+
+
+def peak() -> float:
+    """This process's peak in MiB; its ru_maxrss would begin with that of its parent."""
+    (line,) = (x for x in Path("/proc/self/status").read_text().split("\n") if "VmHWM" in x)
+    return int(line.split()[1]) / 1024
 
 
 def kills(photos: Path) -> None:

@@ -14,6 +14,7 @@ from tests.prepare.test_worker import DAMAGES
 
 from rnncodec.data.photos import hash_fraction
 from rnncodec.data.shards import Layout, ShardFile
+from rnncodec.data.tile_sets import TileSet
 from rnncodec.errors import ConfigError, DataError, StorageError
 from rnncodec.prepare.ledger import Ledger
 from rnncodec.prepare.run import prepare
@@ -160,19 +161,29 @@ def test_one_process_at_a_time(album: Path, tmp_path: Path):
         prepare(Files(album), tmp_path, Settings(**SMALL))
 
 
-def test_damaged_images_are_named_and_the_rest_is_as_without_them(
-    album: Path, undisturbed: Path, tmp_path: Path
-):
-    shutil.copytree(album, tmp_path / "album")
+def test_one_percent_of_ten_kinds_of_damage(tmp_path: Path):
+    """All are named, and the shards are those of the other 990 images alone."""
+    settings = Settings(tile=16, keep=1, min_side=16, shard_tiles=128, refuse=(), photographs=1)
+    (tmp_path / "good").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (990, 16, 16, 3), np.uint8)
+    for number in range(990):
+        Image.fromarray(pixels[number]).save(tmp_path / "good" / f"{number:03d}.png")
+    shutil.copytree(tmp_path / "good", tmp_path / "both")
     for number, make in enumerate(DAMAGES.values()):
-        (tmp_path / "album" / f"t{number}.jpg").write_bytes(make())
-    prepare(Files(tmp_path / "album"), tmp_path / "out", Settings(**SMALL))
-    rejected = lines(tmp_path / "out" / "rejected.jsonl")
-    assert [fact["name"] for fact in rejected] == [f"t{n}.jpg" for n in range(len(DAMAGES))]
+        (tmp_path / "both" / f"{99 * number:03d}x.jpg").write_bytes(make())
+    prepare(Files(tmp_path / "good"), tmp_path / "a", settings)
+    prepare(Files(tmp_path / "both"), tmp_path / "b", settings)
+    rejected = lines(tmp_path / "b" / "rejected.jsonl")
+    assert [fact["name"] for fact in rejected] == [f"{99 * n:03d}x.jpg" for n in range(10)]
     assert {fact["rejected"] for fact in rejected} == {"damaged"}
-    assert all(fact["reason"] for fact in rejected)
-    shards = {name: sha for name, sha in everything(undisturbed).items() if "shard" in name}
-    assert shards.items() <= everything(tmp_path / "out").items()
+    assert all(fact["name"] in fact["reason"] for fact in rejected)
+    assert pictures(tmp_path / "a") == pictures(tmp_path / "b")
+
+
+def pictures(folder: Path) -> list[bytes]:
+    """All tiles, without the images' numbers."""
+    tiles = TileSet(folder)
+    return [tiles.load(number).tobytes() for number in range(len(tiles))]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def png_sizes(tiles: Pixels) -> list[int]:
     """Size of the image data (IDAT) of each of the tiles (n, side, side, 3), in bytes.
 
     >>> png_sizes(np.zeros((1, 32, 32, 3), np.uint8))
-    [16]
+    [25]
     """
     return [len(deflate(rows)) for rows in filtered(tiles)]
 
