@@ -39,7 +39,7 @@ T = TypeVar("T")
 SPEED = Settings(val_fraction=1e-9, photographs=1)
 CROP = 64
 SMALL = Settings(min_side=32, keep=2, shard_tiles=4096, val_fraction=0.01, mode=Mode.RANDOM)
-KILLED = Settings(keep=10, shard_tiles=128)
+KILLED = Settings(keep=10, shard_tiles=16)
 
 
 def main() -> None:
@@ -167,7 +167,7 @@ def kills(photos: Path) -> None:
     while killed < 10:
         process = run(photos, folder / "killed")
         try:
-            process.wait(timeout=rng.uniform(0.1, 0.6) * took)
+            process.wait(timeout=rng.uniform(0.2, 0.8) * took)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()

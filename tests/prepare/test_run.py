@@ -249,3 +249,12 @@ def test_a_source_without_pictures(tmp_path: Path):
     (tmp_path / "album").mkdir()
     with pytest.raises(DataError, match="the source has no picture in it"):
         prepare(Files(tmp_path / "album"), tmp_path / "out", Settings(**SMALL))
+
+
+def test_parts_and_the_whole_do_not_share_a_destination(album: Path, undisturbed: Path, tmp_path):
+    with pytest.raises(ConfigError, match=r"holds manifest\.json, which does not go with --shard"):
+        prepare(Files(album), undisturbed, Settings(**SMALL, part=(0, 2)))
+    (tmp_path / "part-001-of-003").mkdir()
+    for part in ((0, 1), (0, 2)):
+        with pytest.raises(ConfigError, match="holds part-001-of-003"):
+            prepare(Files(album), tmp_path, Settings(**SMALL, part=part))

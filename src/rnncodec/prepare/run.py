@@ -15,7 +15,7 @@ from typing import Any
 from rnncodec.data import tile_manifest
 from rnncodec.data.images import find_images, read_image
 from rnncodec.data.shards import END, Layout
-from rnncodec.errors import DataError
+from rnncodec.errors import ConfigError, DataError
 from rnncodec.prepare import manifest
 from rnncodec.prepare.examine import Twins, difference_hash
 from rnncodec.prepare.keep import Keep
@@ -68,9 +68,7 @@ def prepare(
         DataError: the source cannot be read; there is no image in it; no tile came of it.
         StorageError: the disk is full, ...; another process writes there.
     """
-    number, count = settings.part
-    if count > 1:
-        destination = destination / f"part-{number:03d}-of-{count:03d}"
+    destination = place_of(destination, settings.part)
     excluded = excluded_hashes(exclude)
     plan = {
         "source": source.describe(),
@@ -232,6 +230,26 @@ class ShardWriter:
         tiles = (size - len(END)) // self.layout.member
         self._parts, self._bytes = [], 0
         self.ledger.commit(Shard(name, tiles, size, digest.hexdigest()), begin)
+
+
+def place_of(destination: Path, part: tuple[int, int]) -> Path:
+    """The folder of the whole set, or of a part.
+
+    Raises:
+        ConfigError: the destination holds the other of the two, or parts of another number.
+    """
+    number, count = part
+    name = f"part-{number:03d}-of-{count:03d}" if count > 1 else ""
+    parts = [path.name for path in destination.glob("part-*-of-*")]
+    whole = [path for path in (tile_manifest.NAME, "work") if (destination / path).exists()]
+    others = whole if name else parts
+    others += [other for other in parts if name and not other.endswith(name[-7:])]
+    if others:
+        raise ConfigError(
+            f"{destination} holds {others[0]}, which does not go with --shard {number}/{count}; "
+            "choose another destination, or remove that"
+        )
+    return destination / name
 
 
 def excluded_hashes(folder: Path | None) -> list[int]:

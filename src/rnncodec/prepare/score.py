@@ -6,6 +6,7 @@ are then deflated as Pillow does it: zlib level 6, strategy "filtered", memory l
 """
 
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def _filtered(rows: Pixels) -> Pixels:
     _, count, side, width = candidates.shape
     # einsum sums fastest; a matrix product as fast would start threads in every process
     exact = np.uint16 if 128 * width < 2**16 else np.uint32
-    size = np.minimum(candidates, -candidates).astype(exact)
+    size: NDArray[Any] = np.minimum(candidates, -candidates).astype(exact)
     cost = np.einsum("fnyx->fny", size).reshape(5, count * side)
     chosen = cost.argmin(axis=0)
     result = np.empty((count * side, 1 + width), np.uint8)
