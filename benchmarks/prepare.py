@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 SPEED = Settings(val_fraction=1e-9, photographs=1)
 CROP = 64
-SMALL = Settings(min_side=32, keep=2, shard_tiles=4096, val_fraction=0.01, mode=Mode.RANDOM)
+SMALL = Settings(min_side=32, keep=2, shard_tiles=512, val_fraction=0.01, mode=Mode.RANDOM)
 KILLED = Settings(keep=10, shard_tiles=16)
 
 

@@ -43,7 +43,10 @@ ShardTiles = Annotated[int, typer.Option(help="Tiles of a shard.")]
 Part = Annotated[
     str, typer.Option(metavar="i/n", help="Do every n-th image only, i from 0 (a Slurm array).")
 ]
-Workers = Annotated[int, typer.Option(help="Processes; 0: none but this. The result is the same.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Processes (0: none but this); default: one a core. All give the same."),
+]
 Seed = Annotated[int, typer.Option(help="Of mode random.")]
 Stats = Annotated[bool, typer.Option("--stats", help="Also write stats.html, about the tiles.")]
 
