@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--out", help="for `one`: where to")
     options = parser.parse_args()
-    if options.what == "one":
+    if options.what == "one":  # a run of its own for `memory`
         return one(options.photos, Path(options.out))
     libraries = {name: version(name) for name in ("numpy", "pillow")}
     print({"python": sys.version.split()[0], "zlib": zlib.ZLIB_RUNTIME_VERSION, **libraries})
@@ -167,7 +167,7 @@ def kills(photos: Path) -> None:
     while killed < 10:
         process = run(photos, folder / "killed")
         try:
-            process.wait(timeout=rng.uniform(0.2, 0.8) * took)
+            process.wait(timeout=rng.uniform(0.15, 0.45) * took)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -183,7 +183,10 @@ def kills(photos: Path) -> None:
 
 def compare(folder: Path) -> None:
     whole, killed = (everything(folder / name) for name in ("whole", "killed"))
-    print(f"{len(whole)} files, {len(whole.items() ^ killed.items())} differences")
+    different = sorted(dict(whole.items() ^ killed.items()))
+    print(f"{len(whole)} files, {len(different)} differ {different}")
+    if different:
+        raise SystemExit(1)
 
 
 def run(photos: Path, out: Path) -> "subprocess.Popen[bytes]":

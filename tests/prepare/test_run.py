@@ -147,6 +147,19 @@ def test_a_finished_set_is_left_alone(album: Path, undisturbed: Path):
     assert everything(undisturbed) == before
 
 
+def test_killed_while_clearing_away(album: Path, undisturbed: Path, tmp_path: Path, monkeypatch):
+    def stop(_: Ledger) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "remove", stop)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(Files(album), tmp_path, Settings(**SMALL))
+    assert (tmp_path / "work").exists()
+    prepare(Files(album), tmp_path, Settings(**SMALL))
+    assert everything(tmp_path) == everything(undisturbed)
+
+
 def test_other_settings_are_refused(album: Path, undisturbed: Path, tmp_path: Path):
     with pytest.raises(ConfigError, match=r"made with keep=5, now it is 6; choose another"):
         prepare(Files(album), undisturbed, Settings(**{**SMALL, "keep": 6}))

@@ -20,6 +20,7 @@ from rnncodec.errors import ConfigError, StorageError
 from rnncodec.prepare.worker import Outcome
 from rnncodec.storage import flush_to_disk, write_text
 
+FOLDER = "work"
 _TEMPORARY = re.compile(r"\.(shard-\d+\.tar|\w+\.jsonl?|SHA256SUMS|[0-9a-f]{32}\.png)\..+")
 
 
@@ -51,7 +52,7 @@ class Ledger:
 
     def __init__(self, destination: Path) -> None:
         self.destination = destination
-        self.folder = destination / "work"
+        self.folder = destination / FOLDER
         self.shards: list[Shard] = []
         self.begin = Begin()
         self._lock: IO[bytes] | None = None

@@ -19,7 +19,7 @@ from rnncodec.errors import ConfigError, DataError
 from rnncodec.prepare import manifest
 from rnncodec.prepare.examine import Twins, difference_hash
 from rnncodec.prepare.keep import Keep
-from rnncodec.prepare.ledger import Begin, Ledger, Shard, refuse_other
+from rnncodec.prepare.ledger import FOLDER, Begin, Ledger, Shard, refuse_other
 from rnncodec.prepare.listing import length_and_hash, read_listing, write_listing
 from rnncodec.prepare.settings import Flaw, Settings, made_with
 from rnncodec.prepare.sources import Source
@@ -81,6 +81,7 @@ def prepare(
     if finished.exists():
         del plan["made_with"]  # what is finished stays valid
         refuse_other(tile_manifest.read(finished), plan, destination)
+        clear(destination)
         return finished
     with Ledger(destination) as ledger:
         ledger.check(plan)
@@ -232,6 +233,13 @@ class ShardWriter:
         self.ledger.commit(Shard(name, tiles, size, digest.hexdigest()), begin)
 
 
+def clear(destination: Path) -> None:
+    """Clear away what a run that was killed at its very end has left."""
+    if (destination / FOLDER).exists():
+        with Ledger(destination) as ledger:
+            ledger.remove()
+
+
 def place_of(destination: Path, part: tuple[int, int]) -> Path:
     """The folder of the whole set, or of a part.
 
@@ -241,7 +249,7 @@ def place_of(destination: Path, part: tuple[int, int]) -> Path:
     number, count = part
     name = f"part-{number:03d}-of-{count:03d}" if count > 1 else ""
     parts = [path.name for path in destination.glob("part-*-of-*")]
-    whole = [path for path in (tile_manifest.NAME, "work") if (destination / path).exists()]
+    whole = [path for path in (tile_manifest.NAME, FOLDER) if (destination / path).exists()]
     others = whole if name else parts
     others += [other for other in parts if name and not other.endswith(name[-7:])]
     if others:
