@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test fuzz lint bench clean
+.PHONY: help setup demo test test-report fuzz lint bench clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
@@ -21,6 +21,16 @@ demo: $(READY)   ## train a small codec on photographs for a few minutes and dra
 
 test: $(READY)   ## all tests that need no root, browser, cluster or network
 	$(BIN)/python -m pytest -n 2
+
+test-report: $(VENV)/.browser  ## report.html in headless Chromium; as root it installs Debian's chromium
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; } \
+		|| { echo "make test-report needs Chromium: install it (Debian: apt-get install chromium) and repeat" >&2; exit 1; }
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null
+	$(BIN)/python -m pytest tests_report
+
+$(VENV)/.browser: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[browser]'
+	@touch $@
 
 fuzz: $(READY)   ## 120,000 damaged and forged files; finds go to outputs/fuzz
 	$(BIN)/python -m tests.bitstream.fuzz

@@ -31,6 +31,7 @@ from rnncodec.cells.lstm import LSTM
 from rnncodec.devices import autocast, gains_from_bf16
 from rnncodec.network import Network
 from rnncodec.recon.additive import Additive
+from rnncodec.shared_convolution import shared
 from rnncodec.storage import write_text
 from rnncodec.unroll import unroll
 from textbook import Textbook
@@ -122,7 +123,7 @@ def build(side: str, options: argparse.Namespace) -> Step:
 
 def package_loss(network: Network, x: Tensor, noise: Tensor) -> Tensor:
     """Mean absolute residual over all iterations, in bf16 where the machine gains from it."""
-    with autocast("cpu"):
+    with autocast("cpu"), shared(network):
         steps = unroll(network, x, iterations=noise.shape[1], noise=noise)
         losses = [(x - step.x_hat).abs().mean() for step in steps]
     return torch.stack(losses).mean()

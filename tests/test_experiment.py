@@ -79,7 +79,7 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     )  # fmt: skip
     score = run(tmp_path, overrides)
     assert 5 < score < 60, "PSNR in dB: the images are too small for MS-SSIM"
-    rows = table(tmp_path / "evaluation/rd.csv")
+    rows = table(tmp_path / "evaluation/results.csv")
     assert [row["iteration"] for row in rows] == ["1", "2", "1", "2"]
     overhead = 8 * (40 + 2 * 8) / (64 * 48)
     assert 0.25 < float(rows[1]["bpp"]) <= 0.25 + overhead, "nominal 2/8, and what a file adds"

@@ -22,10 +22,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from rnncodec import devices, model_file
-from rnncodec.codec import load
 from rnncodec.errors import RNNCodecError
-from rnncodec.evaluation.entropy_gain import EntropyGain, describe, entropy_section
+from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
+from rnncodec.evaluation.inputs import inputs_of
 from rnncodec.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.run_directory import RunFiles, run_name
 from rnncodec.training import wandb_logger
@@ -140,7 +141,14 @@ def build_module(cfg: DictConfig) -> CodecModule:
         _, tensors = model_file.read(cfg.init)
         weights = model_file.part(tensors, model_file.NETWORK)
         model_file.load_weights(network, weights, source=cfg.init)
-    return CodecModule(network, build(cfg.loss), build(cfg.optim.optimizer), seed=cfg.seed)
+    return CodecModule(
+        network,
+        build(cfg.loss),
+        build(cfg.optim.optimizer),
+        seed=cfg.seed,
+        binarizer=cfg.binarizer,
+        mean=cfg.loss_mean,
+    )
 
 
 def callbacks(cfg: DictConfig, files: RunFiles) -> list[Callback]:
@@ -199,15 +207,9 @@ def settings(cfg: DictConfig) -> dict[str, Any]:
 
 def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     """Measure the exported model on the evaluation images; log the curve and the pictures."""
-    codec = load(files.model, device="cuda" if torch.cuda.is_available() else "cpu")
-    measured = EntropyGain(codec.reconstructions)
-
-    def more() -> dict[str, Any]:
-        if codec.model.entropy is None:
-            return {}
-        return {"entropy": entropy_section(codec.model.notes["entropy"], measured.by_iteration())}
-
-    summary = evaluate(measured, build(cfg.eval), files.evaluation, more=more)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = EvaluatedModel(files.folder.name, files.model, device=device)
+    summary = evaluate(model, inputs_of(build(cfg.eval)), files.evaluation)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             wandb_logger.log_evaluation(logger, summary, files.evaluation)
@@ -224,7 +226,7 @@ def report(files: RunFiles) -> float:
         console.print(f"{name}: {value['value']:.4f}")
     if "entropy" in summary:
         console.print(describe(summary["entropy"]))
-    for name in ("rd.png", "reconstructions.png", "rd.csv", "summary.json"):
+    for name in ("rd.png", "reconstructions.png", "results.csv", "summary.json"):
         console.print(f"  {files.evaluation / name}")
     console.print(f"  {files.model}")
     return score
