@@ -34,6 +34,25 @@ def test_results_in_order(workers: int):
         assert list(team.results(iter(range(50)))) == list(range(0, 100, 2))
 
 
+class Counting:
+    """Counts the batches that this copy of it has done."""
+
+    batches = 0
+
+    def __call__(self, tasks: list[int]) -> list[int]:
+        self.batches += 1
+        return [self.batches for _ in tasks]
+
+    def crashed(self, task: int) -> int:
+        return 0
+
+
+def test_a_process_keeps_its_work():
+    """So a data set is opened once a process, not once a batch."""
+    with Team(Counting(), 1) as team:
+        assert max(team.results(range(40))) == 10
+
+
 def test_few_tasks_are_taken_ahead():
     taken: list[int] = []
 

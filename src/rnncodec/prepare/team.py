@@ -20,7 +20,7 @@ TOGETHER = 4
 
 
 class Work(Protocol[T_contra, R]):
-    """What is done; pickled to each process once per batch."""
+    """What is done; pickled to each process once, when it starts."""
 
     def __call__(self, tasks: list[Any]) -> list[R]:
         """One result a task."""
@@ -85,7 +85,7 @@ class Team(Generic[T, R]):
     def _submit(self, batch: list[T]) -> Future[list[R]]:
         assert self._pool is not None
         try:
-            return self._pool.submit(self.work, batch)
+            return self._pool.submit(_do, batch)
         except BrokenProcessPool as error:  # by an earlier batch, which will be told
             failed: Future[list[R]] = Future()
             failed.set_exception(error)
@@ -99,13 +99,22 @@ class Team(Generic[T, R]):
     def _open(self) -> ProcessPoolExecutor:
         # spawned: a fork would copy whatever locks the parent's threads hold
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.workers, context, initializer=start)
+        return ProcessPoolExecutor(self.workers, context, initializer=start, initargs=(self.work,))
 
 
-def start() -> None:
+_own: list[Work[Any, Any]] = []
+"""The work of this process: one, from its start on. It may hold a data set, opened once."""
+
+
+def start(work: Work[Any, Any]) -> None:
     """Begin a worker process: Ctrl-C is the parent's business, and its end is ours too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _own.append(work)
+
+
+def _do(batch: list[Any]) -> list[Any]:
+    return _own[0](batch)
 
 
 def _end_with_parent() -> None:
