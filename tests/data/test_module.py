@@ -235,6 +235,7 @@ def train(data: CropData, folder: Path, *, steps: int, ckpt: Path | None = None)
 
 
 @pytest.mark.filterwarnings("ignore:The .* does not have many workers")
+@pytest.mark.filterwarnings("ignore:The .srun. command is available")  # where Slurm is
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")  # in Lightning
 @pytest.mark.parametrize("workers", [0, 1])
 def test_resumed_training_goes_on_exactly(tmp_path: Path, workers: int):

@@ -100,6 +100,7 @@ def test_the_next_epoch_begins_where_the_first_ends(root: Path):
 
 
 @pytest.mark.filterwarnings("ignore:The .* does not have many workers")
+@pytest.mark.filterwarnings("ignore:The .srun. command is available")  # where Slurm is
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")  # in Lightning
 def test_resumed_in_the_middle_of_an_epoch(root: Path, tmp_path: Path):
     def data() -> TileData:
