@@ -10,6 +10,7 @@ from rnncodec.commands.compress import compress
 from rnncodec.commands.decompress import decompress
 from rnncodec.commands.info import info
 from rnncodec.commands.models import models
+from rnncodec.commands.status import status
 from rnncodec.commands.truncate import truncate
 from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.version import __version__
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (compress, decompress, info, truncate, models):
+for command in (compress, decompress, info, truncate, models, status):
     app.command()(command)
 
 FETCHABLE = ("kodak",)

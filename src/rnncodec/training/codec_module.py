@@ -14,6 +14,7 @@ from rnncodec.geometry import BLOCK
 from rnncodec.network import BITS, Network
 from rnncodec.pixels import from_uint8, to_uint8
 from rnncodec.training import noise
+from rnncodec.training.distributed import mean_over_ranks
 from rnncodec.unroll import unroll
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -53,7 +54,7 @@ class CodecModule(L.LightningModule):
         draws = noise.uniform(self.seed, batch["index"], code)
         steps = unroll(self.network, x, iterations=iterations, noise=draws)
         losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
-        self.log_losses(losses.detach(), batch_size=len(x))
+        self.log_losses(mean_over_ranks(losses.detach()), batch_size=len(x))
         return losses.mean()
 
     def log_losses(self, losses: Tensor, *, batch_size: int) -> None:
