@@ -1,8 +1,6 @@
 """What is said of runs that are done, running, dead, failed, stopped and not begun."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,20 +9,9 @@ import pytest
 from rnncodec import liveness
 from rnncodec.errors import ConfigError
 from rnncodec.job import Job
-from rnncodec.page_file import read_page, write_page
+from rnncodec.page_file import write_page
 from rnncodec.run_directory import SWEEP, RunFiles
 from rnncodec.sweep_status import RunStatus, find_runs, run_status, sweep_left
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from rnncodec.job import Job
-from rnncodec.run_directory import RunFiles
-with Job(RunFiles(Path(sys.argv[1]))) as job:
-    job.enter("fit_codec")
-    print("ready", flush=True)
-    time.sleep(60)
-"""
 
 
 def finish(folder: Path) -> None:
@@ -32,28 +19,6 @@ def finish(folder: Path) -> None:
     for path in (files.model, files.summary):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
-
-
-def test_another_process_runs_it_is_refused_and_dies(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        progress = {"step": 30, "steps": 40, "used": 0.75, "from": 0.5}
-        write_page(RunFiles(tmp_path).progress, progress | {"began": 1.0, "at": time.time() + 9})
-        running = run_status(tmp_path, "run")
-        assert (running.state, running.phase, running.step) == ("running", "fit_codec", 30)
-        assert running.left is not None
-        with pytest.raises(ConfigError, match=f"process {process.pid} on .* is running this"):
-            Job(RunFiles(tmp_path)).__enter__()
-    finally:
-        process.kill()
-        process.communicate()
-    dead = run_status(tmp_path, "run")
-    assert (dead.state, dead.step, dead.left) == ("failed", 30, None)
-    assert "killed" in str(dead.reason)
-    with Job(RunFiles(tmp_path)):
-        assert read_page(tmp_path / "job.json")["attempt"] == 2
 
 
 def test_failure_leaves_its_reason_and_a_signal_is_none(tmp_path: Path) -> None:
