@@ -98,6 +98,22 @@ def test_every_option_composes(group: str) -> None:
         assert group in composed(f"{group}={path.stem}") or group in WHOLE
 
 
+@pytest.mark.parametrize("path", sorted(Path("sweeps").glob("*.yaml")), ids=lambda p: p.stem)
+def test_sweeps_say_what_they_ask_and_compose(path: Path) -> None:
+    text = path.read_text()
+    for part in (
+        f"python train.py -m +sweeps={path.stem}",
+        "# Cost: ",
+        "?",
+        f"outputs/{path.stem}",
+    ):
+        assert part in text
+    if "hydra/sweeper: optuna" in text:
+        pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="extra tune")
+    cfg = composed(f"+sweeps={path.stem}")
+    assert cfg.trainer.max_time is not None or cfg.trainer.max_steps > 0
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_build_a_network_and_end(preset: str) -> None:
     cfg = composed(f"experiment={preset}")
