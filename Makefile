@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test test-cluster fuzz lint bench clean
+.PHONY: help setup demo test test-report test-cluster fuzz lint bench clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -25,6 +25,16 @@ test: $(READY)   ## all tests that need no root, browser, cluster or network
 test-cluster: $(READY)  ## sweeps on a one-node Slurm that the tests start; installs it with apt-get as root
 	$(BIN)/python -m pytest -rs tests_cluster
 
+test-report: $(VENV)/.browser  ## report.html in headless Chromium; as root it installs Debian's chromium
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; } \
+		|| { echo "make test-report needs Chromium: install it (Debian: apt-get install chromium) and repeat" >&2; exit 1; }
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null
+	$(BIN)/python -m pytest tests_report
+
+$(VENV)/.browser: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[browser]'
+	@touch $@
+
 fuzz: $(READY)   ## 120,000 damaged and forged files; finds go to outputs/fuzz
 	$(BIN)/python -m tests.bitstream.fuzz
 	$(BIN)/python -m tests.codec_fuzz
@@ -34,10 +44,8 @@ lint: $(READY)   ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## speed, in ratios within one run
-	$(BIN)/python benchmarks/train_step.py
-	$(BIN)/python benchmarks/coder.py
-	$(BIN)/python benchmarks/entropy.py
+bench: $(READY)  ## speed, in ratios within one run; writes a table into docs/PERFORMANCE.md
+	$(BIN)/python benchmarks/suite.py
 
 clean:           ## remove the environment and caches (never outputs/)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

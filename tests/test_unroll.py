@@ -43,7 +43,7 @@ def test_every_combination_overfits_one_batch(cell: str, recon: str) -> None:
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())
-    assert sum(losses[-5:]) < 0.45 * sum(losses[:5]), losses[::10]
+    assert sum(losses[-5:]) < 0.55 * sum(losses[:5]), losses[::10]
 
 
 @pytest.mark.parametrize(("cell", "recon"), GRID)

@@ -72,10 +72,13 @@ class Sweep:
         """The record of the first job."""
         return next(self.folder.glob("*/job.json"))
 
-    def midway(self) -> int:
-        """Wait until a job has written a checkpoint; the process id of its rank 0."""
+    def freeze_midway(self) -> int:
+        """Wait until a job has written a checkpoint, and stop its rank 0; the process id."""
         wait_until(lambda: any(self.folder.glob("*/checkpoints/last.ckpt")), "a checkpoint")
-        return int(json.loads(self.record().read_text())["pid"])
+        pid = int(json.loads(self.record().read_text())["pid"])
+        os.kill(pid, signal.SIGSTOP)
+        assert not any(self.folder.glob("*/model.safetensors")), "too late"
+        return pid
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,3 @@ def is_pending(pid: int, number: signal.Signals) -> bool:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     (mask,) = (int(line.split()[1], 16) for line in lines if line.startswith("ShdPnd"))
     return bool(mask >> (number - 1) & 1)
-
-
-def stop(pid: int) -> None:
-    """Freeze a process."""
-    os.kill(pid, signal.SIGSTOP)

@@ -43,7 +43,7 @@ def test_killed_and_repeated(photographs: tuple[str, str], tmp_path: Path) -> No
     done = [folder / name for name, state in states.items() if state == "done"]
     before = {path: (path / "model.safetensors").stat().st_mtime_ns for path in done}
     again = start(folder, *photographs, "cell=gru", "seed=0,1,2,3")
-    assert again.wait(300) == 0, (folder.parent / "log").read_text()[-2000:]
+    assert again.wait(600) == 0, (folder.parent / "log").read_text()[-2000:]
     assert {run.state for run in find_runs(folder)} == {"done"}
     assert {path: (path / "model.safetensors").stat().st_mtime_ns for path in done} == before
     assert all(steps_run(path) == STEPS for path in done)
@@ -56,6 +56,6 @@ def test_one_failing_job_does_not_stop_the_others(
 ) -> None:
     folder = tmp_path / "sweep"
     command = start(folder, *photographs, "cell=gru", "trainer.max_steps=2", "data.crop=4096,32")
-    assert command.wait(300) != 0
+    assert command.wait(600) != 0
     states = sorted((run.state, bool(run.reason)) for run in find_runs(folder))
     assert states == [("done", False), ("failed", True)]

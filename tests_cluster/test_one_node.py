@@ -14,7 +14,6 @@ from tests_cluster.sweeps import (
     process_of_rank,
     results,
     steps_run,
-    stop,
     wandb_ids,
 )
 
@@ -38,7 +37,8 @@ def grid(
     folder = tmp_path_factory.mktemp("grid") / "sweep"
     sweep = Sweep(slurm, folder, ("cell=gru,lstm", "recon=additive,one_shot", *photographs))
     command = sweep.start()
-    assert command.wait(300) == 0, sweep.log.read_text()[-3000:]
+    assert command.wait(600) == 0, sweep.log.read_text()[-3000:]
+    assert (folder / "comparison/table.md").exists(), "put side by side at the end"
     return sweep
 
 
@@ -77,7 +77,7 @@ def test_a_grid_finishes_with_one_wandb_run_each_and_is_not_repeated(grid: Sweep
     assert len(set.union(*ids)) == 4
     models = sorted(grid.folder.glob("*/model.safetensors"))
     before = [path.stat().st_mtime_ns for path in models]
-    assert grid.start().wait(300) == 0
+    assert grid.start().wait(600) == 0
     assert [path.stat().st_mtime_ns for path in models] == before
     assert {steps_run(path.parent) for path in models} == {40}
     assert [run.attempt for run in grid.runs()] == [1] * 4
@@ -99,9 +99,10 @@ def test_two_ranks_end_with_the_weights_and_scores_of_one(
 
 def test_requeued_in_the_middle(sweep: Sweep, undisturbed: Result) -> None:
     sweep.start()
-    sweep.midway()
+    pid = sweep.freeze_midway()
     (job,) = sweep.slurm.queued()
     subprocess.run(["scontrol", "requeue", job], env=sweep.slurm.environment, check=True)
+    os.kill(pid, signal.SIGCONT)
     sweep.finish()
     (run,) = sweep.runs()
     assert (run.state, run.attempt) == ("done", 2), "it went on by itself"
@@ -111,8 +112,7 @@ def test_requeued_in_the_middle(sweep: Sweep, undisturbed: Result) -> None:
 
 def test_time_limit_hit(sweep: Sweep, undisturbed: Result) -> None:
     sweep.start("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=5")
-    pid = sweep.midway()
-    stop(pid)  # so that it cannot end before its time is up
+    pid = sweep.freeze_midway()  # so that it cannot end before its time is up
     wait_until(lambda: is_pending(pid, signal.SIGUSR2), "Slurm warns of the time limit")
     os.kill(pid, signal.SIGCONT)
     sweep.finish()
@@ -126,9 +126,10 @@ def test_kill_of_a_rank(
 ) -> None:
     sweep = Sweep(slurm, tmp_path / "sweep", (*ONE, *TWO_RANKS, *photographs))
     sweep.start()
-    sweep.midway()
+    pid = sweep.freeze_midway()
     (job,) = slurm.queued()
     os.kill(process_of_rank(1, job.partition("_")[0]), signal.SIGKILL)
+    os.kill(pid, signal.SIGCONT)
     sweep.finish()
     (run,) = sweep.runs()
     assert run.state == "failed"

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from rnncodec.commands.compare import compare
 from rnncodec.commands.compress import compress
 from rnncodec.commands.decompress import decompress
+from rnncodec.commands.evaluate import evaluate
 from rnncodec.commands.info import info
 from rnncodec.commands.models import models
 from rnncodec.commands.status import status
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (compress, decompress, info, truncate, models, status):
+for command in (compress, decompress, info, truncate, models, evaluate, compare, status):
     app.command()(command)
 
 FETCHABLE = ("kodak",)

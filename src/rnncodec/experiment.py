@@ -23,10 +23,12 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from rnncodec import devices, model_file
-from rnncodec.codec import load
 from rnncodec.errors import RNNCodecError
-from rnncodec.evaluation.entropy_gain import EntropyGain, describe, entropy_section
+from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
+from rnncodec.evaluation.inputs import inputs_of
+from rnncodec.factors import factors, sweep_name
 from rnncodec.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.run_directory import RunFiles, run_name
 from rnncodec.training import wandb_logger
@@ -42,14 +44,16 @@ from rnncodec.training.job_progress import JobProgress
 from rnncodec.training.progress import TrainingProgress
 from rnncodec.training.rates import integer_rates, rate_lost
 from rnncodec.training.selection import EntropySelection, Selection
+from rnncodec.training.wandb_evaluation import log_evaluation
 from rnncodec.transform import Transform
 
 Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf ``${run_name:...}``, the name of a run directory."""
+    """Teach OmegaConf ``${run_name:...}``, the name of a run directory, and ``${sweep_name:}``."""
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
 
 
 def run(cfg: DictConfig) -> float:
@@ -144,6 +148,7 @@ def export_entropy(cfg: DictConfig, files: RunFiles, data: CodeData) -> None:
     best = model_file.load(files.entropy_best)
     assert best.entropy is not None
     notes = best.notes["entropy"]
+    data.trainer = None  # every image, and not rank 0's share
     integer = integer_rates(best.entropy, data.val_dataloader())
     notes["bits_per_bit"]["integer"] = integer.tolist()
     floats = torch.tensor(notes["bits_per_bit"]["float"], dtype=torch.float64)
@@ -160,7 +165,14 @@ def build_module(cfg: DictConfig) -> CodecModule:
         _, tensors = model_file.read(cfg.init)
         weights = model_file.part(tensors, model_file.NETWORK)
         model_file.load_weights(network, weights, source=cfg.init)
-    return CodecModule(network, build(cfg.loss), build(cfg.optim.optimizer), seed=cfg.seed)
+    return CodecModule(
+        network,
+        build(cfg.loss),
+        build(cfg.optim.optimizer),
+        seed=cfg.seed,
+        binarizer=cfg.binarizer,
+        mean=cfg.loss_mean,
+    )
 
 
 def callbacks(cfg: DictConfig, files: RunFiles) -> list[Callback]:
@@ -196,8 +208,9 @@ def build_trainer(
     cfg: DictConfig, files: RunFiles, around: list[Callback], loggers: list[Logger], **own: Any
 ) -> L.Trainer:
     """The trainer with its callbacks; ``own`` takes the place of what ``trainer`` says."""
-    bar = [TrainingProgress()] if cfg.trainer.enable_progress_bar else []
-    arithmetic = resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
+    every = cfg.trainer.log_every_n_steps
+    bar = [TrainingProgress(every=every)] if cfg.trainer.enable_progress_bar else []
+    arithmetic = devices.resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
     more = {
         "callbacks": [*around, JobProgress(files.progress), *bar, Interrupt()],
         "logger": loggers,
@@ -222,18 +235,13 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
     """Measure the exported model on the evaluation images; log the curve and the pictures."""
     if not is_main():
         return
-    codec = load(files.model, device="cuda" if torch.cuda.is_available() else "cpu")
-    measured = EntropyGain(codec.reconstructions)
-
-    def more() -> dict[str, Any]:
-        if codec.model.entropy is None:
-            return {}
-        return {"entropy": entropy_section(codec.model.notes["entropy"], measured.by_iteration())}
-
-    summary = evaluate(measured, build(cfg.eval), files.evaluation, more=more)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = EvaluatedModel(files.folder.name, files.model, device=device)
+    images = inputs_of(build(cfg.eval))
+    evaluate(model, images, files.evaluation)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
-            wandb_logger.log_evaluation(logger, summary, files.evaluation)
+            log_evaluation(logger, files.evaluation, model, images)
 
 
 def report(files: RunFiles) -> float:
@@ -247,7 +255,7 @@ def report(files: RunFiles) -> float:
         console.print(f"{name}: {value['value']:.4f}")
     if "entropy" in summary:
         console.print(describe(summary["entropy"]))
-    for name in ("rd.png", "reconstructions.png", "rd.csv", "summary.json"):
+    for name in ("rd.png", "reconstructions.png", "results.csv", "summary.json"):
         console.print(f"  {files.evaluation / name}")
     console.print(f"  {files.model}")
     return score
@@ -274,6 +282,8 @@ def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
         loggers = [csv, build(cfg.logger)] if cfg.logger else [csv]
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+            if isinstance(logger, WandbLogger):
+                wandb_logger.label(logger, factors(cfg, files))
         yield loggers
     finally:
         wandb_logger.finish()
@@ -285,11 +295,3 @@ def training_data(cfg: DictConfig) -> Any:
     if hasattr(data, "exclude"):
         data.exclude(build(cfg.eval).paths)
     return data
-
-
-def resolve_precision(asked: str | int | None, accelerator: str) -> str | int | None:
-    """``auto`` -> bf16 where the hardware gains from it, else float32; else what was asked."""
-    if asked != "auto":
-        return asked
-    cuda = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    return "bf16-mixed" if devices.gains_from_bf16("cuda" if cuda else "cpu") else "32-true"

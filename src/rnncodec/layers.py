@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from rnncodec.shared_convolution import SharedConv2d
+
 
 def conv2d(
     in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, bias: bool = True
@@ -12,9 +14,7 @@ def conv2d(
     third of that variance; through seven gated layers it leaves so little signal that training
     loses its first hundreds of steps (docs/RESULTS.md), an associative LSTM all of them.
     """
-    conv = nn.Conv2d(
-        in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=bias
-    )
+    conv = SharedConv2d(in_channels, out_channels, kernel, stride=stride, bias=bias)
     nn.init.normal_(conv.weight, std=(in_channels * kernel * kernel) ** -0.5)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)

@@ -1,6 +1,8 @@
 """What a model file says about itself, read without its weights and without torch."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,3 +83,21 @@ def parse_description(text: str, path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: its description is damaged ({error!r})") from error
     return {key: description[key] for key in ("format", *wanted)}
+
+
+def part_name(description: Any) -> str | None:
+    """The name in a part's description, if it has one."""
+    return description.get("name") if isinstance(description, dict) else None
+
+
+def parameter_counts(path: str | Path) -> dict[str, int]:
+    """How many numbers each part of a model (``network``, ``entropy``) has, from their shapes.
+
+    Raises:
+        ModelError: no such file, not a model file, or damaged.
+    """
+    counts: Counter[str] = Counter()
+    with opened(path, framework="numpy") as file:
+        for name in file.keys():  # noqa: SIM118  # no mapping
+            counts[name.partition(".")[0]] += math.prod(file.get_slice(name).get_shape())
+    return dict(counts)

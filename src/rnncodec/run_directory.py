@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LONGEST = 100
+MODEL = "model.safetensors"
 SWEEP = "sweep.json"
 """A sweep's list of jobs, in its folder."""
 
@@ -77,7 +78,7 @@ class RunFiles:
     @property
     def model(self) -> Path:
         """The exported model; its presence says that training is done."""
-        return self.folder / "model.safetensors"
+        return self.folder / MODEL
 
     @property
     def evaluation(self) -> Path:

@@ -6,6 +6,8 @@ mirrored; five scales). Its float32 is off by 1e-4 where an image is bright and 
 Gaussian separated into rows and columns, float64 costs what its float32 does.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,6 +24,10 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """The exponent of each scale, finest first."""
 
 
+STRIP = 64
+"""Rows that are blurred at a time on a CPU: they stay in its cache, which is four times faster."""
+
+
 def similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     r"""SSIM and its contrast-structure factor around every pixel.
 
@@ -36,7 +42,29 @@ def similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Two maps (B, C, H, W).
     """
-    x, y = (F.pad(image, 4 * (RADIUS,), mode="reflect") for image in (x, y))
+    ssim, cs = torch.empty_like(x), torch.empty_like(x)
+    padded = [F.pad(image, 4 * (RADIUS,), mode="reflect") for image in (x, y)]
+    for plane, rows in strips(x):
+        ssim[plane][..., rows, :], cs[plane][..., rows, :] = strip_similarity(
+            *(image[plane][..., rows.start : rows.stop + 2 * RADIUS, :] for image in padded)
+        )
+    return ssim, cs
+
+
+def strips(x: Tensor) -> Iterator[tuple[tuple[slice, slice], slice]]:
+    """Images, channels and rows of the parts that are worked on one after the other."""
+    (batch, channels, height), on_cpu = x.shape[:3], x.device.type == "cpu"
+    if not on_cpu:
+        yield (slice(batch), slice(channels)), slice(0, height)
+        return
+    for b in range(batch):
+        for c in range(channels):
+            for top in range(0, height, STRIP):
+                yield (slice(b, b + 1), slice(c, c + 1)), slice(top, min(top + STRIP, height))
+
+
+def strip_similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The two maps of :func:`similarity` where a window around the pixel lies inside."""
     mean_x, mean_y, squares, product = blur(torch.stack([x, y, x * x + y * y, x * y]))
     means, means_squared = mean_x * mean_y, mean_x.square() + mean_y.square()
     cs = (2 * (product - means) + C2) / (squares - means_squared + C2)
@@ -58,15 +86,29 @@ def multi_scale(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         (B,), in [0, 1].
     """
-    score = x.new_ones(x.shape[0])
-    for scale, weight in enumerate(WEIGHTS):
-        if scale > 0:
-            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+    return both_scales(x, y)[1]
+
+
+def both_scales(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """SSIM (the mean of its map) and :func:`multi_scale`, whose finest scale has the same maps."""
+    ssim, cs = similarity(x, y)
+    finest = ssim.mean(dim=(1, 2, 3))
+    score = weighted(inside(cs), WEIGHTS[0])
+    for scale, weight in enumerate(WEIGHTS[1:], start=1):
+        x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
         ssim, cs = similarity(x, y)
-        inside = cs[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
-        factor = ssim if scale == len(WEIGHTS) - 1 else inside
-        score = score * factor.mean(dim=(1, 2, 3)).clamp(min=0) ** weight
-    return score
+        score = score * weighted(ssim if scale == len(WEIGHTS) - 1 else inside(cs), weight)
+    return finest, score
+
+
+def inside(x: Tensor) -> Tensor:
+    """The part of a map whose windows lie inside the image."""
+    return x[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
+
+
+def weighted(factor: Tensor, weight: float) -> Tensor:
+    """The mean of a map (B, C, H, W), not below zero, to the power of its weight: (B,)."""
+    return factor.mean(dim=(1, 2, 3)).clamp(min=0) ** weight
 
 
 def blur(x: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ def iterate(network: Network, source: CodeSource, iterations: int) -> Iterator[S
     x_hat: Tensor | None = None
     states: list[State] | None = None
     for t in range(iterations):
-        gain = network.recon.gain(x_hat)
+        gain = network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
         decoded, states = network.decoder(code, states)
         x_hat = network.recon.combine(x_hat, decoded.float(), gain)

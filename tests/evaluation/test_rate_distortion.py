@@ -5,18 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnncodec.errors import DataError
 from rnncodec.evaluation.rate_distortion import (
     MeanCurve,
-    Point,
     auc,
     auc_nominal,
     mean_curve,
-    read_points,
     summarize,
-    write_points,
     write_summary,
 )
+from rnncodec.evaluation.results import Result
 
 # MS-SSIM of Toderici et al. 2017 on Kodak, as published, at k/8 bpp.
 PUBLISHED = [
@@ -25,8 +22,13 @@ PUBLISHED = [
 ]
 
 
-def point(image: str, iteration: int, bpp: float, psnr: float, ms: float | None = None) -> Point:
-    return Point(image, iteration, bpp, psnr, 0.5, ms, psnr + 1, psnr + 2)
+def point(image: str, iteration: int, bpp: float, psnr: float, ms: float | None = None) -> Result:
+    figures = (bpp, psnr, 0.5, ms, psnr + 1, psnr + 2)
+    return Result("m", f"t={iteration}", image, iteration, 100, *figures, None, None)
+
+
+def failed(image: str) -> Result:
+    return Result("m", "", image, *[None] * 10, reason="cannot read")
 
 
 def test_auc_reproduces_the_mean_of_a_published_curve() -> None:
@@ -132,33 +134,14 @@ def test_the_summary_states_both_conventions() -> None:
     assert all(set(entry) == keys for entry in summary["auc"].values())
 
 
-def test_the_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    points = [
-        Point("a, b.png", 1, 1 / 3, 0.1 + 0.2, 0.7, 0.9, math.inf, math.pi),
-        Point("tiny", 16, 2e-9, 99.0, None, None, None, None),
-    ]
-    write_points(tmp_path / "rd.csv", points)
-    assert read_points(tmp_path / "rd.csv") == points
-    assert [path.name for path in tmp_path.iterdir()] == ["rd.csv"]
-
-
-HEADER = "image,iteration,bpp,psnr_rgb,ssim,ms_ssim,psnr_hvs,psnr_hvs_m\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "expected the columns image,iteration,"),
-        ("image,bpp\n", "expected the columns .*, got image,bpp"),
-        (HEADER + "a,1,0.1,20,,,,\na,two,0.1,20,,,,\n", "line 3: .*'two'"),
-        (HEADER + "a,1,0.1,x,,,,\n", "line 2: .*'x'"),
-        (HEADER + "a,1,0.1\n", "line 2: expected 8 cells, got 3"),
-    ],
-)
-def test_a_table_of_another_kind_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "rd.csv").write_text(text)
-    with pytest.raises(DataError, match=message):
-        read_points(tmp_path / "rd.csv")
+def test_an_image_that_failed_enters_no_average_and_is_counted() -> None:
+    points = [point("a", 1, 0.1, 20.0, ms=0.8), failed("broken")]
+    assert mean_curve(points, "ms_ssim") == MeanCurve(1, 1, [1], [0.1], [0.8])
+    summary = summarize(points)
+    assert (summary["images"], summary["absent"]["psnr_rgb"]) == (2, 1)
+    (row,) = summary["curve"]
+    assert (row["images"], row["bpp"], row["psnr_rgb"]) == (1, 0.1, 20.0)
+    assert mean_curve([failed("broken")], "psnr_rgb") is None
 
 
 def test_the_summary_is_plain_json(tmp_path: Path) -> None:

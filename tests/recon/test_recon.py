@@ -60,11 +60,21 @@ def test_additive_sums() -> None:
     assert seen == [0.5, 0.25, 0.125]
 
 
+def test_boosted_additive_scales_there_and_back() -> None:
+    _, pictures, seen = run("boosted_additive")
+    g = [4.0, 4 * 2**0.7, 4 * 3**0.7]
+    sums = np.cumsum([0.25 / g[0], 0.125 / g[1], -0.5 / g[2]])
+    np.testing.assert_allclose(pictures, sums, rtol=1e-5)
+    np.testing.assert_allclose(
+        seen, [0.5 * g[0], (0.5 - sums[0]) * g[1], (0.5 - sums[1]) * g[2]], rtol=1e-5
+    )
+
+
 def test_scaled_additive_scales_there_and_back() -> None:
     toy, pictures, seen = run("scaled_additive")
     with torch.no_grad():
-        g1 = toy.recon.gain(torch.full((1, 3, 32, 32), pictures[0])).mean().item()
-        g2 = toy.recon.gain(torch.full((1, 3, 32, 32), pictures[1])).mean().item()
+        g1 = toy.recon.gain(1, torch.full((1, 3, 32, 32), pictures[0])).mean().item()
+        g2 = toy.recon.gain(2, torch.full((1, 3, 32, 32), pictures[1])).mean().item()
     assert g1 > 1
     expected = [0.25, 0.25 + 0.125 / g1, 0.25 + 0.125 / g1 - 0.5 / g2]
     np.testing.assert_allclose(pictures, expected, rtol=1e-5)
@@ -87,14 +97,14 @@ def test_gain_network_is_the_one_of_the_paper() -> None:
         y = F.conv2d(y, c.weight, c.bias, stride=2, padding=c.kernel_size[0] % 2)
         y = torch.where(y > 0, y, torch.exp(y) - 1)
     expected = np.kron((y + 2).detach().numpy(), np.ones((32, 32)))
-    gain = recon.gain(x)
+    gain = recon.gain(1, x)
     assert gain is not None
     np.testing.assert_allclose(gain.detach().numpy(), expected, rtol=1e-6)
     assert gain.min() > 1
 
 
 def test_gain_covers_sizes_that_are_no_multiple_of_a_patch() -> None:
-    gain = ScaledAdditive().gain(torch.randn(1, 3, 48, 16))
+    gain = ScaledAdditive().gain(1, torch.randn(1, 3, 48, 16))
     assert gain is not None
     assert gain.shape == (1, 1, 48, 16)
     assert gain[0, 0, :32].unique().numel() == 1
@@ -104,11 +114,12 @@ def test_gain_covers_sizes_that_are_no_multiple_of_a_patch() -> None:
 @pytest.mark.parametrize("name", RECONS)
 def test_contract(name: str) -> None:
     recon = make(name)
-    assert recon.gain(None) is None, "the first gain is 1"
     x_hat, decoded = torch.randn(1, 3, 16, 48), torch.randn(1, 3, 16, 48, requires_grad=True)
-    first = recon.combine(None, decoded, None)
-    assert torch.equal(first, decoded), "x_hat_0 = 0"
-    gain = recon.gain(x_hat)
+    gain = recon.gain(0, None)
+    first = recon.combine(None, decoded, gain)
+    expected = decoded if gain is None else decoded / gain
+    assert torch.equal(first, expected), "x_hat_0 = 0"
+    gain = recon.gain(1, x_hat)
     recon.combine(x_hat, decoded, gain).sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in recon.parameters())
 

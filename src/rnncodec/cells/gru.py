@@ -1,7 +1,7 @@
 """Convolutional GRU (section 3.1, "Gated Recurrent Units")."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnncodec.cells import Cell, State
 
@@ -16,6 +16,12 @@ class GRU(Cell):
     The candidate has its own input convolution, and ``r`` multiplies ``h`` before ``U_h``. One
     convolution computes all three input parts.
 
+    Args:
+        in_channels, out_channels, stride, hidden_kernel: as :class:`Cell` has them.
+        update_bias: where the bias of ``z`` starts. At 0 a cell starts as a leaky memory and a
+            stack of them answers to its input only iterations later; a residual codec learns
+            faster from cells that start by following it, as at 2 (``z`` = 0.88).
+
     Examples:
         >>> cell = GRU(3, 8, stride=2)
         >>> y, state = cell(torch.zeros(2, 3, 16, 16))
@@ -24,10 +30,18 @@ class GRU(Cell):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, stride: int = 1, hidden_kernel: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int = 1,
+        hidden_kernel: int = 1,
+        update_bias: float = 0.0,
     ) -> None:
         super().__init__(in_channels, out_channels, stride=stride, hidden_kernel=hidden_kernel)
         self.W = self.input_conv(3 * out_channels)
+        assert self.W.bias is not None
+        nn.init.constant_(self.W.bias[:out_channels], update_bias)
         self.U = self.hidden_conv(2 * out_channels)
         self.U_h = self.hidden_conv(out_channels)
 

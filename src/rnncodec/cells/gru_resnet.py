@@ -23,6 +23,7 @@ class GRUResNet(GRU):
         out_channels: channels of ``y``.
         stride: 1 or 2.
         hidden_kernel: 1 or 3.
+        update_bias: as in :class:`GRU`.
         alpha: weight of both shortcuts, 0.1 in the paper.
 
     Examples:
@@ -39,9 +40,16 @@ class GRUResNet(GRU):
         *,
         stride: int = 1,
         hidden_kernel: int = 1,
+        update_bias: float = 0.0,
         alpha: float = 0.1,
     ) -> None:
-        super().__init__(in_channels, out_channels, stride=stride, hidden_kernel=hidden_kernel)
+        super().__init__(
+            in_channels,
+            out_channels,
+            stride=stride,
+            hidden_kernel=hidden_kernel,
+            update_bias=update_bias,
+        )
         self.alpha = alpha
         self.W_h = conv2d(out_channels, out_channels, 1, bias=False)
         self.W_ox = conv2d(in_channels, out_channels, 1, stride=stride, bias=False)

@@ -11,7 +11,7 @@ from rnncodec.bitstream.header import MAGIC
 from rnncodec.commands import options
 from rnncodec.commands.files import STREAM, Job, read
 from rnncodec.commands.reporter import Reporter
-from rnncodec.model_description import read_description
+from rnncodec.model_description import part_name, read_description
 
 
 def info(
@@ -105,11 +105,6 @@ def describe_model(path: Path) -> dict[str, Any]:
         "score": notes.get("score"),
         "steps": notes.get("step"),
     }
-
-
-def part_name(description: Any) -> str | None:
-    """The name in a part's description, if it has one."""
-    return description.get("name") if isinstance(description, dict) else None
 
 
 def in_words(found: dict[str, Any]) -> str:

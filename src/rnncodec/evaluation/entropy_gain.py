@@ -1,66 +1,56 @@
 """What entropy coding saves: bytes of real files beside the raw bits they hold."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from rnncodec.data.images import Pixels
+from rnncodec.evaluation.results import Result
 from rnncodec.geometry import blocks
 from rnncodec.network import BITS
 
 
-class EntropyGain:
-    """Passes reconstructions on, and notes what their files saved.
+def gains(results: Sequence[Result], sizes: Mapping[str, tuple[int, int]]) -> list[float]:
+    """What entropy coding saves: the mean over images, for files cut after iteration 1, 2, ...
 
     The gain of a file of k iterations is ``1 - bytes / raw bytes``, its header counted, where raw
     is 32 bits for each iteration and 16x16 block.
 
     Args:
-        reconstruct: image -> (bpp of the file cut here, reconstruction) after each iteration.
+        results: of one of our models; rows without a file are passed over.
+        sizes: width and height of each image, by name.
 
     Examples:
-        >>> import numpy as np
-        >>> image = np.zeros((16, 32, 3), np.uint8)
-        >>> gain = EntropyGain(lambda image: iter([(0.1, image), (0.25, image)]))
-        >>> _ = list(gain(image))
-        >>> [round(value, 3) for value in gain.by_iteration()]
-        [0.2, 0.0]
+        >>> rows = [
+        ...     Result("a", f"t={k}", "b", k, size, *[None] * 8) for k, size in ((1, 6), (2, 16))
+        ... ]
+        >>> gains(rows, {"b": (32, 16)})
+        [0.25, 0.0]
     """
-
-    def __init__(self, reconstruct: Any) -> None:
-        self.reconstruct = reconstruct
-        self.gains: list[list[float]] = []
-
-    def __call__(self, image: Pixels) -> Iterator[tuple[float, Pixels]]:
-        """As ``reconstruct``."""
-        height, width = image.shape[:2]
-        raw = BITS * blocks(height) * blocks(width) / (height * width)
-        gains: list[float] = []
-        self.gains.append(gains)
-        for iteration, (bpp, picture) in enumerate(self.reconstruct(image), start=1):
-            gains.append(1 - bpp / (iteration * raw))
-            yield bpp, picture
-
-    def by_iteration(self) -> list[float]:
-        """The mean over images, for files cut after iteration 1, 2, ..."""
-        return [fmean(gains) for gains in zip(*self.gains, strict=True)]
+    found: dict[int, list[float]] = defaultdict(list)
+    for result in results:
+        if result.iteration is not None and result.bytes is not None:
+            width, height = sizes[result.image]
+            raw = BITS * blocks(height) * blocks(width) / 8
+            found[result.iteration].append(1 - result.bytes / (result.iteration * raw))
+    return [fmean(found[iteration]) for iteration in sorted(found)]
 
 
-def entropy_section(notes: dict[str, Any], gains: list[float]) -> dict[str, Any]:
+def entropy_section(notes: dict[str, Any], by_iteration: Sequence[float]) -> dict[str, Any]:
     """The section ``entropy`` of summary.json.
 
     Args:
         notes: what the model file says: name, bits per bit of the held-out photographs by
             iteration (as floats, and in the integers that code), rate lost between the two.
-        gains: of the evaluation images' files, see :class:`EntropyGain`.
+        by_iteration: the gains of the evaluation images' files, see :func:`gains`.
     """
     rates = notes["bits_per_bit"]
-    columns = zip(rates["float"], rates["integer"], gains, strict=True)
+    columns = zip(rates["float"], rates["integer"], by_iteration, strict=True)
     return {
         "model": notes["name"],
         "bits_per_bit": fmean(rates["integer"]),
         "rate_lost_to_quantisation": notes["rate_lost_to_quantisation"],
-        "gain_over_raw_bits": gains[-1],
+        "gain_over_raw_bits": by_iteration[-1],
         "by_iteration": [
             {"iteration": k, "bits_per_bit_float": a, "bits_per_bit": b, "gain_over_raw_bits": g}
             for k, (a, b, g) in enumerate(columns, start=1)

@@ -1,114 +1,93 @@
-"""Measures a codec on images: rd.csv, summary.json, rd.png, reconstructions.png (section 4)."""
+"""Measures a trained model: results.csv, summary.json, rd.png, reconstructions.png (section 4)."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rnncodec.errors import DataError
+from rnncodec.data.images import read_image
 from rnncodec.evaluation import plots
-from rnncodec.evaluation.metrics import METRICS, defined
-from rnncodec.evaluation.rate_distortion import (
-    Point,
-    mean_curve,
-    summarize,
-    write_points,
-    write_summary,
-)
+from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.entropy_gain import entropy_section, gains
+from rnncodec.evaluation.evaluation_file import describe, write_description
+from rnncodec.evaluation.inputs import Input
+from rnncodec.evaluation.measuring import Study
+from rnncodec.evaluation.metrics import METRICS
+from rnncodec.evaluation.rate_distortion import mean_curve, summarize, write_summary
+from rnncodec.evaluation.results import Result, write_results
+from rnncodec.evaluation.runner import run
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """Rounded 8-bit RGB, (H, W, 3)."""
-
-Reconstruct: TypeAlias = Callable[[Pixels], Iterator[tuple[float, Pixels]]]
-"""Image -> (bpp, reconstruction) after each iteration."""
 
 SHOWN_IMAGES = 3
 CROP = 256
 """How many images the sheet of reconstructions shows, and how much of each at most, in pixels."""
 
 
-class Images(Protocol):
-    """A sized series of (name, pixels), read once and in order."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[tuple[str, Pixels]]: ...
-
-
 def evaluate(
-    reconstruct: Reconstruct,
-    images: Images,
+    model: EvaluatedModel,
+    images: Sequence[Input],
     out_dir: Path,
     *,
+    workers: int = 1,
     progress: bool = True,
-    on_point: Callable[[Point], None] | None = None,
     label: str = "this run",
     published: plots.Curves | None = None,
-    more: Callable[[], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Run ``reconstruct`` over ``images``, measure every iteration, write the four files.
+    """Code ``images`` with a model, measure every iteration, write tables and pictures.
+
+    Besides the four files named above: evaluation.json, the coded files under ``files/``, and
+    ``cache/``, from which a repeated evaluation goes on.
 
     Args:
-        reconstruct: the codec.
-        images: what it is measured on; one image is held at a time.
+        model: what is measured.
+        images: what it is measured on.
         out_dir: where the files go; made if missing.
+        workers: processes; 1 stays in this one.
         progress: show a progress bar on stderr.
-        on_point: called with each measured point, for loggers.
         label: the name of this curve in rd.png.
         published: curves to draw dashed beside it.
-        more: further sections of the summary, asked for when everything is measured.
 
     Returns:
         The summary, as in summary.json.
 
     Raises:
-        DataError: no images; a reconstruction that is not uint8 of its image's size.
+        DataError: no images, or not one that could be coded.
         StorageError: a file could not be written.
     """
-    if len(images) == 0:
-        raise DataError("evaluation: expected at least one image, got none; check the eval folder")
-    points: list[Point] = []
-    rows: list[plots.Row] = []
-    with progress_bar(disable=not progress) as bar:
-        task = bar.add_task("evaluating", total=len(images))
-        for name, image in images:
-            sheet = Sheet(name, image) if len(rows) < SHOWN_IMAGES else None
-            for point, picture in measure(reconstruct, name, image):
-                points.append(point)
-                if on_point is not None:
-                    on_point(point)
-                if sheet is not None:
-                    sheet.add(point, picture)
-            if sheet is not None:
-                rows.append(sheet.row())
-            bar.advance(task)
-    summary = summarize(points) | (more() if more is not None else {})
-    curves = {label: mean_samples(points), f"{label}, nominal rate": nominal_samples(points)}
-    write_points(out_dir / "rd.csv", points)
-    write_summary(out_dir / "summary.json", summary)
+    study = Study([model], images, out_dir)
+    measured = run(study, workers=workers, progress=progress)
+    description = describe(study, measured, left_out=[], published=None)
+    results = measured.results
+    summary = summarize(results) | model_sections(model, results, description["images"])
+    curves = {label: mean_samples(results), f"{label}, nominal rate": nominal_samples(results)}
+    write_results(out_dir / "results.csv", results)
+    write_description(out_dir, description)
     plots.rd_plot(out_dir / "rd.png", curves, published=published)
-    plots.reconstructions(out_dir / "reconstructions.png", rows)
+    plots.reconstructions(out_dir / "reconstructions.png", list(sheet_rows(study, results)))
+    write_summary(out_dir / "summary.json", summary)  # last: it says that all is done
     return summary
 
 
-def measure(reconstruct: Reconstruct, name: str, image: Pixels) -> Iterator[tuple[Point, Pixels]]:
-    """Every iteration of one image: its point, and its picture."""
-    reference = as_tensor(image)
-    for iteration, (bpp, picture) in enumerate(reconstruct(image), start=1):
-        test = as_tensor(picture)
-        values = {
-            metric: function(reference, test).item() if defined(metric, *image.shape[:2]) else None
-            for metric, function in METRICS.items()
-        }
-        yield Point(name, iteration, float(bpp), **values), picture
+def model_sections(
+    model: EvaluatedModel, results: Sequence[Result], images: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """What the summary says beyond the curves: ``model``, ``failed`` images, ``entropy``."""
+    sections: dict[str, Any] = {"model": model.facts}
+    if failed := {row.image: row.reason for row in results if row.bytes is None}:
+        sections["failed"] = failed
+    if notes := model.codec.model.notes.get("entropy"):
+        sizes = {image["name"]: (image["width"], image["height"]) for image in images
+                 if "width" in image}  # fmt: skip
+        sections["entropy"] = entropy_section(notes, gains(results, sizes))
+    return sections
 
 
-def nominal_samples(points: Sequence[Point]) -> dict[str, list[tuple[float, float]]]:
+def nominal_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
     """As :func:`mean_samples`, at k/8 bpp: without entropy coding, as the authors' own curve."""
     curves = {metric: mean_curve(points, metric) for metric in METRICS}
     return {
@@ -118,15 +97,25 @@ def nominal_samples(points: Sequence[Point]) -> dict[str, list[tuple[float, floa
     }
 
 
-def mean_samples(points: Sequence[Point]) -> dict[str, list[tuple[float, float]]]:
+def mean_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
     """Metric -> mean curve, for the metrics that have one."""
     curves = {metric: mean_curve(points, metric) for metric in METRICS}
     return {metric: curve.samples for metric, curve in curves.items() if curve is not None}
 
 
-def as_tensor(image: Pixels) -> torch.Tensor:
-    """(H, W, 3) -> (1, 3, H, W)."""
-    return torch.from_numpy(np.array(image)).movedim(-1, 0)[None]
+def sheet_rows(study: Study, results: Sequence[Result]) -> Iterator[plots.Row]:
+    """The rows of the sheet of reconstructions: the first images, from their kept files."""
+    (model,) = study.codecs
+    assert isinstance(model, EvaluatedModel)
+    coded = {result.image for result in results if result.bytes is not None}
+    for image in [image for image in study.images if image.name in coded][:SHOWN_IMAGES]:
+        sheet = Sheet(image.name, read_image(image.path))
+        points = [result for result in results if result.image == image.name]
+        data = study.kept_file(model.name, image.name).read_bytes()
+        pictures = model.codec.decode_progressive(data, max_pixels=math.inf)
+        for point, picture in zip(points, pictures, strict=True):
+            sheet.add(point, np.asarray(picture))
+        yield sheet.row()
 
 
 class Sheet:
@@ -138,10 +127,11 @@ class Sheet:
     def __init__(self, name: str, image: Pixels) -> None:
         self.name = name
         self.original = centre(image)
-        self.shown: dict[int, tuple[Point, Pixels]] = {}
+        self.shown: dict[int, tuple[Result, Pixels]] = {}
 
-    def add(self, point: Point, picture: Pixels) -> None:
+    def add(self, point: Result, picture: Pixels) -> None:
         """Keep this iteration, and forget the last one unless it is a power of two."""
+        assert point.iteration is not None
         self.shown = {k: cell for k, cell in self.shown.items() if k & (k - 1) == 0}
         self.shown[point.iteration] = point, centre(picture)
 
@@ -154,11 +144,11 @@ class Sheet:
         return plots.Row(self.name, self.original, cells)
 
 
-def caption(point: Point) -> str:
+def caption(point: Result) -> str:
     """Rate and score of a point, in two lines.
 
     Examples:
-        >>> print(caption(Point("a", 1, 0.125, 30.0, 0.9, None, 31.0, 32.0)))
+        >>> print(caption(Result("m", "t=1", "a", 1, 9, 0.125, 30.0, 0.9, *[None] * 5)))
         0.125 bpp
         PSNR 30.00 dB
     """
@@ -179,16 +169,3 @@ def centre(image: Pixels, side: int = CROP) -> Pixels:
     """
     top, left = (max(0, length - side) // 2 for length in image.shape[:2])
     return image[top : top + side, left : left + side].copy()
-
-
-def progress_bar(*, disable: bool) -> Progress:
-    """Images done and time left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("images, left:"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=disable,
-    )

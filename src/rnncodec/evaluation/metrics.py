@@ -93,7 +93,7 @@ METRICS: dict[str, Metric] = {
     "psnr_hvs": psnr_hvs,
     "psnr_hvs_m": psnr_hvs_m,
 }
-"""All metrics by name, in the order of the columns of rd.csv."""
+"""All metrics by name, in the order of the columns of results.csv."""
 
 MIN_SIDE = {
     "psnr_rgb": 1,
@@ -113,6 +113,32 @@ def defined(metric: str, height: int, width: int) -> bool:
         (True, False)
     """
     return min(height, width) >= MIN_SIDE[metric]
+
+
+def measure(reference: Tensor, test: Tensor) -> dict[str, float | None]:
+    """All of ``METRICS`` of one image, None where its size leaves one undefined.
+
+    The values are those of the functions above; what several of them need is computed once.
+
+    Args:
+        reference: uint8 (1, 3, H, W).
+        test: the same.
+
+    Raises:
+        DataError: other types, or two sizes.
+    """
+    values: dict[str, float | None] = dict.fromkeys(METRICS)
+    values["psnr_rgb"] = psnr_rgb(reference, test).item()
+    height, width = reference.shape[-2:]
+    if defined("ms_ssim", height, width):
+        both = similarity.both_scales(planes(reference), planes(test))
+        values["ssim"], values["ms_ssim"] = (value.item() for value in both)
+    elif defined("ssim", height, width):
+        values["ssim"] = ssim(reference, test).item()
+    if defined("psnr_hvs", height, width):
+        errors = hvs_errors(reference, test)[0]
+        values["psnr_hvs"], values["psnr_hvs_m"] = (-10 * torch.log10(errors)).tolist()
+    return values
 
 
 def planes(image: Tensor) -> Tensor:

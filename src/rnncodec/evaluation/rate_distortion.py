@@ -1,22 +1,21 @@
-"""Rate-distortion tables: points, mean curves and areas under them (section 4).
+"""Rate-distortion curves of our models: means over images and areas under them (section 4).
 
 An area always names its range, its rule and its rates, because these move it by more than the
 models differ. A curve that does not cover the range has no area: absent is absent.
 """
 
-import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeAlias
 
-from rnncodec.errors import DataError
 from rnncodec.evaluation.metrics import METRICS
-from rnncodec.storage import replacing, write_text
+from rnncodec.evaluation.results import Result
+from rnncodec.storage import write_text
 
 Samples: TypeAlias = Sequence[tuple[float, float]]
 """A curve as (bpp, value) pairs, in increasing order of bpp."""
@@ -26,27 +25,6 @@ LOW, HIGH = 0.25, 1.5
 
 NOMINAL_ITERATIONS = 16
 """The iterations that the nominal AUC spans: 0.125 to 2.0 bpp."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """One row of rd.csv: an image after an iteration (from 1), its rate and its quality.
-
-    A metric that is not defined for the image's size is None, an empty cell in the file. The
-    decibel metrics are infinite for a perfect picture.
-    """
-
-    image: str
-    iteration: int
-    bpp: float
-    psnr_rgb: float | None
-    ssim: float | None
-    ms_ssim: float | None
-    psnr_hvs: float | None
-    psnr_hvs_m: float | None
-
-
-COLUMNS = [field.name for field in fields(Point)]
 
 
 @dataclass(frozen=True)
@@ -71,66 +49,28 @@ class MeanCurve:
         return list(zip(self.bpp, self.value, strict=True))
 
 
-def write_points(path: Path, points: Iterable[Point]) -> None:
-    """Write rd.csv, atomically; numbers in full precision.
-
-    Raises:
-        StorageError: it could not be written.
-    """
-    with (
-        replacing(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(point) for point in points)
-
-
-def read_points(path: Path) -> list[Point]:
-    """Read rd.csv.
-
-    Raises:
-        DataError: other columns, or a cell that is no number; names the line.
-    """
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if header != COLUMNS:
-            raise DataError(
-                f"{path}: expected the columns {','.join(COLUMNS)}, got {','.join(header)}"
-            )
-        try:
-            return [parse_row(row) for row in reader]
-        except ValueError as error:
-            raise DataError(f"{path}, line {reader.line_num}: {error}") from error
-
-
-def parse_row(row: list[str]) -> Point:
-    """One row of rd.csv as a point; ValueError if it is none."""
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"expected {len(COLUMNS)} cells, got {len(row)}")
-    image, iteration, bpp, *cells = row
-    values = [float(cell) if cell else None for cell in cells]
-    return Point(image, int(iteration), float(bpp), *values)
-
-
-def mean_curve(points: Sequence[Point], metric: str) -> MeanCurve | None:
+def mean_curve(points: Sequence[Result], metric: str) -> MeanCurve | None:
     """Average bpp and ``metric`` over images at equal iteration; None if no image has it.
 
     Images that lack the metric are left out of both averages, and counted. An iteration that
     only some of the images reached is left out, since its average would be over other images;
     so is one where an image is perfect, and its decibels (and the average) infinite.
     """
-    having = [point for point in points if getattr(point, metric) is not None]
-    images = len({point.image for point in having})
+    having = [
+        (point.image, point.iteration, point.bpp, value)
+        for point in points
+        if point.iteration is not None and point.bpp is not None
+        if (value := getattr(point, metric)) is not None
+    ]
+    images = len({image for image, *_ in having})
     absent = len({point.image for point in points}) - images
     iterations, rates, values = [], [], []
-    for iteration in sorted({point.iteration for point in having}):
-        group = [point for point in having if point.iteration == iteration]
-        value = fmean(getattr(point, metric) for point in group)
+    for iteration in sorted({k for _, k, _, _ in having}):
+        group = [(bpp, value) for _, k, bpp, value in having if k == iteration]
+        value = fmean(value for _, value in group)
         if len(group) == images and math.isfinite(value):
             iterations.append(iteration)
-            rates.append(fmean(point.bpp for point in group))
+            rates.append(fmean(bpp for bpp, _ in group))
             values.append(value)
     return MeanCurve(images, absent, iterations, rates, values) if iterations else None
 
@@ -180,7 +120,7 @@ def trapezoid(samples: Samples) -> float:
     return math.fsum((x1 - x0) * (y0 + y1) / 2 for (x0, y0), (x1, y1) in pairwise(samples))
 
 
-def summarize(points: Sequence[Point]) -> dict[str, Any]:
+def summarize(points: Sequence[Result]) -> dict[str, Any]:
     """What summary.json holds, as plain types.
 
     ``curve`` has one row per iteration: images that reached it, their mean bpp, and the mean of
@@ -193,7 +133,7 @@ def summarize(points: Sequence[Point]) -> dict[str, Any]:
     images = len({point.image for point in points})
     return {
         "images": images,
-        "iterations": max((point.iteration for point in points), default=0),
+        "iterations": max((point.iteration or 0 for point in points), default=0),
         "curve": curve_rows(points, present),
         "absent": {
             metric: images - (curve.images if curve else 0)
@@ -209,7 +149,7 @@ def summarize(points: Sequence[Point]) -> dict[str, Any]:
 
 
 def curve_rows(
-    points: Sequence[Point], curves: dict[str, MeanCurve]
+    points: Sequence[Result], curves: dict[str, MeanCurve]
 ) -> list[dict[str, float | int]]:
     """One row per iteration: iteration, images, bpp, and the metrics that have a mean there."""
     means = {
@@ -217,8 +157,9 @@ def curve_rows(
         for metric, curve in curves.items()
     }
     rows = []
-    for iteration in sorted({point.iteration for point in points}):
-        rates = [point.bpp for point in points if point.iteration == iteration]
+    for iteration in sorted({k for point in points if (k := point.iteration) is not None}):
+        group = [point.bpp for point in points if point.iteration == iteration]
+        rates = [bpp for bpp in group if bpp is not None]
         row = {"iteration": iteration, "images": len(rates), "bpp": fmean(rates)}
         values = {m: v[iteration] for m, v in means.items() if iteration in v}
         rows.append({**row, **values})
@@ -231,7 +172,7 @@ def areas(metric: str, curve: MeanCurve) -> Iterator[tuple[str, dict[str, Any]]]
         "value": auc(curve.samples),
         "bpp": [LOW, HIGH],
         "rule": "mean of the piecewise linear mean curve over the range",
-        "rates": "bpp as measured, in rd.csv",
+        "rates": "bpp as measured, in results.csv",
     }
     nominal = {
         "value": auc_nominal(curve),

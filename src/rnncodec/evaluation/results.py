@@ -22,7 +22,8 @@ class Result:
         bpp: ``8 bytes / (width height)``.
         psnr_rgb, ssim, ms_ssim, psnr_hvs, psnr_hvs_m: quality of the decoded 8-bit picture; None
             where it is not defined (an image too small) or the row has no picture.
-        encode_s, decode_s: seconds, of everything up to this iteration.
+        encode_s, decode_s: seconds, of everything up to this iteration. A file is encoded as a
+            whole: of its prefixes (earlier iterations) only decoding has a time.
         reason: why quality or picture is missing; "" where nothing is.
         more: further metrics by name.
     """

@@ -10,8 +10,8 @@ class Reconstruction(nn.Module):
     the codes has to be sent.
     """
 
-    def gain(self, x_hat: Tensor | None) -> Tensor | None:
-        """The gain of the coming iteration, from the picture (B, 3, H, W) so far.
+    def gain(self, t: int, x_hat: Tensor | None) -> Tensor | None:
+        """The gain of iteration ``t`` (from 0), from it and the picture (B, 3, H, W) so far.
 
         Returns:
             (B, 1, H, W), or None for a gain of 1 (always so before the first iteration).

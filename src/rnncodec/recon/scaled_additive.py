@@ -34,7 +34,7 @@ class ScaledAdditive(Reconstruction):
             layers += [conv2d(i, o, 3, stride=2), nn.ELU()]
         self.G = nn.Sequential(*layers, nn.Conv2d(channels, 1, 2, stride=2), nn.ELU())
 
-    def gain(self, x_hat: Tensor | None) -> Tensor | None:
+    def gain(self, t: int, x_hat: Tensor | None) -> Tensor | None:
         """(B, 3, H, W) -> (B, 1, H, W) in (1, inf), constant over each 32x32 patch."""
         if x_hat is None:
             return None

@@ -8,16 +8,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from rnncodec.errors import ModelError
+from rnncodec.errors import ConfigError, ModelError
 from rnncodec.evaluation import metrics
 from rnncodec.geometry import BLOCK
 from rnncodec.network import BITS, Network
 from rnncodec.pixels import from_uint8, to_uint8
+from rnncodec.shared_convolution import shared
 from rnncodec.training import noise
 from rnncodec.training.distributed import mean_over_ranks
 from rnncodec.unroll import unroll
 
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+OptimizerFactory = Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer]
+"""Named parameters -> their optimiser."""
 
 
 class ValidationScores(TypedDict):
@@ -35,12 +37,30 @@ class CodecModule(L.LightningModule):
         loss: loss of one iteration's reconstruction.
         optimizer: the optimiser, but for its parameters.
         seed: of the binarizer's noise, which is a function of it and the sample's index.
+        binarizer: "stochastic" as in the paper, or "sign" as in coding. A bit that says little
+            yet is mostly noise to the decoder when drawn, and never learns to say more.
+        mean: over the iterations, "arithmetic" as in the paper, or "geometric", which weighs
+            each iteration by the inverse of its loss: a percent counts the same everywhere.
+
+    Raises:
+        ConfigError: an unknown ``binarizer`` or ``mean``.
     """
 
     def __init__(
-        self, network: Network, loss: nn.Module, optimizer: OptimizerFactory, *, seed: int
+        self,
+        network: Network,
+        loss: nn.Module,
+        optimizer: OptimizerFactory,
+        *,
+        seed: int,
+        binarizer: str = "stochastic",
+        mean: str = "arithmetic",
     ) -> None:
         super().__init__()
+        check_choice("binarizer", binarizer, ("stochastic", "sign"))
+        check_choice("loss_mean", mean, ("arithmetic", "geometric"))
+        self.stochastic = binarizer == "stochastic"
+        self.geometric = mean == "geometric"
         self.network = channels_last(network)
         self.loss = loss
         self.optimizer = optimizer
@@ -49,13 +69,22 @@ class CodecModule(L.LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """{"image": uint8 (B, 3, H, W), "index": int64 (B,)} -> loss, scalar."""
         x = from_uint8(batch["image"])
-        iterations = self.network.iterations
-        code = (iterations, BITS, x.shape[-2] // BLOCK, x.shape[-1] // BLOCK)
-        draws = noise.uniform(self.seed, batch["index"], code)
-        steps = unroll(self.network, x, iterations=iterations, noise=draws)
-        losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
-        self.log_losses(mean_over_ranks(losses.detach()), batch_size=len(x))
-        return losses.mean()
+        draws = self.draw(x, batch["index"]) if self.stochastic else None
+        with shared(self.network):
+            steps = unroll(self.network, x, iterations=self.network.iterations, noise=draws)
+            losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
+        means = mean_over_ranks(losses.detach())
+        self.log_losses(means, batch_size=len(x))
+        if not self.geometric:
+            return losses.mean()
+        # The gradient of the geometric mean over the whole batch, of which a rank has a share.
+        return (losses * (means.log().mean().exp() / (len(means) * means))).sum()
+
+    def draw(self, x: Tensor, index: Tensor) -> Tensor:
+        """The binarizer's noise for images (B, 3, H, W) with these sample numbers (B,)."""
+        rows, columns = (side // BLOCK for side in x.shape[-2:])
+        shape = (self.network.iterations, BITS, rows, columns)
+        return noise.uniform(self.seed, index, shape)
 
     def log_losses(self, losses: Tensor, *, batch_size: int) -> None:
         """Log the mean loss and that of each iteration; show the first, middle and last."""
@@ -79,7 +108,7 @@ class CodecModule(L.LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser; its learning rate is set by the schedule callback before each step."""
-        return self.optimizer(self.network.parameters())
+        return self.optimizer(self.network.named_parameters())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say which architecture the weights belong to."""
@@ -101,3 +130,9 @@ class CodecModule(L.LightningModule):
 def channels_last(network: Network) -> Network:
     """The network with its weights in the layout that convolutions prefer, in place."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def check_choice(key: str, given: str, valid: tuple[str, ...]) -> None:
+    """Refuse a setting that is none of the valid ones."""
+    if given not in valid:
+        raise ConfigError(f"{key}={given!r}: expected one of {', '.join(valid)}")

@@ -71,7 +71,7 @@ class EntropyModule(L.LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser; its learning rate is set by the schedule callback before each step."""
-        return self.optimizer(self.model.parameters())
+        return self.optimizer(self.model.named_parameters())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say which architecture the weights belong to, and what they learned."""

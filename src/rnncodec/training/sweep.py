@@ -1,7 +1,10 @@
 """Writes down which jobs a sweep has, so that those still waiting are known."""
 
+import atexit
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnncodec import storage
 from rnncodec.page_file import read_page
-from rnncodec.run_directory import SWEEP, RunFiles, run_name
+from rnncodec.run_directory import MODEL, SWEEP, RunFiles, run_name
 
 _log = logging.getLogger(__name__)
 
@@ -30,11 +33,8 @@ class SweepRecord(Callback):
         assert isinstance(asked, list)
         record = {"command": asked, "jobs": planned(config, [str(item) for item in asked])}
         storage.write_text(folder / SWEEP, json.dumps(record, indent=1) + "\n")
-
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Say where to look; Hydra gets here only if no job has failed."""
-        folder = config.hydra.sweep.dir
-        _log.info("all jobs are done; rnncodec compare %s puts them side by side", folder)
+        # Hydra tells of a sweep's end only where no job has failed; the process ends in any case.
+        atexit.register(compare, folder)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Say at once what failed: Hydra tells when all jobs are over, and of the first only."""
@@ -42,6 +42,16 @@ class SweepRecord(Callback):
         if job_return.status == JobStatus.FAILED and config.hydra.mode == RunMode.MULTIRUN:
             reason = (read_page(RunFiles(folder).record) or {}).get("reason", "see below")
             _log.error("failed: %s: %s", folder, reason)
+
+
+def compare(folder: Path) -> None:
+    """Put what is finished so far side by side, as `rnncodec compare` does, in ``comparison/``."""
+    if not any(RunFiles(path.parent).finished for path in folder.glob(f"*/{MODEL}")):
+        return
+    out = str(folder / "comparison")
+    command = ["compare", str(folder), "--out", out, "--force"]
+    script = "from rnncodec.cli import main; main()"
+    subprocess.run([sys.executable, "-c", script, *command], check=False)
 
 
 def planned(config: DictConfig, asked: Sequence[str]) -> list[str]:

@@ -1,0 +1,240 @@
+"""`rnncodec evaluate`: models beside the codecs a user would pick instead, on the same images."""
+
+import importlib.util
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rnncodec.commands import options
+from rnncodec.errors import ConfigError, StorageError
+from rnncodec.storage import write_bytes
+
+if TYPE_CHECKING:
+    from rnncodec.evaluation.baselines import Baseline
+    from rnncodec.evaluation.codecs import EvaluatedModel
+    from rnncodec.evaluation.measuring import Study
+    from rnncodec.evaluation.plots import Curves
+    from rnncodec.evaluation.report.study import Making
+    from rnncodec.evaluation.results import Result
+    from rnncodec.evaluation.runner import Measured
+
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="PATH|NAME",
+        help="A model file, or a name that `rnncodec models` lists; once for each model.",
+    ),
+]
+Images = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of pictures, searched through and through.")
+]
+OutFolder = Annotated[
+    Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for tables and coded files.")
+]
+Baselines = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME,...|all|none",
+        help="jpeg-420, jpeg-420-optimized, jpeg-420-progressive, jpeg-444, jpeg-444-optimized, "
+        "jpeg2000, webp, avif, jxl (with pillow-jxl-plugin).",
+    ),
+]
+Published = Annotated[
+    Path | None,
+    typer.Option(metavar="CSV", help="Published curves to stand beside: codec,metric,bpp,value."),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="A further metric by its name in torchmetrics.functional.image; once for each.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Processes of one thread each; default: one per core."),
+]
+Iterations = Annotated[
+    int | None,
+    typer.Option("--iterations", "-n", metavar="K", help="Of the models; default: all."),
+]
+
+Anchor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Codec that BD-rates are taken against; default: the first of the baselines.",
+    ),
+]
+Show = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Most pictures in report.html's viewer; 0: none.")
+]
+
+
+def evaluate(
+    images: Images,
+    out: OutFolder,
+    model: Models = None,
+    baselines: Baselines = "all",
+    published: Published = None,
+    metric: Metrics = None,
+    workers: Workers = None,
+    iterations: Iterations = None,
+    anchor: Anchor = None,
+    show: Show = 6,
+    device: options.Device = "cpu",
+) -> None:
+    """Measure models and other codecs on a folder of pictures.
+
+    - `rnncodec evaluate --model compact --images kodak/ --out outputs/kodak`
+
+    Every picture is coded to a file and decoded from it; rates are those of the files. Written:
+    results.csv (a row per codec, picture and setting, with five metrics and seconds),
+    evaluation.json (what was measured, with which versions, and the peak memory), and the models'
+    files. From these: report.html (one page to look at and to send: curves, figures of merit, the
+    pictures), results.json, table.md, table.tex, rd.pdf and rd.png. Repeating the command
+    measures only what is new; after Ctrl-C it goes on.
+
+    A picture that fails has a row with the reason, and enters no average.
+    """
+    require("psnr_hvsm", *(["torchmetrics"] if metric else []))
+    import torch
+
+    from rnncodec.evaluation.baselines import chosen_baselines
+    from rnncodec.evaluation.codecs import named_models
+    from rnncodec.evaluation.further import check_names
+    from rnncodec.evaluation.inputs import inputs_in
+    from rnncodec.evaluation.measuring import Study
+    from rnncodec.evaluation.published import read_published
+    from rnncodec.evaluation.report.study import Making
+    from rnncodec.evaluation.runner import cores, run
+
+    check_folder(out)
+    curves = None if published is None else read_published(published)
+    models = named_models(model or [], iterations=iterations, device=device)
+    formats, left_out = chosen_baselines(baselines)
+    if not models and not formats:
+        raise ConfigError("nothing to evaluate: give --model, or --baselines other than none")
+    check_names(metric or [])
+    anchor = chosen_anchor(anchor, [*models, *formats])
+    study = Study([*models, *formats], inputs_in(images), out, metric or [])
+    for reason in left_out:
+        typer.echo(f"rnncodec: left out: {reason}", err=True)
+    torch.set_num_threads(1)
+    making = Making(show, cores() if workers is None else workers)
+    measured = run(study, workers=making.workers)
+    write_tables(study, measured, left_out, published)
+    page = write_figures(study, measured, anchor, published=curves, making=making)
+    say(study, measured)
+    typer.echo(str(page))
+
+
+def write_tables(
+    study: "Study", measured: "Measured", left_out: list[str], published: Path | None
+) -> None:
+    """What was measured, as it is: results.csv, evaluation.json and the published curves."""
+    from rnncodec.evaluation.evaluation_file import describe, write_description
+    from rnncodec.evaluation.results import write_results
+
+    if published is not None:
+        write_bytes(study.folder / "published.csv", published.read_bytes())
+    kept = None if published is None else "published.csv"
+    description = describe(study, measured, left_out=left_out, published=kept)
+    write_description(
+        study.folder, description
+    )  # first: it marks the table as one of this command
+    write_results(study.folder / "results.csv", measured.results)
+
+
+def write_figures(
+    study: "Study",
+    measured: "Measured",
+    anchor: str | None,
+    *,
+    published: "Curves | None",
+    making: "Making",
+) -> Path:
+    """What follows from it, for papers and for the eye; the path of the page."""
+    from rnncodec.evaluation.merits import merits
+    from rnncodec.evaluation.publication import write_publication
+    from rnncodec.evaluation.report.study import fingerprints, report_study
+
+    worth = merits(measured.results, anchor)
+    prints = fingerprints(study)
+    write_publication(study.folder, worth, published=published, identities=prints)
+    return report_study(study, measured.results, worth, published=published, making=making)
+
+
+def chosen_anchor(anchor: str | None, codecs: "Sequence[EvaluatedModel | Baseline]") -> str | None:
+    """The codec that deltas are taken against: that asked for, or the first baseline.
+
+    Raises:
+        ConfigError: it is not among the codecs.
+    """
+    names = [codec.name for codec in codecs]
+    if anchor is not None and anchor not in names:
+        raise ConfigError(f"--anchor {anchor}: not among the codecs {', '.join(names)}")
+    first = (codec.name for codec in codecs if codec.suffix is None)
+    return anchor or next(first, None)
+
+
+def require(*modules: str) -> None:
+    """Refuse to start without a module that the metrics need.
+
+    Raises:
+        ConfigError: it is not installed; says how to.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise ConfigError(
+                f"rnncodec evaluate needs {module}; run: pip install 'rnncodec[train]'"
+            )
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder whose table this command would replace without having written it.
+
+    Raises:
+        StorageError: there is a results.csv of someone else, or no folder.
+    """
+    if out.exists() and not out.is_dir():
+        raise StorageError(f"{out}: is a file; choose another --out")
+    if (out / "results.csv").exists() and not (out / "evaluation.json").exists():
+        raise StorageError(f"{out}: holds a results.csv of another origin; choose another --out")
+
+
+def say(study: "Study", measured: "Measured") -> None:
+    """Print a line per codec, the failures, and where the table is."""
+    rows: dict[str, list[Result]] = defaultdict(list)
+    for result in measured.results:
+        rows[result.codec].append(result)
+    for codec, found in rows.items():
+        typer.echo(line(codec, found))
+    for reason in dict.fromkeys(
+        f"{row.image}: {row.codec}: {row.reason}" for row in measured.results if row.reason
+    ):
+        typer.echo(f"rnncodec: {reason}", err=True)
+    total = len(study.codecs) * len(study.images)
+    typer.echo(f"{total - measured.found} codings, {measured.found} known before")
+    typer.echo(str(study.folder / "results.csv"))
+
+
+def line(codec: str, rows: "list[Result]") -> str:
+    """How many images a codec did, and between which rates.
+
+    Examples:
+        >>> from rnncodec.evaluation.results import Result
+        >>> line("webp", [Result("webp", "q=1", "a", None, 9, 0.5, *[None] * 7)])
+        'webp: 1 of 1 images, 0.500 to 0.500 bpp'
+    """
+    images = {row.image for row in rows}
+    rates = [row.bpp for row in rows if row.bpp is not None]
+    done = len({row.image for row in rows if row.bpp is not None})
+    span = f", {min(rates):.3f} to {max(rates):.3f} bpp" if rates else ""
+    return f"{codec}: {done} of {len(images)} images{span}"

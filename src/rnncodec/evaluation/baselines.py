@@ -1,0 +1,259 @@
+"""The codecs a user would pick instead, through Pillow: JPEG, JPEG 2000, WebP, AVIF, JPEG XL."""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import PIL
+from PIL import Image, features
+
+from rnncodec.data.images import Pixels, open_image, to_rgb
+from rnncodec.errors import ConfigError, DataError
+from rnncodec.evaluation.codecs import Coded
+
+_REFUSALS = (OSError, ValueError, RuntimeError)
+"""What Pillow and its plugins raise for an image that a format cannot hold."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A format that Pillow writes, at a series of quality settings.
+
+    Attributes:
+        name: what tables and pictures call it.
+        format: Pillow's name of the format.
+        settings: the qualities that are measured, 0.1 to 2 bpp on photographs where the format
+            goes so low.
+        ladder: every quality that can be asked for, by rising file size.
+        options: further arguments of ``Image.save``.
+        feature: what Pillow must have been built with.
+        plugin: a module that teaches Pillow this format, and the package it comes in.
+    """
+
+    name: str
+    format: str
+    settings: tuple[float, ...]
+    ladder: tuple[float, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    feature: str = ""
+    plugin: tuple[str, str] | None = None
+
+    suffix = None  # its files can be made again in no time
+
+    def identity(self) -> dict[str, Any]:
+        """Name, settings and the version of every library that writes its files."""
+        return {
+            "baseline": self.name,
+            "format": self.format,
+            "settings": [self.label(setting) for setting in self.settings],
+            "options": dict(self.options),
+            "libraries": self.libraries(),
+        }
+
+    def libraries(self) -> dict[str, str | None]:
+        """Versions: of Pillow, of the library it codes this format with, of the plugin."""
+        found: dict[str, str | None] = {"pillow": PIL.__version__}
+        if self.feature:
+            found[self.feature] = features.version(self.feature)
+        if self.feature == "jpg":
+            found["libjpeg_turbo"] = features.version("libjpeg_turbo")
+        if self.plugin is not None:
+            found[self.plugin[1]] = importlib.metadata.version(self.plugin[1])
+        return found
+
+    def missing(self) -> str | None:
+        """Why this installation cannot write the format; None if it can."""
+        if self.feature and not features.check(self.feature):
+            return f"{self.name}: this Pillow was built without {self.feature}; install a full one"
+        if self.plugin is not None and importlib.util.find_spec(self.plugin[0]) is None:
+            return (
+                f"{self.name}: {self.plugin[1]} is not installed; run: pip install 'rnncodec[jxl]'"
+            )
+        return None
+
+    def label(self, setting: float) -> str:
+        """A setting as the table of results has it.
+
+        Examples:
+            >>> BASELINES["webp"].label(40), BASELINES["jpeg2000"].label(0.125)
+            ('q=40', 'bpp=0.125')
+        """
+        return f"q={setting:g}"
+
+    def arguments(self, setting: float) -> dict[str, Any]:
+        """The arguments of ``Image.save`` that ask for a setting."""
+        return {"quality": int(setting), **self.options}
+
+    def encode(self, image: Pixels, setting: float) -> bytes:
+        """The file of an image (H, W, 3) at one of ``ladder``.
+
+        Raises:
+            DataError: the format cannot hold this image.
+        """
+        self._register()
+        file = io.BytesIO()
+        try:
+            Image.fromarray(image).save(file, self.format, **self.arguments(setting))
+        except _REFUSALS as error:
+            size = f"{image.shape[1]}x{image.shape[0]}"
+            raise DataError(
+                f"{self.name} cannot write this image of {size} at {self.label(setting)}: {error}"
+            ) from error
+        return file.getvalue()
+
+    def decode(self, data: bytes) -> Pixels:
+        """What a file shows, uint8 (H, W, 3).
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        self._register()
+        with open_image(io.BytesIO(data), name=f"file of {self.name}") as image:
+            return to_rgb(image)
+
+    def code(self, image: Pixels) -> Iterator[Coded]:
+        """Every one of ``settings``, written and read back.
+
+        Raises:
+            DataError: the format cannot hold this image.
+        """
+        for setting in self.settings:
+            start = time.perf_counter()
+            data = self.encode(image, setting)
+            written = time.perf_counter()
+            picture = self.decode(data)
+            read = time.perf_counter()
+            yield Coded(self.label(setting), None, data, picture, written - start, read - written)
+
+    def _register(self) -> None:
+        if self.plugin is not None:
+            importlib.import_module(self.plugin[0])
+
+
+@dataclass(frozen=True)
+class RateBaseline(Baseline):
+    """A format that is told its rate: settings are bits per pixel of RGB."""
+
+    def label(self, setting: float) -> str:
+        """A setting as the table of results has it."""
+        return f"bpp={setting:g}"
+
+    def arguments(self, setting: float) -> dict[str, Any]:
+        """The rate as the ratio to 24 bits."""
+        return {"quality_mode": "rates", "quality_layers": [24 / setting], **self.options}
+
+
+QUALITIES = tuple(float(q) for q in range(1, 101))
+JPEG_GRID = (1.0, 4.0, 8.0, 12.0, 18.0, 25.0, 35.0, 50.0, 65.0, 75.0, 85.0, 92.0)
+RATES = tuple(round(0.02 * 1.02**k, 5) for k in range(300))
+"""0.02 to 7.5 bpp, in steps of 2 %."""
+
+
+def jpeg(name: str, **options: Any) -> Baseline:
+    """A way to write JPEG; the same quality and subsampling give the same picture."""
+    return Baseline(name, "JPEG", JPEG_GRID, QUALITIES, options, feature="jpg")
+
+
+_ALL = (
+    jpeg("jpeg-420", subsampling="4:2:0", optimize=False),
+    jpeg("jpeg-420-optimized", subsampling="4:2:0", optimize=True),
+    jpeg("jpeg-420-progressive", subsampling="4:2:0", progressive=True),
+    jpeg("jpeg-444", subsampling="4:4:4", optimize=False),
+    jpeg("jpeg-444-optimized", subsampling="4:4:4", optimize=True),
+    RateBaseline(
+        "jpeg2000",
+        "JPEG2000",
+        (0.08, 0.125, 0.19, 0.25, 0.375, 0.5, 0.7, 0.9, 1.2, 1.5, 1.8, 2.2),
+        RATES,
+        # Pillow's defaults are the lossless wavelet, cut, and no colour transform: 5 dB less
+        {"irreversible": True, "mct": 1},
+        feature="jpg_2000",
+    ),
+    Baseline(
+        "webp",
+        "WEBP",
+        (0.0, 2.0, 6.0, 12.0, 20.0, 30.0, 45.0, 60.0, 72.0, 80.0, 87.0, 92.0),
+        (0.0, *QUALITIES),
+        {"method": 6},
+        feature="webp",
+    ),
+    Baseline(
+        "avif",
+        "AVIF",
+        (4.0, 10.0, 18.0, 25.0, 32.0, 39.0, 46.0, 53.0, 60.0, 69.0, 78.0, 87.0),
+        (0.0, *QUALITIES),
+        {"speed": 6, "max_threads": 1},
+        feature="avif",
+    ),
+    Baseline(
+        "jxl",
+        "JXL",
+        (0.0, 4.0, 10.0, 18.0, 27.0, 37.0, 48.0, 60.0, 72.0, 80.0, 87.0, 92.0),
+        (0.0, *QUALITIES[:-1]),  # 100 is lossless, another way of coding
+        {"effort": 7, "num_threads": 1},
+        plugin=("pillow_jxl", "pillow-jxl-plugin"),
+    ),
+)
+BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
+"""All baselines by name, in the order of tables."""
+
+
+def chosen_baselines(asked: str) -> tuple[list[Baseline], list[str]]:
+    """The baselines of ``--baselines``, and why others that ``all`` asks for are left out.
+
+    Args:
+        asked: names with commas between, ``all`` or ``none``.
+
+    Raises:
+        ConfigError: an unknown name, or one that this installation cannot write.
+    """
+    if asked == "none":
+        return [], []
+    names = list(BASELINES) if asked == "all" else list(dict.fromkeys(asked.split(",")))
+    unknown = [name for name in names if name not in BASELINES]
+    if unknown:
+        raise ConfigError(
+            f"--baselines: no {', '.join(map(repr, unknown))}; choose among "
+            f"{', '.join(BASELINES)}, or all, or none"
+        )
+    reasons = [reason for name in names if (reason := BASELINES[name].missing())]
+    if reasons and asked != "all":
+        raise ConfigError(f"--baselines: {'; '.join(reasons)}")
+    return [BASELINES[name] for name in names if not BASELINES[name].missing()], reasons
+
+
+def encode_to_size(baseline: Baseline, image: Pixels, max_bytes: int) -> tuple[float, bytes]:
+    """The best file that is not larger than ``max_bytes``: its setting, and the file.
+
+    Halves the ladder of settings again and again, taking file sizes to rise along it; where they
+    do not quite, a setting next to the best one may be returned, but never a larger file.
+
+    Args:
+        baseline: the format.
+        image: uint8 (H, W, 3).
+        max_bytes: of the file.
+
+    Raises:
+        DataError: even the lowest setting takes more; the format cannot hold this image.
+    """
+    best = baseline.ladder[0], baseline.encode(image, baseline.ladder[0])
+    if len(best[1]) > max_bytes:
+        raise DataError(
+            f"{baseline.name}: its smallest file of this image, {baseline.label(best[0])}, takes "
+            f"{len(best[1])} bytes, and {max_bytes} were asked for"
+        )
+    low, high = 0, len(baseline.ladder)  # what is known to fit, and what is known not to
+    while high - low > 1:
+        middle = (low + high) // 2
+        setting = baseline.ladder[middle]
+        data = baseline.encode(image, setting)
+        if len(data) <= max_bytes:
+            low, best = middle, (setting, data)
+        else:
+            high = middle
+    return best

@@ -1,0 +1,197 @@
+"""What an evaluation asks of a codec, and our models as it sees them: as their users do."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from rnncodec import bitstream, models
+from rnncodec.codec import Codec, load
+from rnncodec.data.images import Pixels
+from rnncodec.errors import ConfigError, ModelError
+from rnncodec.model_description import parameter_counts, part_name, read_description
+
+
+@dataclass(frozen=True)
+class Coded:
+    """One picture that a codec made of an image.
+
+    Attributes:
+        setting: what was asked of it, for people: ``q=40``, ``t=3``.
+        iteration: of one of our models, from 1.
+        data: the file, or the prefix of it that ends this iteration.
+        picture: what it decodes to, uint8 (H, W, 3).
+        encode_s: seconds for this file; None for a prefix, which was not encoded by itself.
+        decode_s: seconds for this file or prefix.
+    """
+
+    setting: str
+    iteration: int | None
+    data: bytes
+    picture: Pixels
+    encode_s: float | None
+    decode_s: float
+
+
+class EvaluatedCodec(Protocol):
+    """Anything that turns an image into files and back, at one or more settings.
+
+    Instances travel to worker processes, so they can be pickled.
+    """
+
+    @property
+    def name(self) -> str:
+        """What tables and pictures call it."""
+
+    @property
+    def suffix(self) -> str | None:
+        """Of its files, if the last one of each image shall be kept; else None."""
+
+    def identity(self) -> dict[str, Any]:
+        """What its results depend on, as plain data: results are kept under this."""
+
+    def code(self, image: Pixels) -> Iterator[Coded]:
+        """Every setting, or every iteration, of one image (H, W, 3).
+
+        Raises:
+            RNNCodecError: this image cannot be coded.
+        """
+
+
+class EvaluatedModel:
+    """One of our models: coded once, to its last iteration, and decoded step by step.
+
+    Args:
+        name: what tables and pictures call it.
+        path: its model file; the weights are loaded when they are first needed.
+        iterations: how many; default: all.
+        device: where the network runs.
+
+    Raises:
+        ModelError: not a model file, or damaged.
+        ConfigError: more iterations than the model has.
+    """
+
+    suffix = ".rnc"
+
+    def __init__(
+        self, name: str, path: Path, *, iterations: int | None = None, device: str = "cpu"
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.device = device
+        self.facts = facts(path)
+        most = self.facts["iterations"]
+        if iterations is not None and not 1 <= iterations <= most:
+            raise ConfigError(
+                f"iterations={iterations}: {path} was trained for 1..{most}; lower --iterations"
+            )
+        self.iterations = most if iterations is None else iterations
+        self._codec: Codec | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_codec": None}
+
+    def identity(self) -> dict[str, Any]:
+        """Fingerprint, iterations and device: the name and the path say nothing."""
+        fingerprint = self.facts["fingerprint"]
+        return {
+            "model": fingerprint,
+            "iterations": self.iterations,
+            "device": self.device,
+        }
+
+    @property
+    def codec(self) -> Codec:
+        """The codec, loaded.
+
+        Raises:
+            ModelError: the weights are damaged, or changed since this was made.
+        """
+        if self._codec is None:
+            codec = load(self.path, device=self.device)
+            if codec.fingerprint.hex() != self.facts["fingerprint"]:
+                raise ModelError(f"{self.path}: changed while it was evaluated; start again")
+            self._codec = codec
+        return self._codec
+
+    def code(self, image: Pixels) -> Iterator[Coded]:
+        """Every iteration of one image.
+
+        Raises:
+            RNNCodecError: this image cannot be coded.
+        """
+        codec = self.codec
+        start = time.perf_counter()
+        data = codec.encode(image, iterations=self.iterations)
+        encode_s = time.perf_counter() - start
+        pictures = codec.decode_progressive(data, max_pixels=math.inf)
+        found = bitstream.info(data)
+        decode_s, end = 0.0, len(data) - sum(found.segment_bytes)
+        for iteration, size in enumerate(found.segment_bytes, start=1):
+            start = time.perf_counter()
+            picture = np.asarray(next(pictures))
+            decode_s += time.perf_counter() - start
+            end += size
+            whole = encode_s if end == len(data) else None
+            yield Coded(f"t={iteration}", iteration, data[:end], picture, whole, decode_s)
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """What a model file says about itself: names of its parts, sizes, fingerprint.
+
+    Raises:
+        ModelError: not a model file, or damaged.
+    """
+    description = read_description(path)
+    network, entropy = description["network"], description["entropy"]
+    counts = parameter_counts(path)
+    return {
+        "fingerprint": models.fingerprint_of(path).hex(),
+        "iterations": network.get("iterations"),
+        "cell": part_name(network.get("cell")),
+        "recon": part_name(network.get("recon")),
+        "width": network.get("width"),
+        "entropy": part_name(entropy) or "none",
+        "parameters": counts.get("network", 0),
+        "entropy_parameters": counts.get("entropy", 0),
+    }
+
+
+def named_models(given: list[str], *, iterations: int | None, device: str) -> list[EvaluatedModel]:
+    """The models of a command line, with names that tell them apart.
+
+    A packaged model has its full name, a file its own, a run's ``model.safetensors`` that of its
+    run directory; where two would have one name, their fingerprints are appended.
+
+    Raises:
+        ModelError: no such model, or not a model file.
+        ConfigError: the same model twice; more iterations than one has.
+    """
+    paths = [models.path_of(model) for model in given]
+    found = [
+        EvaluatedModel(model_name(path), path, iterations=iterations, device=device)
+        for path in paths
+    ]
+    prints = [model.facts["fingerprint"] for model in found]
+    names = [model.name for model in found]
+    for model, fingerprint in zip(found, prints, strict=True):
+        if prints.count(fingerprint) > 1:
+            raise ConfigError(f"--model {model.path}: given twice, perhaps by two names")
+        if names.count(model.name) > 1:
+            model.name = f"{model.name}-{fingerprint[:6]}"
+    return found
+
+
+def model_name(path: Path) -> str:
+    """What tables call a model.
+
+    Examples:
+        >>> model_name(Path("outputs/cell=gru/model.safetensors")), model_name(Path("my-0.safe"))
+        ('cell=gru', 'my-0')
+    """
+    return path.resolve().parent.name if path.stem == "model" else path.stem

@@ -1,0 +1,220 @@
+"""Training runs side by side: the paper's table, and which setting explains the differences."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+
+from scipy import stats
+
+from rnncodec.evaluation.bootstrap import Estimate
+from rnncodec.evaluation.factors import Effects, main_effects
+from rnncodec.evaluation.measured import FILES, NOMINAL
+from rnncodec.evaluation.merits import Merits, merits
+from rnncodec.evaluation.runs import Run, Unfinished
+
+AUC_MEASURE = "MS-SSIM AUC [0.25, 1.5]"
+SCORE_MEASURE = "selection score"
+FACTORS = ("cell", "recon", "entropy")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs that differ in nothing but their seed.
+
+    Attributes:
+        runs: at least one.
+        more: the other settings in which the compared runs differ.
+        auc, nominal, hvs: MS-SSIM AUC [0.25, 1.5] and nominal, PSNR-HVS AUC [0.25, 1.5]. Of one
+            run, with its interval over images; of several seeds, their mean with an interval
+            over seeds.
+        score: the mean selection score, if all runs have one.
+        gain: the mean share of bits that entropy coding saved.
+    """
+
+    runs: tuple[Run, ...]
+    more: dict[str, str]
+    auc: Estimate
+    nominal: Estimate
+    hvs: Estimate
+    score: Estimate
+    gain: Estimate
+
+    @property
+    def name(self) -> str:
+        """What distinguishes it."""
+        run = self.runs[0]
+        others = (f"{key}={value}" for key, value in self.more.items())
+        return " ".join([run.cell, run.recon, run.entropy, *others])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `rnncodec compare` says.
+
+    Attributes:
+        rows: best first: by MS-SSIM AUC; those without one after them, by selection score.
+        merits: of all runs, by their names.
+        effects: what explains the AUC, or the score where not every run has an AUC.
+        unfinished: runs that are not in the table, and why.
+        notes: what a reader has to know.
+    """
+
+    rows: list[Row]
+    merits: Merits | None
+    effects: Effects | None
+    unfinished: list[Unfinished]
+    notes: list[str]
+
+
+def compare(runs: Sequence[Run], unfinished: Sequence[Unfinished] = ()) -> Comparison:
+    """Put runs side by side, over the images that all of them were measured on.
+
+    A run that shares less than half of the images that most runs have is set aside, and said so.
+
+    Raises:
+        DataError: a table of results contradicts itself.
+    """
+    taken, aside = same_images(runs)
+    left = [*unfinished, *aside]
+    if not taken:
+        return Comparison([], None, None, left, ["no run is finished yet"])
+    results = [replace(result, codec=run.name) for run in taken for result in run.results]
+    found = merits(results)
+    varying = varying_settings(taken)
+    rows = [build_row(group, varying, found) for group in by_all_but_seed(taken, varying)]
+    rows.sort(key=lambda row: (-number(row.auc), -number(row.score)))
+    effects = explain(taken, varying, found)
+    return Comparison(rows, found, effects, left, [*coverage(rows), *found.notes])
+
+
+def same_images(runs: Sequence[Run]) -> tuple[list[Run], list[Unfinished]]:
+    """Runs measured on the images that most runs have, or on half of them; and the others."""
+    if not runs:
+        return [], []
+    usual = Counter(run.images for run in runs).most_common(1)[0][0]
+    taken, aside = [], []
+    for run in runs:
+        if 2 * len(run.images & usual) >= len(usual):
+            taken.append(run)
+        else:
+            what = f"{len(run.images)} images, of which {len(run.images & usual)} are"
+            aside.append(
+                Unfinished(run.name, f"measured on other images than most runs ({what} theirs)")
+            )
+    return taken, aside
+
+
+def varying_settings(runs: Sequence[Run]) -> list[str]:
+    """Settings beside cell, recon, entropy and seed in which runs differ."""
+    keys = sorted({key for run in runs for key in run.settings})
+    return [key for key in keys if len({run.settings.get(key, "") for run in runs}) > 1]
+
+
+def by_all_but_seed(runs: Sequence[Run], varying: Sequence[str]) -> list[list[Run]]:
+    """Groups of runs with equal settings but different seeds.
+
+    Runs with the same seed, too, are a repetition that is no independent sample: they stay apart.
+    """
+    groups: dict[tuple[object, ...], list[Run]] = {}
+    for run in runs:
+        key: tuple[object, ...] = (run.cell, run.recon, run.entropy)
+        key += tuple(run.settings.get(name, "") for name in varying)
+        again = 0
+        while run.seed in {other.seed for other in groups.get((*key, again), [])}:
+            again += 1
+        groups.setdefault((*key, again), []).append(run)
+    return list(groups.values())
+
+
+def build_row(group: Sequence[Run], varying: Sequence[str], found: Merits) -> Row:
+    """The row of runs that differ in nothing but their seed."""
+
+    def over(metric: str, figures: str, rates: str = FILES) -> Estimate:
+        return over_seeds(
+            [
+                getattr(found.of(run.name, rates), figures).get(
+                    metric, Estimate(None, reason=f"no {metric}")
+                )
+                for run in group
+            ]
+        )
+
+    return Row(
+        tuple(group),
+        {name: group[0].settings.get(name, "") for name in varying},
+        over("ms_ssim", "auc"),
+        over("ms_ssim", "auc_nominal", NOMINAL),
+        over("psnr_hvs", "auc"),
+        over_seeds([known(run.score, "the model file has no score") for run in group]),
+        over_seeds([known(run.gain, "no entropy model") for run in group]),
+    )
+
+
+def known(value: float | None, reason: str) -> Estimate:
+    """A figure without interval, or why it is absent."""
+    return Estimate(value, reason="" if value is not None else reason)
+
+
+def over_seeds(figures: Sequence[Estimate]) -> Estimate:
+    """The figure of one seed as it is; the mean of several with Student's 95 % interval.
+
+    Examples:
+        >>> over_seeds([Estimate(1.0), Estimate(3.0)])
+        Estimate(value=2.0, low=-10.7..., high=14.7..., reason='', range=None)
+    """
+    if len(figures) == 1:
+        return figures[0]
+    values = [figure.value for figure in figures if figure.value is not None]
+    if len(values) < len(figures):
+        reason = next(figure.reason for figure in figures if figure.value is None)
+        return Estimate(None, reason=f"{len(values)} of {len(figures)} seeds have it: {reason}")
+    mean = fmean(values)
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return Estimate(mean, mean - half, mean + half)
+
+
+def number(figure: Estimate) -> float:
+    """For sorting: absent is last."""
+    return float("-inf") if figure.value is None else figure.value
+
+
+def explain(runs: Sequence[Run], varying: Sequence[str], found: Merits) -> Effects:
+    """Main effects on the AUC, or where a run has none, on the selection score."""
+
+    def auc(run: Run) -> float | None:
+        figure = found.of(run.name).auc.get("ms_ssim")
+        return figure.value if figure else None
+
+    if all(auc(run) is not None for run in runs):
+        return effects_on(AUC_MEASURE, runs, varying, auc)
+    scored = [run for run in runs if run.score is not None]
+    return effects_on(SCORE_MEASURE, scored, varying, lambda run: run.score)
+
+
+def effects_on(
+    measure: str,
+    runs: Sequence[Run],
+    varying: Iterable[str],
+    figure: Callable[[Run], float | None],
+) -> Effects:
+    """Main effects of cell, recon, entropy and what else varies."""
+    settings = [
+        {name: getattr(run, name) for name in FACTORS}
+        | {name: run.settings.get(name, "") for name in varying}
+        for run in runs
+    ]
+    return main_effects(measure, settings, [figure(run) or 0.0 for run in runs])
+
+
+def coverage(rows: Sequence[Row]) -> list[str]:
+    """The plain statement about rows without AUC."""
+    short = sum(row.auc.value is None for row in rows)
+    if not short:
+        return []
+    return [
+        f"{short} of {len(rows)} rows have no MS-SSIM AUC, since their curves do not cover "
+        "0.25-1.5 bpp; they are ranked by their selection score (mean validation MS-SSIM over "
+        "the iterations; PSNR where the validation images are too small), which compares only "
+        "runs with the same iterations and validation images."
+    ]

@@ -1,0 +1,62 @@
+"""The image files of an evaluation, and what tables call them."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from rnncodec.data.images import find_images
+from rnncodec.data.photos import Photos
+from rnncodec.errors import DataError
+
+
+@dataclass(frozen=True)
+class Input:
+    """An image file, and its name in tables."""
+
+    name: str
+    path: Path
+
+
+def inputs_in(folder: Path) -> list[Input]:
+    """Every picture under a folder (see :func:`rnncodec.data.images.find_images`).
+
+    Raises:
+        DataError: the folder is missing or holds no picture.
+    """
+    paths = find_images(folder)
+    return named(paths, [path.relative_to(folder).as_posix() for path in paths])
+
+
+def inputs_of(photos: Photos) -> list[Input]:
+    """The files of a set of photographs."""
+    return named(photos.paths, photos.names)
+
+
+def named(paths: Sequence[Path], names: Sequence[str]) -> list[Input]:
+    """Files under their names without endings, except where two would have the same.
+
+    Examples:
+        >>> [item.name for item in named([Path()] * 3, ["a/x.png", "y.jpg", "y.png"])]
+        ['a/x', 'y.jpg', 'y.png']
+    """
+    short = [str(PurePosixPath(name).with_suffix("")) for name in names]
+    often = Counter(short)
+    return [
+        Input(brief if often[brief] == 1 else name, path)
+        for path, name, brief in zip(paths, names, short, strict=True)
+    ]
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read image {path}: {error.strerror or error}") from error

@@ -1,0 +1,143 @@
+"""One image through codecs: coded, decoded, measured, kept."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnncodec.data.images import Pixels, read_image
+from rnncodec.errors import BitstreamError, ConfigError, DataError
+from rnncodec.evaluation import cache
+from rnncodec.evaluation.cache import Entry
+from rnncodec.evaluation.codecs import Coded, EvaluatedCodec
+from rnncodec.evaluation.inputs import Input, file_hash
+from rnncodec.evaluation.memory import Watched
+from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.scorer import Score, Scorer
+from rnncodec.storage import write_bytes
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is measured, and where it is kept.
+
+    Attributes:
+        codecs: of different names.
+        images: what they are measured on.
+        folder: holds the coded files (``files/CODEC/IMAGE.rnc``) and the cache.
+        further: names of further metrics.
+    """
+
+    codecs: Sequence[EvaluatedCodec]
+    images: Sequence[Input]
+    folder: Path
+    further: Sequence[str] = ()
+
+    def kept_file(self, codec: str, image: str) -> Path:
+        """Where the file that a model made of an image is kept."""
+        return self.folder / "files" / codec / f"{image}.rnc"
+
+    def entry_file(self, image: Input, codec: EvaluatedCodec) -> Path:
+        """Where the entry of an image and a codec is kept.
+
+        Raises:
+            DataError: the image file cannot be read.
+        """
+        return self.folder / "cache" / f"{self._key(image, codec)}.json"
+
+    def _key(self, image: Input, codec: EvaluatedCodec) -> str:
+        return cache.key(file_hash(image.path), codec, self.further)
+
+
+def known(study: Study, image: Input, codec: EvaluatedCodec) -> Entry | None:
+    """The entry of an earlier run, if its coded file is still there too."""
+    try:
+        path = study.entry_file(image, codec)
+    except DataError:
+        return None
+    entry = cache.read_entry(path, codec=codec.name, image=image.name)
+    if entry is None or entry.kept is None:
+        return entry
+    try:
+        same = file_hash(study.kept_file(codec.name, image.name)) == entry.kept
+    except DataError:
+        return None
+    return entry if same else None
+
+
+def measure_image(
+    study: Study,
+    image: Input,
+    codecs: Sequence[EvaluatedCodec],
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[str, Entry]]:
+    """Run codecs over one image: each one's name and entry, which is kept unless it failed.
+
+    Args:
+        study: what it belongs to.
+        image: the image.
+        codecs: those that are to do.
+        stopped: asked before each codec; once it says so, no more are run.
+
+    Raises:
+        StorageError: something could not be written.
+        ModelError: a model's weights cannot be loaded.
+    """
+    try:
+        pixels = read_image(image.path)
+    except DataError as error:
+        for codec in codecs:
+            yield codec.name, failure(codec.name, image.name, str(error))
+        return
+    scorer = Scorer(pixels, study.further)
+    for codec in codecs:
+        if stopped():
+            return
+        try:
+            entry = coded_entry(study, image, codec, scorer)
+        except (BitstreamError, ConfigError, DataError) as error:
+            entry = failure(codec.name, image.name, str(error))
+        else:
+            cache.write_entry(study.entry_file(image, codec), entry)
+        yield codec.name, entry
+
+
+def coded_entry(study: Study, image: Input, codec: EvaluatedCodec, scorer: Scorer) -> Entry:
+    """Every setting of a codec on an image; the last file is kept if the codec's files are."""
+    steps = Watched(codec.code(scorer.image))
+    results, last = [], b""
+    for coded in steps:
+        last = coded.data
+        results.append(row((codec.name, image.name), scorer.image, coded, scorer(coded.picture)))
+    if codec.suffix is None:
+        return Entry(results, steps.most)
+    write_bytes(study.kept_file(codec.name, image.name), last)
+    return Entry(results, steps.most, hashlib.sha256(last).hexdigest())
+
+
+def row(names: tuple[str, str], image: Pixels, coded: Coded, score: Score) -> Result:
+    """One row of the table of results; ``names`` are those of codec and image."""
+    height, width = image.shape[:2]
+    return Result(
+        codec=names[0],
+        setting=coded.setting,
+        image=names[1],
+        iteration=coded.iteration,
+        bytes=len(coded.data),
+        bpp=8 * len(coded.data) / (height * width),
+        psnr_rgb=score.values["psnr_rgb"],
+        ssim=score.values["ssim"],
+        ms_ssim=score.values["ms_ssim"],
+        psnr_hvs=score.values["psnr_hvs"],
+        psnr_hvs_m=score.values["psnr_hvs_m"],
+        encode_s=coded.encode_s,
+        decode_s=coded.decode_s,
+        reason=score.reason,
+        more=score.more,
+    )
+
+
+def failure(codec: str, image: str, reason: str) -> Entry:
+    """The entry of an image that a codec could not code: no figure, one reason."""
+    nothing = (None,) * 10
+    return Entry([Result(codec, "", image, *nothing, reason=reason)])

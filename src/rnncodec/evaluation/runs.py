@@ -1,0 +1,223 @@
+"""Finds training runs under folders and reads what a comparison needs of each."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnncodec.errors import DataError, RNNCodecError
+from rnncodec.evaluation.results import Result, read_results
+from rnncodec.model_description import opened, read_description
+from rnncodec.model_file import NETWORK
+from rnncodec.run_directory import RunFiles
+
+MARKS = (".hydra/config.yaml", "model.safetensors", "evaluation/results.csv")
+"""Any of these makes a folder a run."""
+
+NOT_SETTINGS = (
+    *("cell", "recon", "entropy", "model.cell", "model.recon"),  # columns of their own
+    *("name", "codec", "logger", "checkpoint_every", "trainer.enable_progress_bar"),
+    *("data.num_workers", "data.cache_mb", "eval"),  # no influence on what is learnt
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained and evaluated codec.
+
+    Attributes:
+        name: its folder, relative to the one that was searched.
+        cell, recon, entropy: names of its parts; ``none`` where codes are stored as they are.
+        seed: of its training, if the model file says.
+        settings: all others that may change what is learnt, by dotted name.
+        parameters: weights of the network.
+        score: the selection score, if the model file has one.
+        gain: the share of bits that entropy coding saved; None without entropy model.
+        results: what was measured.
+    """
+
+    name: str
+    cell: str
+    recon: str
+    entropy: str
+    seed: int | None
+    settings: Mapping[str, str]
+    parameters: int
+    score: float | None
+    gain: float | None
+    results: tuple[Result, ...]
+
+    @property
+    def images(self) -> frozenset[str]:
+        """The images it was measured on."""
+        return frozenset(result.image for result in self.results)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that cannot be compared yet, and what it lacks."""
+
+    name: str
+    missing: str
+
+
+def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Unfinished]]:
+    """All runs at or under the folders, finished or not, by name.
+
+    Raises:
+        DataError: a folder is missing, or there is no run in any.
+    """
+    found: dict[Path, str] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder; expected a run's or a sweep's")
+        for run in run_folders(folder):
+            short = run.resolve().name if run == folder else run.relative_to(folder).as_posix()
+            taken = short in found.values()
+            found.setdefault(run.resolve(), str(run.resolve()) if taken else short)
+    if not found:
+        raise DataError(
+            f"{', '.join(map(str, folders))}: no run here; expected folders with "
+            f"{' or '.join(MARKS)}"
+        )
+    runs: list[Run] = []
+    unfinished: list[Unfinished] = []
+    for path, name in sorted(found.items(), key=lambda item: item[1]):
+        try:
+            missing = lacking(RunFiles(path))
+            if missing:
+                unfinished.append(Unfinished(name, missing))
+            else:
+                runs.append(read_run(path, name))
+        except RNNCodecError as error:
+            unfinished.append(Unfinished(name, str(error)))
+    return runs, unfinished
+
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """The runs at or under a folder; nothing inside a run is one."""
+    if any((folder / mark).is_file() for mark in MARKS):
+        yield folder
+        return
+    for inner in sorted(folder.iterdir()):
+        if inner.is_dir() and not inner.is_symlink() and not inner.name.startswith("."):
+            yield from run_folders(inner)
+
+
+def results_file(files: RunFiles) -> Path:
+    """Where a run's measurements lie."""
+    return files.evaluation / "results.csv"
+
+
+def lacking(files: RunFiles) -> str:
+    """What a run has not got yet, in words; "" if it can be compared."""
+    if not files.model.exists():
+        if files.codec.exists():
+            return "the codec is trained, its entropy model is not"
+        going = "there is a checkpoint to go on from" if files.last.exists() else "no checkpoint"
+        return f"training is not finished ({going})"
+    if not files.summary.exists():
+        return "trained, but not evaluated"
+    if not results_file(files).exists():
+        return "evaluated without a results.csv: remove evaluation/summary.json and repeat the run"
+    return ""
+
+
+def read_run(folder: Path, name: str) -> Run:
+    """A finished run.
+
+    Raises:
+        DataError: its results or summary are damaged.
+        ModelError: its model file is.
+    """
+    files = RunFiles(folder)
+    description = read_description(files.model)
+    notes = description["notes"]
+    settings = notes.get("settings")
+    flat = dict(flatten(settings)) if isinstance(settings, dict) else {}
+    results = tuple(read_results(results_file(files)))
+    if not results:
+        raise DataError(f"{results_file(files)}: no rows")
+    return Run(
+        name,
+        part_name(description["network"].get("cell")),
+        part_name(description["network"].get("recon")),
+        part_name(description["entropy"]),
+        seed_of(flat),
+        {key: value for key, value in flat.items() if matters(key)},
+        parameters(files.model),
+        number(notes.get("score")),
+        entropy_gain(files.summary),
+        results,
+    )
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Leaves of nested settings by dotted name, as text.
+
+    Examples:
+        >>> list(flatten({"optim": {"lr": 0.1}, "seed": 0}))
+        [('optim.lr', '0.1'), ('seed', '0')]
+    """
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def matters(key: str) -> bool:
+    """Whether a setting can explain a difference, and has no column of its own.
+
+    Examples:
+        >>> matters("optim.lr"), matters("data.seed"), matters("cell._target_")
+        (True, False, False)
+    """
+    ignored = any(key == name or key.startswith(f"{name}.") for name in NOT_SETTINGS)
+    return not ignored and key.rpartition(".")[2] != "seed"
+
+
+def seed_of(settings: Mapping[str, str]) -> int | None:
+    """The run's seed, if its settings say a whole number."""
+    seed = settings.get("seed", "")
+    return int(seed) if seed.lstrip("-").isdecimal() else None
+
+
+def part_name(description: Any) -> str:
+    """The name of a part of the model; none where it has no such part."""
+    return str(description.get("name", "?")) if isinstance(description, dict) else "none"
+
+
+def parameters(model: Path) -> int:
+    """How many weights the network of a model file has, from its header alone.
+
+    Raises:
+        ModelError: no model file, or damaged.
+    """
+    with opened(model, framework="numpy") as file:
+        return sum(
+            math.prod(file.get_slice(key).get_shape())
+            for key in file.keys()  # noqa: SIM118
+            if key.startswith(NETWORK)
+        )
+
+
+def entropy_gain(summary: Path) -> float | None:
+    """The share of bits saved, from summary.json; None where there was no entropy model.
+
+    Raises:
+        DataError: it is not what an evaluation writes.
+    """
+    try:
+        section = json.loads(summary.read_text(encoding="utf-8")).get("entropy")
+        return None if section is None else float(section["gain_over_raw_bits"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{summary}: damaged ({error!r}); remove it and repeat the run") from error
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None."""
+    good = isinstance(value, int | float) and math.isfinite(value)
+    return float(value) if good else None

@@ -1,0 +1,135 @@
+"""`rnncodec evaluate` as its users start it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rnncodec.codec import Codec
+from rnncodec.evaluation.results import read_results
+
+
+@pytest.fixture
+def evaluate(command, tmp_path: Path) -> Callable:
+    """Run the command on the pictures in ``in``, in this process, into ``out``."""
+
+    def run(*more: object):
+        fixed = ("--images", tmp_path / "in", "--out", tmp_path / "out", "--workers", 1)
+        return command("evaluate", *fixed, *more)
+
+    return run
+
+
+def test_models_and_baselines_in_one_table(evaluate, picture, tiny: Codec, tmp_path: Path) -> None:
+    picture("in/a.png")
+    (tmp_path / "in/broken.png").write_bytes(b"nothing")
+    curves = tmp_path / "rd.csv"
+    curves.write_text("codec,metric,bpp,value\nA,ms_ssim,1,0.9\n")
+    metric = "spatial_correlation_coefficient"
+    done = evaluate(
+        *("--model", "tiny", "--baselines", "webp,jpeg-420", "--iterations", 2),
+        *("--published", curves, "--metric", metric),
+    )
+    assert done.code == 0, done.err
+    assert "tiny: 1 of 2 images, " in done.out
+    assert "6 codings, 0 known before" in done.out
+    assert "broken: webp: cannot read image" in done.err
+    rows = read_results(tmp_path / "out/results.csv")
+    assert {row.codec for row in rows} == {"tiny", "webp", "jpeg-420"}
+    assert [row.iteration for row in rows if row.codec == "tiny"] == [1, 2, None]
+    assert all(row.more[metric] is not None for row in rows if row.image == "a")
+    found = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert [image["name"] for image in found["images"]] == ["a", "broken"]
+    assert found["images"][0]["width"] == 40
+    assert found["codecs"]["tiny"]["fingerprint"] == tiny.fingerprint.hex()
+    assert found["codecs"]["tiny"]["parameters"] > 0
+    assert found["codecs"]["webp"]["peak_memory"] > 2**20
+    assert (tmp_path / "out" / found["published"]).read_text() == curves.read_text()
+    coded = (tmp_path / "out/files/tiny/a.rnc").read_bytes()
+    assert tiny.decode(coded).size == (40, 32)
+
+
+def test_figures_and_a_page_stand_beside_the_table(evaluate, picture, tmp_path: Path) -> None:
+    picture("in/a.png")
+    done = evaluate("--baselines", "jpeg-420,webp")
+    assert (done.code, done.out.splitlines()[-1]) == (0, str(tmp_path / "out/report.html"))
+    assert json.loads((tmp_path / "out/results.json").read_text())["anchor"] == "jpeg-420"
+    assert evaluate("--baselines", "jpeg-420,webp", "--anchor", "webp").code == 0
+    assert json.loads((tmp_path / "out/results.json").read_text())["anchor"] == "webp"
+    assert "deltas against webp" in (tmp_path / "out/report.html").read_text()
+
+
+def test_a_second_run_measures_nothing(evaluate, picture) -> None:
+    picture("in/a.png")
+    assert evaluate("--baselines", "jpeg-420").code == 0
+    done = evaluate("--baselines", "jpeg-420,webp")
+    assert (done.code, "1 codings, 1 known before" in done.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--baselines", "none"], "nothing to evaluate: give --model, or --baselines"),
+        (["--baselines", "gif"], "no 'gif'; choose among jpeg-420, "),
+        (["--metric", "lpips"], "--metric lpips: no such metric; choose among"),
+        (["--anchor", "gif"], "--anchor gif: not among the codecs jpeg-420, "),
+        (["--model", "huge"], "huge: no such model file, and no model of this name"),
+        (["--model", "tiny", "--iterations", "9"], "was trained for 1..3; lower --iterations"),
+        (["--model", "tiny", "--model", "tiny"], "given twice"),
+        (["--published", "none.csv"], "none.csv: no such file of published curves"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_work(
+    arguments: list[str], message: str, evaluate, picture, tiny: Codec, tmp_path: Path
+) -> None:
+    picture("in/a.png")
+    done = evaluate(*arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_another_origin_is_not_replaced(evaluate, picture, tmp_path: Path) -> None:
+    picture("in/a.png")
+    picture("out/b.png")
+    (tmp_path / "out/results.csv").write_text("mine")
+    done = evaluate("--baselines", "jpeg-420")
+    assert (done.code, "of another origin" in done.err) == (2, True)
+    assert (tmp_path / "out/results.csv").read_text() == "mine"
+
+
+def test_if_every_image_fails_there_is_no_table(evaluate, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/broken.png").write_bytes(b"nothing")
+    done = evaluate("--baselines", "jpeg-420")
+    assert done.code == 2
+    assert "none of the 1 images could be coded" in done.err
+    assert not (tmp_path / "out/results.csv").exists()
+
+
+def test_models_of_one_name_are_told_apart(
+    evaluate, picture, tiny_codec: Codec, tmp_path: Path
+) -> None:
+    from rnncodec.model_file import Model
+
+    picture("in/a.png")
+    tiny_codec.save(tmp_path / "x/run/model.safetensors")
+    Codec(Model(tiny_codec.model.network)).save(tmp_path / "y/run/model.safetensors")
+    paths = [tmp_path / folder / "run/model.safetensors" for folder in "xy"]
+    done = evaluate("--model", paths[0], "--model", paths[1], "--baselines", "none")
+    assert done.code == 0, done.err
+    names = {row.codec for row in read_results(tmp_path / "out/results.csv")}
+    assert names == {
+        f"run-{tiny_codec.fingerprint.hex()[:6]}",
+        f"run-{Codec(Model(tiny_codec.model.network)).fingerprint.hex()[:6]}",
+    }
+
+
+def test_what_the_metrics_need_is_named(evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rnncodec.commands import evaluate as module
+
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
+    done = evaluate("--baselines", "jpeg-420")
+    assert done.code == 2
+    assert "needs psnr_hvsm; run: pip install 'rnncodec[train]'" in done.err

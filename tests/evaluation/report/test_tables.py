@@ -1,0 +1,59 @@
+from rnncodec.evaluation.bootstrap import Estimate
+from rnncodec.evaluation.measured import FILES, NOMINAL, Failure
+from rnncodec.evaluation.merits import CodecMerits, Merits
+from rnncodec.evaluation.report.tables import failures_html, merits_html
+
+OURS = CodecMerits(
+    "m <i>",
+    FILES,
+    ours=True,
+    auc={"ms_ssim": Estimate(0.97, 0.96, 0.98)},
+    bd_rate={"psnr_hvs": Estimate(-3.25, -5.0, 1.0)},
+    rate_at={
+        "ms_ssim": {
+            0.95: Estimate(0.5, reason="one image"),
+            0.99: Estimate(None, reason="no <more>"),
+        }
+    },
+)
+MERITS = Merits(
+    "jpeg",
+    [OURS, CodecMerits("m <i>", NOMINAL, ours=True), CodecMerits("jpeg", FILES, ours=False)],
+    {"ms_ssim": ("a", "b")},
+    [Failure("m <i>", "<tiny>", 2, "under 176 pixels")],
+    [],
+)
+
+
+def test_figures_have_their_digits_and_intervals():
+    html = merits_html(MERITS, [])
+    assert (
+        '<td data-value="0.97">0.9700<span class="interval">0.9600 to 0.9800</span></td>' in html
+    )
+    assert '<td data-value="-3.25">−3.2<span class="interval">−5.0 to +1.0</span></td>' in html
+    assert "Over 2 images, with 95 % intervals; deltas against jpeg." in html
+
+
+def test_what_is_not_covered_has_no_value_but_its_reason():
+    html = merits_html(MERITS, [])
+    assert '<td class="absent">–<span class="reason">no &lt;more&gt;</span></td>' in html
+    assert '<td data-value="0.5">0.500<span class="reason">one image</span></td>' in html
+    assert html.count("data-value") == 3
+
+
+def test_our_models_and_the_anchor_stand_out():
+    html = merits_html(MERITS, [])
+    assert html.count('<tr class="ours">') == 2  # once in each of the two tables
+    assert html.count('<span class="interval">anchor</span>') == 2
+    assert html.count("swatch c0 hollow") == html.count('swatch c1"') == 2
+
+
+def test_names_cannot_become_markup():
+    html = merits_html(MERITS, []) + failures_html(MERITS)
+    assert "<i>" not in html
+    assert "m &lt;i&gt;, nominal rate" in html
+
+
+def test_each_failure_is_listed_with_its_reason_and_its_rows():
+    assert "&lt;tiny&gt;</td><td>2</td><td>under 176 pixels" in failures_html(MERITS)
+    assert failures_html(Merits(None, [], {}, [], [])) == ""

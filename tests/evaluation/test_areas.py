@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from rnncodec.evaluation.areas import mean_over, rate_at
+from rnncodec.evaluation.rate_distortion import auc
+
+RNG = np.random.default_rng(5)
+BPP = np.sort(RNG.uniform(0.05, 2.5, (40, 9)), axis=1)
+VALUE = np.cumsum(RNG.uniform(-0.3, 1.0, (40, 9)), axis=1)
+
+
+def test_areas_of_many_curves_are_those_of_each() -> None:
+    found = mean_over(BPP, VALUE, 0.25, 1.5)
+    each = [auc(list(zip(x, y, strict=True)), 0.25, 1.5) for x, y in zip(BPP, VALUE, strict=True)]
+    expected = np.array([np.nan if area is None else area for area in each])
+    assert 5 < np.isnan(expected).sum() < 35  # both kinds are there
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_an_area_is_the_integral_of_the_interpolated_curve() -> None:
+    bpp, value = np.array([[0.1, 0.7, 0.7, 1.9]]), np.array([[20.0, 25.0, 26.0, 31.0]])
+    grid = np.linspace(0.25, 1.5, 200_001)
+    expected = np.interp(grid, bpp[0], value[0]).mean()
+    assert mean_over(bpp, value, 0.25, 1.5)[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_rate_at_a_level_is_where_the_curve_first_reaches_it() -> None:
+    fine = np.linspace(0.05, 2.5, 100_001)
+    for x, y, found in zip(BPP, VALUE, rate_at(BPP, VALUE, 1.5), strict=True):
+        inside = fine[(fine >= x[0]) & (fine <= x[-1])]
+        reached = np.interp(inside, x, y) >= 1.5
+        if y[0] > 1.5 or y.max() < 1.5:
+            assert np.isnan(found)
+        else:
+            assert found == pytest.approx(inside[reached.argmax()], abs=1e-4)
+
+
+@pytest.mark.parametrize("points", [0, 1])
+def test_curves_of_no_or_one_point_have_neither(points: int) -> None:
+    empty = np.full((3, points), 0.5)
+    assert np.isnan(mean_over(empty, empty, 0.25, 1.5)).all()
+    assert np.isnan(rate_at(empty, empty, 0.7)).all()
+
+
+def test_a_level_that_is_met_exactly_is_reached() -> None:
+    bpp, value = np.array([[1.0, 2.0, 3.0]]), np.array([[30.0, 34.0, 36.0]])
+    assert [rate_at(bpp, value, level)[0] for level in (30.0, 34.0, 36.0)] == [1.0, 2.0, 3.0]

@@ -1,0 +1,96 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from scipy import stats
+from tests.evaluation.sweep import make_run
+from tests.evaluation.synthetic import codec
+
+from rnncodec.evaluation.comparison import AUC_MEASURE, SCORE_MEASURE, Comparison, compare
+from rnncodec.evaluation.rate_distortion import auc, mean_curve
+from rnncodec.evaluation.runs import find_runs
+
+GAINS = {"lstm": 0.0, "gru": 0.5}
+
+
+def compared(folder: Path) -> Comparison:
+    return compare(*find_runs([folder]))
+
+
+def test_runs_are_ranked_by_area(tmp_path: Path) -> None:
+    for cell, gain in GAINS.items():
+        make_run(tmp_path / cell, cell=cell, gain=gain)
+    best, other = compared(tmp_path).rows
+    assert (best.runs[0].cell, other.runs[0].cell) == ("gru", "lstm")
+    curve = mean_curve(other.runs[0].results, "ms_ssim")
+    assert curve is not None
+    assert other.auc.value == pytest.approx(auc(curve.samples), rel=1e-12)
+    assert other.auc.low < other.auc.value < other.auc.high
+    assert other.nominal.value is not None
+    assert other.hvs.value is not None
+
+
+def test_seeds_are_merged_with_students_interval(tmp_path: Path) -> None:
+    for seed, gain in enumerate((0.0, 0.2, 0.7)):
+        make_run(tmp_path / f"seed={seed}", seed=seed, gain=gain)
+    (row,) = compared(tmp_path).rows
+    each = [
+        auc(mean_curve(run.results, "psnr_hvs").samples)  # type: ignore[union-attr]
+        for run in row.runs
+    ]
+    expected = stats.ttest_1samp(each, 0).confidence_interval(0.95)
+    assert len(row.runs) == 3
+    assert (row.hvs.low, row.hvs.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_repetition_with_the_same_seed_is_no_second_seed(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_run(tmp_path / name, seed=1)
+    assert [len(row.runs) for row in compared(tmp_path).rows] == [1, 1]
+
+
+def test_other_settings_that_differ_are_factors_too(tmp_path: Path) -> None:
+    for cell, gain in GAINS.items():
+        for width in (0.5, 1.0):
+            settings = {"width": width, "iterations": 16}
+            make_run(tmp_path / f"{cell}{width}", cell=cell, gain=gain + width, model=settings)
+    found = compared(tmp_path)
+    assert found.rows[0].more == {"model.width": "1.0"}
+    assert found.effects is not None
+    assert found.effects.measure == AUC_MEASURE
+    assert {factor.name for factor in found.effects.factors} == {"cell", "model.width"}
+
+
+def test_short_curves_are_compared_by_their_score(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", cell="gru", rates=[0.125, 0.25, 0.375, 0.5], score=0.4)
+    make_run(tmp_path / "b", cell="lstm", rates=[0.125, 0.25, 0.375, 0.5], score=0.6)
+    make_run(tmp_path / "c", cell="gru_resnet", score=0.1)
+    found = compared(tmp_path)
+    assert [row.runs[0].name for row in found.rows] == ["c", "b", "a"]
+    assert "do not cover" in found.notes[0] or "2 of 3 rows have no" in found.notes[0]
+    assert found.effects is not None
+    assert found.effects.measure == SCORE_MEASURE
+    (factor,) = found.effects.factors
+    assert {level.name: level.mean.value for level in factor.levels} == pytest.approx(
+        {"gru": 0.4, "lstm": 0.6, "gru_resnet": 0.1}
+    )
+
+
+def test_a_run_on_other_images_is_set_aside(tmp_path: Path) -> None:
+    for cell in GAINS:
+        make_run(tmp_path / cell, cell=cell)
+    rows = [replace(row, image=f"kodak {row.image}") for row in codec("x", [0.1], ours=True)]
+    make_run(tmp_path / "other", results=rows)
+    found = compared(tmp_path)
+    assert [row.runs[0].cell for row in found.rows] == ["gru", "lstm"]
+    (aside,) = found.unfinished
+    assert (aside.name, aside.missing) == (
+        "other",
+        "measured on other images than most runs (8 images, of which 0 are theirs)",
+    )
+
+
+def test_without_finished_runs_there_is_nothing_but_that_statement() -> None:
+    found = compare([])
+    assert (found.rows, found.merits, found.effects) == ([], None, None)
+    assert found.notes == ["no run is finished yet"]

@@ -1,0 +1,25 @@
+"""Every image file has a name of its own."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from rnncodec.errors import DataError
+from rnncodec.evaluation.inputs import Input, file_hash, inputs_in
+
+
+def test_images_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name in ("x.png", "x.jpg", "sub/x.png", "sub/y.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = inputs_in(tmp_path)
+    assert found[0] == Input("sub/x", tmp_path / "sub/x.png")
+    assert [item.name for item in found] == ["sub/x", "sub/y", "x.jpg", "x.png"]
+
+
+def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_hash(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+    with pytest.raises(DataError, match=r"cannot read image .*none: No such file"):
+        file_hash(tmp_path / "none")

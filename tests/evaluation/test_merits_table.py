@@ -1,0 +1,36 @@
+from tests.evaluation.synthetic import codec, failed
+
+from rnncodec.evaluation.merits import merits
+from rnncodec.evaluation.merits_table import tables
+
+RATES = [k / 8 for k in range(1, 17)]
+ROWS = [
+    *codec("ours", RATES, ours=True, scale=0.5),
+    *codec("jpeg", RATES),
+    failed("jpeg", "broken", "cannot be read"),
+]
+
+
+def test_deltas_stand_beside_areas() -> None:
+    areas, _ = tables(merits(ROWS, "jpeg"))
+    ours, nominal, jpeg = (dict(zip(areas.columns, row, strict=True)) for row in areas.rows)
+    assert ours["BD-rate, PSNR-HVS (%)"] == "-50.0 [-50.0, -50.0]"
+    assert jpeg["BD-rate, PSNR-HVS (%)"] == "anchor"
+    assert nominal["rates"] == "nominal"
+    assert nominal["MS-SSIM AUC nominal"].startswith("1.")
+    assert ours["MS-SSIM AUC nominal"] == "–"
+    assert "8 images" in areas.title
+    assert areas.notes[-1].startswith("jpeg, broken: 1 row")
+
+
+def test_rates_at_equal_quality_stand_beside_the_anchors() -> None:
+    _, rates = tables(merits(ROWS, "jpeg"))
+    ours = dict(zip(rates.columns, rates.rows[0], strict=True))["PSNR-HVS 36"]
+    jpeg = dict(zip(rates.columns, rates.rows[2], strict=True))["PSNR-HVS 36"]
+    assert ours.endswith(f"({jpeg[:5]}, -50 %)")
+
+
+def test_without_an_anchor_there_are_no_deltas() -> None:
+    areas, rates = tables(merits(ROWS))
+    assert not any("BD" in column for column in areas.columns)
+    assert "%" not in "".join(cell for row in rates.rows for cell in row)

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rnncodec.evaluation.paper_plot import (
+    Drawn,
+    Line,
+    limits,
+    lines_of,
+    paper_plot,
+    solid,
+    with_decibel,
+)
+
+CURVE = [(0.125, 0.8), (0.5, 0.95), (1.0, 0.98), (3.0, 0.99)]
+METRICS = {"ms_ssim": CURVE, "ms_ssim_db": CURVE, "psnr_hvs": CURVE}
+
+
+def test_the_pdf_embeds_truetype_fonts_and_holds_no_pixels(tmp_path: Path) -> None:
+    lines = lines_of({"ours": METRICS}, {})
+    published = {"JPEG": {"ms_ssim": CURVE}}
+    paper_plot([tmp_path / "rd.pdf", tmp_path / "rd.png"], lines, published=published)
+    pdf = (tmp_path / "rd.pdf").read_bytes()
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    assert b"/Subtype /Image" not in pdf
+    with Image.open(tmp_path / "rd.png") as image:
+        assert (image.format, image.width) == ("PNG", 2160)
+    assert {path.name for path in tmp_path.iterdir()} == {"rd.pdf", "rd.png"}
+
+
+def test_no_two_curves_look_alike_even_in_grey() -> None:
+    names = [f"codec {k}" for k in range(14)]
+    drawn = lines_of(dict.fromkeys(names, METRICS), {})
+    looks = [(d.line.colour, d.line.marker) for d in drawn]
+    assert len(set(looks)) == 14
+    markers = {(solid(d.line)["marker"], solid(d.line)["fillstyle"]) for d in drawn}
+    assert len(markers) == 14
+
+
+def test_a_nominal_curve_is_its_codecs_but_hollow() -> None:
+    curves = {"a": METRICS, "a, nominal rate": METRICS, "b": METRICS}
+    looks = {
+        drawn.label: drawn.line
+        for drawn in lines_of(curves, {"a, nominal rate": Line(like="a", fill=1)})
+    }
+    assert looks["a"] == Line(0, 0)
+    assert looks["a, nominal rate"] == Line(0, 0, 1)
+    assert looks["b"] == Line(1, 1)
+
+
+def test_published_decibels_come_from_the_published_values() -> None:
+    found = with_decibel({"ms_ssim": [(0.5, 0.9), (1.0, 0.99), (2.0, 1.0)]})
+    np.testing.assert_allclose(found["ms_ssim_db"], [(0.5, 10.0), (1.0, 20.0)])
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        ([(0.05, 0.2), (0.5, 0.9), (1.0, 0.98), (4.0, 0.999)], (0.896, 0.984)),
+        ([(0.05, 0.2), (0.2, 0.4)], (0.19, 0.41)),
+        ([], (-0.05, 1.05)),
+    ],
+)
+def test_very_low_rates_do_not_squeeze_the_rest(
+    curve: list[tuple[float, float]], expected: tuple[float, float]
+) -> None:
+    assert limits([curve]) == pytest.approx(expected)
+
+
+def test_curves_that_share_a_name_share_a_legend_entry(tmp_path: Path) -> None:
+    lines = [Drawn(METRICS, Line(), "row"), Drawn(METRICS, Line(), "row")]
+    paper_plot([tmp_path / "rd.png"], lines, panels=("ms_ssim",))
+    with Image.open(tmp_path / "rd.png") as image:
+        assert image.width == 1440  # one panel is as wide as two

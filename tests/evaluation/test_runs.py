@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+from tests.evaluation.sweep import make_run, start
+
+from rnncodec.errors import DataError
+from rnncodec.evaluation.runs import find_runs
+
+
+def test_a_finished_run_is_read(tmp_path: Path) -> None:
+    optim = {"lr": 0.01}
+    make_run(tmp_path / "a", cell="lstm", entropy="progressive", seed=3, optim=optim)
+    (run,), unfinished = find_runs([tmp_path])
+    assert unfinished == []
+    assert (run.name, run.cell, run.recon, run.entropy) == ("a", "lstm", "additive", "progressive")
+    assert (run.seed, run.parameters, run.score, run.gain) == (3, 15, 0.5, 0.125)
+    assert run.settings == {"optim.lr": "0.01"}
+    assert len(run.results) == 8 * 16
+
+
+def test_what_is_not_finished_is_listed_with_what_it_lacks(tmp_path: Path) -> None:
+    start(tmp_path / "begun")
+    going = start(tmp_path / "going") / "checkpoints"
+    going.mkdir()
+    (going / "last.ckpt").touch()
+    half = start(tmp_path / "half") / "checkpoints"
+    half.mkdir()
+    (half / "codec.safetensors").touch()
+    (make_run(tmp_path / "old") / "evaluation" / "results.csv").unlink()
+    (make_run(tmp_path / "trained") / "evaluation" / "summary.json").unlink()
+    runs, unfinished = find_runs([tmp_path])
+    assert runs == []
+    assert {run.name: run.missing for run in unfinished} == {
+        "begun": "training is not finished (no checkpoint)",
+        "going": "training is not finished (there is a checkpoint to go on from)",
+        "half": "the codec is trained, its entropy model is not",
+        "old": "evaluated without a results.csv: remove evaluation/summary.json and repeat the "
+        "run",
+        "trained": "trained, but not evaluated",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("model.safetensors", "nonsense", "not a model file"),
+        ("evaluation/summary.json", "{", "damaged"),
+        ("evaluation/summary.json", '{"entropy": 1}', "damaged"),
+        ("evaluation/results.csv", "a,b\n", "expected the columns"),
+    ],
+)
+def test_a_damaged_run_is_listed_and_stops_nothing(
+    tmp_path: Path, file: str, text: str, message: str
+) -> None:
+    make_run(tmp_path / "good")
+    (make_run(tmp_path / "bad") / file).write_text(text)
+    runs, (bad,) = find_runs([tmp_path])
+    assert [run.name for run in runs] == ["good"]
+    assert bad.name == "bad"
+    assert message in bad.missing
+
+
+def test_runs_are_found_once_and_at_any_depth(tmp_path: Path) -> None:
+    inner = make_run(tmp_path / "sweep" / "deep" / "a")
+    make_run(inner / "wandb" / "copy")
+    make_run(tmp_path / "other" / "a")
+    runs, _ = find_runs([tmp_path / "sweep", inner, tmp_path / "other"])
+    assert [run.name for run in runs] == ["a", "deep/a"]
+    runs, _ = find_runs([inner, tmp_path / "other"])
+    assert sorted(run.name for run in runs) == sorted(["a", str(tmp_path / "other" / "a")])
+
+
+def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        find_runs([tmp_path / "nowhere"])
+    with pytest.raises(DataError, match="no run here"):
+        find_runs([tmp_path])

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from rnncodec.errors import DataError
+from rnncodec.evaluation import scorer as scoring
+from rnncodec.evaluation.metrics import METRICS
+from rnncodec.evaluation.scorer import Scorer
+
+
+def pictures(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    image = rng.integers(30, 220, (height, width, 3), np.uint8)
+    return image, image + rng.integers(0, 9, image.shape, np.uint8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(180, 190), (60, 300), (9, 30), (5, 5)])
+def test_scores_are_the_metrics_own_values(height: int, width: int) -> None:
+    image, other = pictures(height, width)
+    a, b = (torch.from_numpy(x).movedim(-1, 0)[None] for x in (image, other))
+    score = Scorer(image)(other)
+    assert list(score.values) == list(METRICS)
+    for name, value in score.values.items():
+        if value is None:
+            assert f"{name} needs sides of at least" in score.reason
+        else:
+            assert value == pytest.approx(METRICS[name](a, b).item(), rel=1e-12)
+    assert (score.reason == "") == (height == 180)
+
+
+def test_a_picture_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, other = pictures(20, 20)
+    calls = []
+    measure = scoring.measure
+    monkeypatch.setattr(
+        scoring,
+        "measure",
+        lambda *pair: calls.append(1) or measure(*pair),  # type: ignore[func-returns-value]
+    )
+    scorer = Scorer(image)
+    assert scorer(other) == scorer(other.copy())
+    assert scorer(image).values["psnr_rgb"] == np.inf
+    assert len(calls) == 2
+
+
+def test_a_further_metric_without_a_value_is_absent_with_its_reason() -> None:
+    image, other = pictures(30, 30)
+    names = ["visual_information_fidelity", "spatial_correlation_coefficient"]
+    score = Scorer(image, names)(other)
+    assert score.more["visual_information_fidelity"] is None
+    assert score.more["spatial_correlation_coefficient"] is not None
+    assert "Expected at least 41x41" in score.reason
+
+
+def test_a_picture_of_another_size_is_an_error() -> None:
+    image, other = pictures(12, 16)
+    with pytest.raises(DataError, match=r"\(1, 3, 12, 16\), the test image \(1, 3, 11, 16\)"):
+        Scorer(image)(other[1:])
