@@ -132,13 +132,15 @@ class OneNode:
     def wait_until_empty(self, seconds: float = 300) -> None:
         """Wait for all jobs; those queued again do not wait the two minutes that Slurm asks."""
 
-        def empty() -> bool:
-            for job in self.queued():
-                if self.ask("squeue", "-h", "-j", job, "-o", "%r") == "BeginTime":
-                    self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
-            return not self.queued()
+        wait_until(lambda: not self.release(), "the queue is empty", seconds)
 
-        wait_until(empty, "the queue is empty", seconds)
+    def release(self) -> list[str]:
+        """Let jobs that were queued again begin at once; the ids of all."""
+        jobs = self.queued()
+        for job in jobs:
+            if self.ask("squeue", "-h", "-j", job, "-o", "%r") == "BeginTime":
+                self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+        return jobs
 
 
 def free_port() -> int:

@@ -74,7 +74,12 @@ class Sweep:
 
     def freeze_midway(self) -> int:
         """Wait until a job has written a checkpoint, and stop its rank 0; the process id."""
-        wait_until(lambda: any(self.folder.glob("*/checkpoints/last.ckpt")), "a checkpoint")
+
+        def begun() -> bool:
+            self.slurm.release()
+            return any(self.folder.glob("*/checkpoints/last.ckpt"))
+
+        wait_until(begun, "a checkpoint")
         pid = int(json.loads(self.record().read_text())["pid"])
         os.kill(pid, signal.SIGSTOP)
         assert not any(self.folder.glob("*/model.safetensors")), "too late"
