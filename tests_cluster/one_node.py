@@ -90,7 +90,7 @@ class OneNode:
         return self
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(["scancel", "-u", "root"], env=self.environment, check=False)
+        self.cancel_all()
         for daemon in reversed(self.daemons):
             daemon.terminate()
         for daemon in self.daemons:
@@ -128,6 +128,10 @@ class OneNode:
     def queued(self) -> list[str]:
         """Ids of jobs that wait or run."""
         return self.ask("squeue", "-h", "-r", "-o", "%i").split()
+
+    def cancel_all(self) -> None:
+        """End all jobs."""
+        self.ask("scancel", "--user=root")
 
     def wait_until_empty(self, seconds: float = 300) -> None:
         """Wait for all jobs; those queued again do not wait the two minutes that Slurm asks."""

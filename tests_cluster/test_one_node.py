@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ ONE_RANK = ("trainer.devices=1", *TWO_RANKS[2:])
 
 TOLERANCE = 2e-5
 """Between weights of 1 and 2 ranks after 40 steps: sums of gradients in another order."""
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(slurm: OneNode) -> Iterator[None]:
+    """What a failed test leaves behind is none of the next one's business."""
+    yield
+    slurm.cancel_all()
 
 
 @pytest.fixture(scope="session")
