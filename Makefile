@@ -4,9 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test test-report fuzz lint bench clean
+.PHONY: help setup demo test test-report test-cluster fuzz lint bench clean
 help:            ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 setup: $(READY)  ## create .venv with everything the other targets need
 $(READY): pyproject.toml constraints.txt
@@ -21,6 +21,9 @@ demo: $(READY)   ## train a small codec on photographs for a few minutes and dra
 
 test: $(READY)   ## all tests that need no root, browser, cluster or network
 	$(BIN)/python -m pytest -n 2
+
+test-cluster: $(READY)  ## sweeps on a one-node Slurm that the tests start; installs it with apt-get as root
+	$(BIN)/python -m pytest -rs tests_cluster
 
 test-report: $(VENV)/.browser  ## report.html in headless Chromium; as root it installs Debian's chromium
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; } \

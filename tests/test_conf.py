@@ -12,12 +12,13 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from rnncodec import cells, entropy, families, recon
 from rnncodec.experiment import register_resolvers
 
-LEAVES = sorted(path for path in Path("conf").glob("*/*.yaml") if path.parent.name != "experiment")
+WHOLE = ("experiment", "launcher")  # groups whose options change settings of other groups
+LEAVES = sorted(path for path in Path("conf").glob("*/*.yaml") if path.parent.name not in WHOLE)
 PRESETS = sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
 GRID = [sorted(p.stem for p in Path("conf", group).glob("*.yaml")) for group in ("cell", "recon")]
 GROUPS = (
     *("cell", "recon", "entropy", "entropy_fit", "model", "loss", "optim", "data", "eval"),
-    *("trainer", "logger", "experiment"),
+    *("trainer", "logger", "launcher", "experiment"),
 )
 
 
@@ -94,7 +95,23 @@ def test_every_codec_of_the_grid_composes(cell: str, recon_name: str) -> None:
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_option_composes(group: str) -> None:
     for path in Path("conf", group).glob("*.yaml"):
-        assert group in composed(f"{group}={path.stem}") or group == "experiment"
+        assert group in composed(f"{group}={path.stem}") or group in WHOLE
+
+
+@pytest.mark.parametrize("path", sorted(Path("sweeps").glob("*.yaml")), ids=lambda p: p.stem)
+def test_sweeps_say_what_they_ask_and_compose(path: Path) -> None:
+    text = path.read_text()
+    for part in (
+        f"python train.py -m +sweeps={path.stem}",
+        "# Cost: ",
+        "?",
+        f"outputs/{path.stem}",
+    ):
+        assert part in text
+    if "hydra/sweeper: optuna" in text:
+        pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="extra tune")
+    cfg = composed(f"+sweeps={path.stem}")
+    assert cfg.trainer.max_time is not None or cfg.trainer.max_steps > 0
 
 
 @pytest.mark.parametrize("preset", PRESETS)

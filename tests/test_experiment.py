@@ -20,6 +20,7 @@ from tests.training.wandb_file import WandbFile
 from rnncodec import experiment, model_file
 from rnncodec.codec import load
 from rnncodec.errors import ConfigError, DataError, ModelError
+from rnncodec.sweep_status import run_status
 from rnncodec.training.entropy_module import EntropyModule
 
 SMALL = [
@@ -374,3 +375,15 @@ def test_run_directory_of_another_entropy_model_is_refused(
         ConfigError, match=r"made with entropy=progressive.* asks for entropy=none"
     ):
         run(entropy_run, overrides)
+
+
+def test_run_keeps_a_record_of_itself(photographs: Path, tmp_path: Path) -> None:
+    overrides = settings(photographs, "trainer.max_steps=1", "logger=csv")
+    with pytest.raises(DataError):
+        run(tmp_path, [*overrides, "data.root=/nonexistent"])
+    failed = run_status(tmp_path, "run")
+    assert failed.state == "failed"
+    assert "/nonexistent" in str(failed.reason)
+    run(tmp_path, [*overrides, "cell=gru"])
+    done = run_status(tmp_path, "run")
+    assert (done.state, done.step, done.attempt) == ("done", 1, 2)

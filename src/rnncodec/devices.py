@@ -31,3 +31,11 @@ def check_device(device: torch.device | str) -> None:
     except (RuntimeError, AssertionError) as error:  # AssertionError: built without CUDA
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"device={device}: cannot be used here ({reason}); try cpu") from error
+
+
+def resolve_precision(asked: str | int | None, accelerator: str) -> str | int | None:
+    """``auto`` -> bf16 where the hardware gains from it, else float32; else what was asked."""
+    if asked != "auto":
+        return asked
+    cuda = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    return "bf16-mixed" if gains_from_bf16("cuda" if cuda else "cpu") else "32-true"

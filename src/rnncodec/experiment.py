@@ -6,6 +6,7 @@ stopped.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,12 +32,15 @@ from rnncodec.factors import factors, sweep_name
 from rnncodec.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.run_directory import RunFiles, run_name
 from rnncodec.training import wandb_logger
+from rnncodec.training.attempt import attempt
 from rnncodec.training.callbacks import Interrupt, LastCheckpoint, LearningRate, Throughput
 from rnncodec.training.checkpoint import AtomicCheckpointIO
 from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.codes import CodeData
+from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep_in_children
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.fitting import fit, quiet_lightning
+from rnncodec.training.job_progress import JobProgress
 from rnncodec.training.progress import TrainingProgress
 from rnncodec.training.rates import integer_rates, rate_lost
 from rnncodec.training.selection import EntropySelection, Selection
@@ -55,17 +59,28 @@ def register_resolvers() -> None:
 def run(cfg: DictConfig) -> float:
     """Train codec and entropy model, export, evaluate; returns the codec's selection score.
 
+    Rank 0 writes and reports; the score of other ranks is NaN.
+
     Raises:
         RNNCodecError: something the caller can put right, in one sentence.
     """
     files = RunFiles(Path(cfg.run_dir))
-    check(cfg, files)
+    if files.finished:
+        check(cfg, files)
+    else:
+        with attempt(files, threads=cfg.threads) as begin:
+            check(cfg, files)
+            go_on(cfg, files, begin)
+    return report(files) if is_main() else math.nan
+
+
+def go_on(cfg: DictConfig, files: RunFiles, begin: Callable[[str], None]) -> None:
+    """Go through the phases that are not done."""
     to_do = [phase for phase, result in phases(cfg, files).items() if not result.exists()]
-    if to_do:
-        with quiet_lightning(), run_loggers(cfg, files) as loggers:
-            for phase in to_do:
-                phase(cfg, files, loggers)
-    return report(files)
+    with quiet_lightning(), run_loggers(cfg, files) as loggers:
+        for phase in to_do:
+            begin(phase.__name__)
+            phase(cfg, files, loggers)
 
 
 def phases(cfg: DictConfig, files: RunFiles) -> dict[Phase, Path]:
@@ -87,6 +102,8 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     around = callbacks(cfg, files)
     trainer = build_trainer(cfg, files, around, loggers)
     fit(trainer, module, data, files.last)
+    if not is_main():
+        return
     best = model_file.load(files.best)
     best.notes["settings"] = settings(cfg)
     result = files.model if entropy_name(cfg) == NO_ENTROPY else files.codec
@@ -95,6 +112,8 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
 
 def take_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     """Take the codec of the model file ``codec=``, without the entropy model it may have."""
+    if not is_main():
+        return
     given = model_file.load(cfg.codec)
     notes = {name: note for name, note in given.notes.items() if name != "entropy"}
     model_file.save(files.codec, model_file.Model(given.network, notes=notes))
@@ -120,7 +139,8 @@ def fit_entropy(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None
         codes=data.origin(),
     )
     fit(trainer, module, data, files.entropy_last)
-    export_entropy(cfg, files, data)
+    if is_main():
+        export_entropy(cfg, files, data)
 
 
 def export_entropy(cfg: DictConfig, files: RunFiles, data: CodeData) -> None:
@@ -128,6 +148,7 @@ def export_entropy(cfg: DictConfig, files: RunFiles, data: CodeData) -> None:
     best = model_file.load(files.entropy_best)
     assert best.entropy is not None
     notes = best.notes["entropy"]
+    data.trainer = None  # every image, and not rank 0's share
     integer = integer_rates(best.entropy, data.val_dataloader())
     notes["bits_per_bit"]["integer"] = integer.tolist()
     floats = torch.tensor(notes["bits_per_bit"]["float"], dtype=torch.float64)
@@ -189,15 +210,16 @@ def build_trainer(
     """The trainer with its callbacks; ``own`` takes the place of what ``trainer`` says."""
     every = cfg.trainer.log_every_n_steps
     bar = [TrainingProgress(every=every)] if cfg.trainer.enable_progress_bar else []
-    arithmetic = resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
+    arithmetic = devices.resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
     more = {
-        "callbacks": [*around, *bar, Interrupt()],
+        "callbacks": [*around, JobProgress(files.progress), *bar, Interrupt()],
         "logger": loggers,
-        "plugins": [AtomicCheckpointIO()],
+        "plugins": [AtomicCheckpointIO(), *cluster_plugins()],
         "default_root_dir": str(files.folder),
         "precision": arithmetic,
     }
     trainer: L.Trainer = build(cfg.trainer, **(more | own))
+    refuse_sweep_in_children(trainer)
     return trainer
 
 
@@ -211,6 +233,8 @@ def settings(cfg: DictConfig) -> dict[str, Any]:
 
 def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     """Measure the exported model on the evaluation images; log the curve and the pictures."""
+    if not is_main():
+        return
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = EvaluatedModel(files.folder.name, files.model, device=device)
     images = inputs_of(build(cfg.eval))
@@ -249,7 +273,10 @@ def build(node: Any, **more: Any) -> Any:
 
 @contextmanager
 def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
-    """The run's CSV files and what ``logger=`` names, closed at the end whatever happens."""
+    """The run's CSV files and what ``logger=`` names, closed at the end; none but on rank 0."""
+    if not is_main():
+        yield []
+        return
     csv = CSVLogger(save_dir=str(files.folder), name="csv", flush_logs_every_n_steps=1)
     try:
         loggers = [csv, build(cfg.logger)] if cfg.logger else [csv]
@@ -268,11 +295,3 @@ def training_data(cfg: DictConfig) -> Any:
     if hasattr(data, "exclude"):
         data.exclude(build(cfg.eval).paths)
     return data
-
-
-def resolve_precision(asked: str | int | None, accelerator: str) -> str | int | None:
-    """``auto`` -> bf16 where the hardware gains from it, else float32; else what was asked."""
-    if asked != "auto":
-        return asked
-    cuda = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    return "bf16-mixed" if devices.gains_from_bf16("cuda" if cuda else "cpu") else "32-true"

@@ -7,23 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LONGEST = 100
+MODEL = "model.safetensors"
+SWEEP = "sweep.json"
+"""A sweep's list of jobs, in its folder."""
+
+NOT_NAMED = ("name=", "launcher=", "threads=")
 
 
 def run_name(name: str | None, overrides: Sequence[str]) -> str:
     """The folder of a run: its ``name``, or what was asked for, in any order.
 
-    The same command finds the same folder, which is how it resumes. Where characters had to be
-    replaced or the name cut, a hash of the overrides keeps it unique.
+    Where it runs (``launcher``, ``threads``) is no part of what was asked for. The same command
+    finds the same folder, which is how it resumes. Where characters had to be replaced or the
+    name cut, a hash of the overrides keeps it unique.
 
     Examples:
         >>> run_name(None, ["recon=additive", "cell=gru"])
         'cell=gru,recon=additive'
         >>> run_name("mine", ["name=mine"]), run_name(None, [])
         ('mine', 'default')
+        >>> run_name(None, ["launcher=slurm", "cell=gru"])
+        'cell=gru'
         >>> run_name(None, ["data.root=../photos"])
         'data.root=..-photos-4c08b94e'
     """
-    wanted = sorted(override for override in overrides if not override.startswith("name="))
+    wanted = sorted(override for override in overrides if not override.startswith(NOT_NAMED))
     exact = name or ",".join(wanted) or "default"
     readable = re.sub(r"[^\w.,=+-]", "-", exact)[:LONGEST]
     if readable == exact:
@@ -70,12 +78,32 @@ class RunFiles:
     @property
     def model(self) -> Path:
         """The exported model; its presence says that training is done."""
-        return self.folder / "model.safetensors"
+        return self.folder / MODEL
 
     @property
     def evaluation(self) -> Path:
         """Curve, scores and pictures."""
         return self.folder / "evaluation"
+
+    @property
+    def record(self) -> Path:
+        """The run's state, last sign of life and reason of failure."""
+        return self.folder / "job.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs it."""
+        return self.folder / "job.lock"
+
+    @property
+    def progress(self) -> Path:
+        """Steps done, and the share of the budget that they used up."""
+        return self.folder / "progress.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.model.exists() and self.summary.exists()
 
     @property
     def summary(self) -> Path:

@@ -3,11 +3,20 @@
 import lightning as L
 from lightning.pytorch.callbacks import Callback, Timer
 
+from rnncodec.training.distributed import of_main
 from rnncodec.training.schedule import progress
 
 
 def budget_used(trainer: L.Trainer) -> float:
-    """Share of ``max_steps`` or ``max_time`` that is used up, whichever is larger."""
+    """Share of ``max_steps`` or ``max_time`` that is used up, whichever is larger.
+
+    The same on all ranks, which have to call it together: else their weights would part.
+    """
+    return of_main(own_budget_used(trainer), trainer.strategy.root_device)
+
+
+def own_budget_used(trainer: L.Trainer) -> float:
+    """The same by this process's clock."""
     timers = timers_of(trainer)
     return progress(
         step=trainer.global_step,

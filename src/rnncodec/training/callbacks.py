@@ -144,10 +144,19 @@ class Interrupt(Callback):
         if stage == "fit" and threading.current_thread() is threading.main_thread():
 
             def handle(number: int, frame: FrameType | None) -> None:
-                self.requested = trainer.should_stop = True
+                self.requested = True
+                trainer.should_stop |= trainer.world_size == 1  # several ranks have to agree
                 signal.signal(signal.SIGINT, self.previous)
 
             self.previous = signal.signal(signal.SIGINT, handle)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """All ranks stop after the same step."""
+        if trainer.world_size > 1:
+            self.requested = trainer.strategy.reduce_boolean_decision(self.requested, all=False)
+            trainer.should_stop |= self.requested
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Give SIGINT back."""

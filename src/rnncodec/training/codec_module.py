@@ -15,6 +15,7 @@ from rnncodec.network import BITS, Network
 from rnncodec.pixels import from_uint8, to_uint8
 from rnncodec.shared_convolution import shared
 from rnncodec.training import noise
+from rnncodec.training.distributed import mean_over_ranks
 from rnncodec.unroll import unroll
 
 OptimizerFactory = Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer]
@@ -72,8 +73,12 @@ class CodecModule(L.LightningModule):
         with shared(self.network):
             steps = unroll(self.network, x, iterations=self.network.iterations, noise=draws)
             losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
-        self.log_losses(losses.detach(), batch_size=len(x))
-        return losses.log().mean().exp() if self.geometric else losses.mean()
+        means = mean_over_ranks(losses.detach())
+        self.log_losses(means, batch_size=len(x))
+        if not self.geometric:
+            return losses.mean()
+        # The gradient of the geometric mean over the whole batch, of which a rank has a share.
+        return (losses * (means.log().mean().exp() / (len(means) * means))).sum()
 
     def draw(self, x: Tensor, index: Tensor) -> Tensor:
         """The binarizer's noise for images (B, 3, H, W) with these sample numbers (B,)."""

@@ -12,6 +12,7 @@ from rnncodec.entropy import EntropyModel, bits_per_bit
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.training.budget import budget_used
 from rnncodec.training.codec_module import OptimizerFactory
+from rnncodec.training.distributed import mean_over_ranks
 from rnncodec.training.rates import Rates, by_iteration
 
 
@@ -47,7 +48,8 @@ class EntropyModule(L.LightningModule):
         codes = signs(batch["codes"])
         exact = budget_used(self.trainer) >= self.exact_from
         rate = bits_per_bit(self.logits(codes, exact=exact), codes)
-        self.log("entropy_train/bits_per_bit", rate, prog_bar=True, batch_size=len(codes))
+        mean = mean_over_ranks(rate.detach())
+        self.log("entropy_train/bits_per_bit", mean, prog_bar=True, batch_size=len(codes))
         return rate
 
     def logits(self, codes: Tensor, *, exact: bool) -> Tensor:

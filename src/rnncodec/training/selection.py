@@ -12,6 +12,7 @@ from rnncodec import model_file
 from rnncodec.entropy import quantize
 from rnncodec.errors import DataError
 from rnncodec.training.codec_module import CodecModule, ValidationScores
+from rnncodec.training.distributed import interleaved
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.rates import Rates, mean_rates
 
@@ -139,12 +140,12 @@ def log_by_iteration(
 
 
 def gather(own: list[Scores]) -> list[Scores]:
-    """The scores of all ranks."""
+    """The scores of all ranks, in the order that one rank would have them in."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return own
     parts: list[list[Scores]] = [[] for _ in range(torch.distributed.get_world_size())]
     torch.distributed.all_gather_object(parts, own)
-    return [scores for part in parts for scores in part]
+    return interleaved(parts)
 
 
 def mean_scores(scores: list[ValidationScores]) -> dict[str, torch.Tensor]:

@@ -1,0 +1,66 @@
+"""`rnncodec status`: which runs are done, running, failed or waiting."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rnncodec.commands import options
+from rnncodec.sweep_status import STATES, RunStatus, age, find_runs, sweep_left
+
+COLOURS = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
+
+
+def status(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A run, a sweep, or a folder of them.")
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Show how far runs are: while a sweep goes on, after it, or of a single run.
+
+    Repeating a sweep's command skips what is done, and goes on with all the rest.
+    """
+    runs = find_runs(folder)
+    if as_json:
+        for run in runs:
+            typer.echo(json.dumps(run.as_json()))
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(table(runs))
+    for run in runs:
+        if run.reason and run.state != "running":
+            console.print(Text(f"{run.name}: {run.reason}"))
+    console.print(summary(runs))
+
+
+def table(runs: list[RunStatus]) -> Table:
+    """One row per run."""
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("run", "state", "phase"):
+        shown.add_column(heading, overflow="fold")
+    for heading in ("step", "of", "spent", "left", "attempt"):
+        shown.add_column(heading, justify="right")
+    for run in runs:
+        numbers = (run.step, run.steps, run.attempt)
+        step, steps, attempt = ("" if number is None else f"{number:,}" for number in numbers)
+        spent, left = ("" if t is None else age(t) for t in (run.seconds, run.left))
+        state = Text(run.state, style=COLOURS[run.state])
+        phase = (run.phase or "") if run.state != "done" else ""
+        shown.add_row(Text(run.name), state, phase, step, steps, spent, left, attempt)
+    return shown
+
+
+def summary(runs: list[RunStatus]) -> str:
+    """The counts, and the time left for all."""
+    counts = Counter(run.state for run in runs)
+    text = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+    left = sweep_left(runs)
+    if counts["done"] == len(runs):
+        return text
+    return f"{text}; time left: {'not known yet' if left is None else f'about {age(left)}'}"

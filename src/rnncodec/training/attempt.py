@@ -1,0 +1,32 @@
+"""One attempt at a run: its record, its threads, its process group."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+
+from rnncodec.job import Job
+from rnncodec.run_directory import RunFiles
+from rnncodec.training.distributed import is_main, own_process_group, wait_for_all
+
+
+@contextmanager
+def attempt(files: RunFiles, *, threads: int | None) -> Iterator[Callable[[str], None]]:
+    """Around all phases; what it yields is to be called with the name of each as it begins.
+
+    Rank 0 keeps the record.
+
+    Raises:
+        ConfigError: another process runs it.
+        StorageError: the run directory cannot be written.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with Job(files) if is_main() else nullcontext() as job, own_process_group():
+
+        def begin(phase: str) -> None:
+            if job is not None:
+                job.enter(phase)
+            wait_for_all()  # for what rank 0 wrote at the end of the phase before
+
+        yield begin

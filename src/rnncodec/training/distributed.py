@@ -1,0 +1,110 @@
+"""Several processes, one run: what rank 0 does alone, and what all have to agree on."""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import lightning as L
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.fabric.plugins import ClusterEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+from torch import distributed as dist
+
+from rnncodec.errors import ConfigError
+
+T = TypeVar("T")
+
+VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
+
+
+def is_main() -> bool:
+    """Whether this process is rank 0 of its run: the one that writes."""
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
+
+
+@contextmanager
+def own_process_group() -> Iterator[None]:
+    """End the process group that the block began, so that the next job begins its own."""
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    try:
+        yield
+    finally:
+        if ranks() > 0:
+            dist.destroy_process_group()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def ranks() -> int:
+    """How many processes share the run; 0 outside of a process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 0
+
+
+def wait_for_all() -> None:
+    """Wait until every rank is here."""
+    if ranks() > 1:
+        dist.barrier()
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """The mean of every rank's tensor."""
+    if ranks() < 2:
+        return values
+    total = values.clone()
+    dist.all_reduce(total)
+    return total / ranks()
+
+
+def of_main(value: float, device: torch.device) -> float:
+    """Rank 0's number, which all ranks have to share: clocks differ."""
+    if ranks() < 2:
+        return value
+    shared = torch.tensor(value, dtype=torch.float64, device=device)
+    dist.broadcast(shared, src=0)
+    return float(shared)
+
+
+def interleaved(parts: list[list[T]]) -> list[T]:
+    """Undo the dealing of items 0, 1, 2, ... to ranks in turn.
+
+    >>> interleaved([[0, 2, 4], [1, 3]])
+    [0, 1, 2, 3, 4]
+    """
+    total = sum(len(part) for part in parts)
+    longest = math.ceil(total / len(parts))
+    return [part[k] for k in range(longest) for part in parts if k < len(part)]
+
+
+def cluster_plugins() -> list[ClusterEnvironment]:
+    """Slurm's environment where a job runs in it; queueing again is left to who submitted it."""
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+
+
+def refuse_sweep_in_children(trainer: L.Trainer) -> None:
+    """Refuse several devices in a sweep's job unless something has started a task for each.
+
+    Lightning would start them by repeating the command line, and each child a sweep of its own.
+
+    Raises:
+        ConfigError: says what to do.
+    """
+    if trainer.world_size < 2 or not HydraConfig.initialized():
+        return
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        return
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    if environment is None or not environment.creates_processes_externally:
+        raise ConfigError(
+            f"trainer.devices={trainer.num_devices} in a sweep: its jobs cannot start processes "
+            "of their own; use launcher=slurm, which starts one task per device, or "
+            "trainer.devices=1 and several jobs at a time with launcher=local"
+        )

@@ -1,0 +1,64 @@
+"""Writes down which jobs a sweep has, so that those still waiting are known."""
+
+import atexit
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from rnncodec import storage
+from rnncodec.page_file import read_page
+from rnncodec.run_directory import MODEL, SWEEP, RunFiles, run_name
+
+_log = logging.getLogger(__name__)
+
+
+class SweepRecord(Callback):
+    """Hydra's callback around a sweep and its jobs."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Write the list of jobs; that of an earlier command in the same folder is replaced."""
+        folder = Path(config.hydra.sweep.dir)
+        asked = OmegaConf.to_container(config.hydra.overrides.task)
+        assert isinstance(asked, list)
+        record = {"command": asked, "jobs": planned(config, [str(item) for item in asked])}
+        storage.write_text(folder / SWEEP, json.dumps(record, indent=1) + "\n")
+        # Hydra tells of a sweep's end only where no job has failed; the process ends in any case.
+        atexit.register(compare, folder)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Say at once what failed: Hydra tells when all jobs are over, and of the first only."""
+        folder = Path(config.hydra.runtime.output_dir)
+        if job_return.status == JobStatus.FAILED and config.hydra.mode == RunMode.MULTIRUN:
+            reason = (read_page(RunFiles(folder).record) or {}).get("reason", "see below")
+            _log.error("failed: %s: %s", folder, reason)
+
+
+def compare(folder: Path) -> None:
+    """Put what is finished so far side by side, as `rnncodec compare` does, in ``comparison/``."""
+    if not any(RunFiles(path.parent).finished for path in folder.glob(f"*/{MODEL}")):
+        return
+    out = str(folder / "comparison")
+    command = ["compare", str(folder), "--out", out, "--force"]
+    script = "from rnncodec.cli import main; main()"
+    subprocess.run([sys.executable, "-c", script, *command], check=False)
+
+
+def planned(config: DictConfig, asked: Sequence[str]) -> list[str]:
+    """The run directories of a grid's jobs, in order; none where a sweeper chooses as it goes."""
+    if not str(config.hydra.sweeper._target_).endswith(f".{BasicSweeper.__name__}"):
+        return []
+    grid = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    overrides = OverridesParser.create().parse_overrides([*grid, *asked])
+    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+    return [run_name(config.name, job) for job in jobs]

@@ -1,0 +1,88 @@
+"""What a run writes about itself, alive and at its end."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rnncodec import liveness
+from rnncodec.errors import ConfigError
+from rnncodec.job import Job
+from rnncodec.page_file import read_page, write_page
+from rnncodec.run_directory import RunFiles
+from rnncodec.sweep_status import run_status
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from rnncodec.job import Job
+from rnncodec.run_directory import RunFiles
+with Job(RunFiles(Path(sys.argv[1]))) as job:
+    job.enter("fit_codec")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_another_process_runs_it_is_refused_and_dies(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        progress = {"step": 30, "steps": 40, "used": 0.75, "from": 0.5}
+        write_page(RunFiles(tmp_path).progress, progress | {"began": 1.0, "at": time.time() + 9})
+        running = run_status(tmp_path, "run")
+        assert (running.state, running.phase, running.step) == ("running", "fit_codec", 30)
+        assert running.left is not None
+        with pytest.raises(ConfigError, match=f"process {process.pid} on .* is running this"):
+            Job(RunFiles(tmp_path)).__enter__()
+    finally:
+        process.kill()
+        process.communicate()
+    dead = run_status(tmp_path, "run")
+    assert (dead.state, dead.step, dead.left) == ("failed", 30, None)
+    assert "killed" in str(dead.reason)
+    with Job(RunFiles(tmp_path)):
+        assert read_page(tmp_path / "job.json")["attempt"] == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "reason"),
+    [
+        (MemoryError("no more\nmemory"), "failed", "MemoryError: no more memory"),
+        (SystemExit(1), "stopped", "SystemExit: 1"),
+    ],
+)
+def test_failure_leaves_its_reason(
+    tmp_path: Path, error: BaseException, state: str, reason: str
+) -> None:
+    with pytest.raises(type(error)), Job(RunFiles(tmp_path)):
+        raise error
+    record = read_page(tmp_path / "job.json")
+    assert record is not None
+    assert (record["state"], record["reason"]) == (state, reason)
+
+
+def test_it_beats_while_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "BEAT", 0.01)
+    with Job(RunFiles(tmp_path)):
+        first = read_page(tmp_path / "job.json")["beat"]
+        deadline = time.monotonic() + 10
+        while read_page(tmp_path / "job.json")["beat"] == first:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_where_there_are_no_locks_a_fresh_heartbeat_is_respected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "take_lock", lambda path: None)
+    monkeypatch.setattr(liveness, "BEAT", 0.01)
+    with Job(RunFiles(tmp_path)), pytest.raises(ConfigError, match="is running this already"):
+        Job(RunFiles(tmp_path)).__enter__()
+    monkeypatch.setattr(liveness, "STALE", 0.05)
+    write_page(tmp_path / "job.json", {"state": "running", "beat": time.time(), "attempt": 1})
+    with Job(RunFiles(tmp_path)) as job:
+        assert job.fields["attempt"] == 2, "the other was dead"

@@ -1,0 +1,89 @@
+"""Two processes agree; a sweep's job starts no processes of its own."""
+
+import os
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+from torch import distributed as dist
+from torch import multiprocessing
+
+from rnncodec.errors import ConfigError
+from rnncodec.training import distributed
+from rnncodec.training.selection import gather
+
+
+@pytest.fixture
+def multirun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As inside a job of ``train.py -m``."""
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", OmegaConf.create({"hydra": {}}))
+    monkeypatch.setattr(HydraConfig, "get", lambda: OmegaConf.create({"mode": RunMode.MULTIRUN}))
+
+
+def trainer(devices: int) -> L.Trainer:
+    return L.Trainer(accelerator="cpu", devices=devices, logger=False, enable_checkpointing=False)
+
+
+@pytest.mark.usefixtures("multirun")
+def test_two_devices_in_a_sweep_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_NTASKS", raising=False)
+    distributed.refuse_sweep_in_children(trainer(1))
+    with pytest.raises(ConfigError, match=r"devices=2 in a sweep: .* use launcher=slurm"):
+        distributed.refuse_sweep_in_children(trainer(2))
+
+
+@pytest.mark.usefixtures("multirun")
+def test_two_devices_are_fine_where_slurm_has_started_a_task_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tasks = {"NTASKS": "2", "NTASKS_PER_NODE": "2", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}
+    for name, value in (tasks | {"JOB_NAME": "train"}).items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    (environment,) = distributed.cluster_plugins()
+    assert not environment.auto_requeue
+    distributed.refuse_sweep_in_children(trainer(2))
+
+
+def test_two_devices_outside_of_a_sweep_are_fine() -> None:
+    distributed.refuse_sweep_in_children(trainer(2))
+
+
+def test_alone_there_is_nothing_to_agree_on() -> None:
+    values = torch.tensor([1.0, 2.0])
+    distributed.wait_for_all()
+    assert torch.equal(distributed.mean_over_ranks(values), values)
+    assert distributed.of_main(0.25, values.device) == 0.25
+
+
+def test_process_group_ends_and_its_variables_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASTER_PORT", "1")
+    with distributed.own_process_group():
+        os.environ |= {"MASTER_PORT": "2", "LOCAL_RANK": "0"}
+        dist.init_process_group("gloo", f"file://{tmp_path}/store", rank=0, world_size=1)
+        assert distributed.ranks() == 1
+    assert distributed.ranks() == 0
+    assert os.environ["MASTER_PORT"] == "1"
+    assert "LOCAL_RANK" not in os.environ
+
+
+def agree(rank: int, folder: str) -> None:
+    with distributed.own_process_group():
+        dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
+        mean = distributed.mean_over_ranks(torch.tensor([1.0 + rank, 4.0]))
+        clock = distributed.of_main(0.5 + rank, torch.device("cpu"))
+        distributed.wait_for_all()
+        order = gather([0, 2, 4] if rank == 0 else [1, 3])
+        Path(folder, f"{rank}").write_text(f"{mean.tolist()} {clock} {order}")
+
+
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+def test_two_ranks_agree_on_means_clock_and_order(tmp_path: Path) -> None:
+    multiprocessing.start_processes(agree, (str(tmp_path),), nprocs=2, start_method="fork")
+    for rank in (0, 1):
+        assert (tmp_path / f"{rank}").read_text() == "[1.5, 4.0] 0.5 [0, 1, 2, 3, 4]"

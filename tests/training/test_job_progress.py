@@ -1,0 +1,36 @@
+"""Progress is written at once, then when due, and at the end; on rank 0 only."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rnncodec.page_file import read_page
+from rnncodec.training.job_progress import JobProgress
+
+
+def trainer(step: int, *, main: bool = True) -> Any:
+    return SimpleNamespace(
+        global_step=step, max_steps=8, callbacks=[], is_global_zero=main, world_size=1
+    )
+
+
+@pytest.mark.parametrize(("every", "seen"), [(0.0, 6), (60.0, 4)])
+def test_steps_and_share_are_written_when_due(tmp_path: Path, every: float, seen: int) -> None:
+    progress: Any = JobProgress(tmp_path / "page", every=every)
+    progress.on_train_start(trainer(4), None)
+    progress.on_train_batch_end(trainer(6), None, None, None, 0)
+    page = read_page(tmp_path / "page")
+    assert page is not None
+    assert (page["step"], page["steps"], page["from"]) == (seen, 8, 0.5)
+    progress.on_train_end(trainer(8), None)
+    page = read_page(tmp_path / "page")
+    assert page is not None
+    assert (page["step"], page["used"]) == (8, 1.0)
+
+
+def test_other_ranks_write_nothing(tmp_path: Path) -> None:
+    progress: Any = JobProgress(tmp_path / "page")
+    progress.on_train_start(trainer(4, main=False), None)
+    assert not (tmp_path / "page").exists()

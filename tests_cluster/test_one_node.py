@@ -1,0 +1,166 @@
+"""Sweeps on a real Slurm of one node end as if nothing had happened, whatever happens to them."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests_cluster.one_node import OneNode, wait_until
+from tests_cluster.sweeps import (
+    Result,
+    Sweep,
+    is_pending,
+    process_of_rank,
+    results,
+    steps_run,
+    wandb_ids,
+)
+
+ONE = ("cell=gru", "recon=additive")
+TWO_RANKS = (
+    *("trainer.devices=2", "+trainer.strategy=ddp", "entropy=binary_rnn", "entropy.hidden=8"),
+    *("entropy_fit.data.crops=6", "entropy_fit.data.crop=32", "entropy_fit.data.batch_size=2"),
+    *("entropy_fit.max_steps=6", "entropy_fit.max_time=null", "entropy_fit.val_check_interval=3"),
+)
+ONE_RANK = ("trainer.devices=1", *TWO_RANKS[2:])
+
+TOLERANCE = 2e-5
+"""Between weights of 1 and 2 ranks after 40 steps: sums of gradients in another order."""
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(slurm: OneNode) -> Iterator[None]:
+    """What a failed test leaves behind is none of the next one's business."""
+    yield
+    slurm.cancel_all()
+
+
+@pytest.fixture(scope="session")
+def grid(
+    slurm: OneNode, photographs: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Sweep:
+    """Four jobs that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("grid") / "sweep"
+    sweep = Sweep(slurm, folder, ("cell=gru,lstm", "recon=additive,one_shot", *photographs))
+    command = sweep.start()
+    assert command.wait(600) == 0, sweep.log.read_text()[-3000:]
+    assert (folder / "comparison/table.md").exists(), "put side by side at the end"
+    return sweep
+
+
+@pytest.fixture(scope="session")
+def undisturbed(grid: Sweep) -> Result:
+    """The grid's first job."""
+    return next(iter(results(grid.folder).values()))
+
+
+@pytest.fixture(scope="session")
+def two_ranks(
+    slurm: OneNode, photographs: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Sweep:
+    """A job of two tasks that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("ranks") / "sweep"
+    sweep = Sweep(slurm, folder, (*ONE, *TWO_RANKS, *photographs))
+    sweep.run()
+    return sweep
+
+
+@pytest.fixture
+def sweep(slurm: OneNode, photographs: tuple[str, str], tmp_path: Path) -> Sweep:
+    """One job, to be disturbed."""
+    return Sweep(slurm, tmp_path / "sweep", (*ONE, *photographs))
+
+
+def only(folder: Path) -> Result:
+    (result,) = results(folder).values()
+    return result
+
+
+def test_a_grid_finishes_with_one_wandb_run_each_and_is_not_repeated(grid: Sweep) -> None:
+    assert [run.state for run in grid.runs()] == ["done"] * 4
+    ids = [wandb_ids(path.parent) for path in grid.folder.glob("*/job.json")]
+    assert [len(found) for found in ids] == [1] * 4
+    assert len(set.union(*ids)) == 4
+    models = sorted(grid.folder.glob("*/model.safetensors"))
+    before = [path.stat().st_mtime_ns for path in models]
+    assert grid.start().wait(600) == 0
+    assert [path.stat().st_mtime_ns for path in models] == before
+    assert {steps_run(path.parent) for path in models} == {40}
+    assert [run.attempt for run in grid.runs()] == [1] * 4
+
+
+def test_two_ranks_end_with_the_weights_and_scores_of_one(
+    slurm: OneNode, two_ranks: Sweep, photographs: tuple[str, str], tmp_path: Path
+) -> None:
+    one = Sweep(slurm, tmp_path / "sweep", (*ONE, *ONE_RANK, *photographs))
+    one.run()
+    a, b = only(one.folder), only(two_ranks.folder)
+    assert a.step == b.step
+    assert a.furthest(b) < TOLERANCE
+    assert a.score == pytest.approx(b.score, abs=1e-4)
+    folders = [path.parent for path in two_ranks.folder.glob("*/job.json")]
+    assert len(folders) == 1, "one run directory"
+    assert len(wandb_ids(folders[0])) == 1, "one W&B run"
+
+
+def test_requeued_in_the_middle(sweep: Sweep, undisturbed: Result) -> None:
+    sweep.start()
+    pid = sweep.freeze_midway()
+    (job,) = sweep.slurm.queued()
+    subprocess.run(["scontrol", "requeue", job], env=sweep.slurm.environment, check=True)
+    os.kill(pid, signal.SIGCONT)
+    sweep.finish()
+    (run,) = sweep.runs()
+    assert (run.state, run.attempt) == ("done", 2), "it went on by itself"
+    assert only(sweep.folder).same_as(undisturbed)
+    assert len(wandb_ids(sweep.record().parent)) == 1, "the same W&B run"
+
+
+def test_time_limit_hit(sweep: Sweep, undisturbed: Result) -> None:
+    sweep.start("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=5")
+    pid = sweep.freeze_midway()  # so that it cannot end before its time is up
+    wait_until(lambda: is_pending(pid, signal.SIGUSR2), "Slurm warns of the time limit")
+    os.kill(pid, signal.SIGCONT)
+    sweep.finish()
+    (run,) = sweep.runs()
+    assert (run.state, run.attempt) == ("done", 2), "submitit queued it again"
+    assert only(sweep.folder).same_as(undisturbed)
+
+
+def test_kill_of_a_rank(
+    slurm: OneNode, two_ranks: Sweep, photographs: tuple[str, str], tmp_path: Path
+) -> None:
+    sweep = Sweep(slurm, tmp_path / "sweep", (*ONE, *TWO_RANKS, *photographs))
+    sweep.start()
+    pid = sweep.freeze_midway()
+    (job,) = slurm.queued()
+    os.kill(process_of_rank(1, job.partition("_")[0]), signal.SIGKILL)
+    os.kill(pid, signal.SIGCONT)
+    sweep.finish()
+    (run,) = sweep.runs()
+    assert run.state == "failed"
+    assert run.reason
+    sweep.run()
+    (run,) = sweep.runs()
+    assert (run.state, run.attempt) == ("done", 2)
+    assert only(sweep.folder).furthest(only(two_ranks.folder)) < TOLERANCE
+
+
+def test_full_run_directory(sweep: Sweep, undisturbed: Result) -> None:
+    sweep.folder.mkdir(parents=True)
+    place = str(sweep.folder)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=7m", "tmpfs", place], check=True)
+    try:
+        sweep.run()
+        (run,) = sweep.runs()
+        assert run.state == "failed"
+        assert "No space left" in str(run.reason), run.reason
+        subprocess.run(["mount", "-o", "remount,size=200m", place], check=True)
+        sweep.run()
+        (run,) = sweep.runs()
+        assert (run.state, run.attempt) == ("done", 2)
+        assert only(sweep.folder).same_as(undisturbed)
+    finally:
+        subprocess.run(["umount", place], check=True)
