@@ -4,10 +4,12 @@
     python benchmarks/extra_runs.py --width 0.125 --steps 9  a quick look
 
 Networks of one architecture take turns on the same images and noise; the first has no extra runs.
+Time is that of the processor, on one thread, so that other work on the machine matters little.
 """
 
 import argparse
 import statistics
+import time
 
 import torch
 
@@ -15,7 +17,7 @@ import machine
 from rnncodec.cells.gru_resnet import GRUResNet
 from rnncodec.network import Network
 from rnncodec.recon.additive import Additive
-from train_step import Step, interleave, package_loss, stepper
+from train_step import Step, package_loss, stepper
 
 SETTINGS = [(0, 0), (1, 0), (3, 0), (0, 1), (1, 1)]
 
@@ -29,12 +31,23 @@ def main() -> None:
     options = parser.parse_args()
     names = [f"priming={p} diffusion={d}" for p, d in SETTINGS]
     pairs = zip(names, SETTINGS, strict=True)
-    _, seconds = interleave({n: build(*extra, options) for n, extra in pairs}, options.steps)
-    base = statistics.median(seconds[names[0]])
+    steps = {name: build(*extra, options) for name, extra in pairs}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(1 + options.steps):
+        for name, step in steps.items():
+            seconds[name].append(processor_time(step))
+    base = statistics.median(seconds[names[0]][1:])
     print(machine.describe())
     for name, times in seconds.items():
-        median = statistics.median(times)
+        median = statistics.median(times[1:])
         print(f"{name}  {median:7.2f} s  {median / base:.2f} x")
+
+
+def processor_time(step: Step) -> float:
+    """Seconds that the process computed for a step."""
+    start = time.process_time()
+    step()
+    return time.process_time() - start
 
 
 def build(priming: int, diffusion: int, options: argparse.Namespace) -> Step:
@@ -55,4 +68,5 @@ def build(priming: int, diffusion: int, options: argparse.Namespace) -> Step:
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
     main()
