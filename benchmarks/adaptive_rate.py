@@ -28,12 +28,13 @@ from torch import Tensor
 
 from rnncodec import similarity
 from rnncodec.bitstream import position_order
+from rnncodec.cells import State
 from rnncodec.codec import Codec, load
 from rnncodec.entropy.wavefront import Wavefront
 from rnncodec.geometry import BLOCK
 from rnncodec.pixels import from_uint8, to_uint8
 from rnncodec.transform import to_bits
-from rnncodec.unroll import Sender
+from rnncodec.unroll import Sender, decoder_runs, repeat
 
 SIDE = 256
 BITS = 32
@@ -114,14 +115,16 @@ def code(
     size = (SIDE // BLOCK, SIDE // BLOCK)
     front = Wavefront(entropy, size, iterations=options.iterations, batch=len(x))
     sender = Sender(network, x)
-    x_hat, states = None, None
+    x_hat: Tensor | None = None
+    states: list[State] | None = None
     sending, bits, rows = np.ones((len(x), *size), bool), np.zeros(len(x)), []
     for t in range(options.iterations):
         gain = network.recon.gain(t, x_hat)
         sent = sender(t, x_hat, gain)
         bits += payload(front, to_bits(sent), sending)
         mask = torch.from_numpy(sending)[:, None].float()
-        decoded, states = network.decoder(sent * mask, states)
+        runs = decoder_runs(network, t)
+        decoded, states = repeat(network.decoder, sent * mask, states, runs=runs)
         if options.hold and x_hat is not None:
             decoded = decoded * mask.repeat_interleave(BLOCK, 2).repeat_interleave(BLOCK, 3)
         x_hat = network.recon.combine(x_hat, decoded, gain)

@@ -60,8 +60,9 @@ class Sender:
         """Iteration ``t`` (from 0), the picture so far and its gain -> code (B, 32, h, w)."""
         residual = self.x if x_hat is None else self.x - x_hat
         scaled = residual if gain is None else residual * gain
-        runs = 1 + (self.network.priming if t == 0 else 0)
-        features, self.states = repeat(self.network.encoder, scaled, self.states, runs=runs)
+        features, self.states = repeat(
+            self.network.encoder, scaled, self.states, runs=encoder_runs(self.network, t)
+        )
         noise = None if self.noise is None else self.noise[:, t]
         code: Tensor = self.network.binarizer(features, noise)
         return code
@@ -78,10 +79,19 @@ def iterate(network: Network, source: CodeSource, iterations: int) -> Iterator[S
     for t in range(iterations):
         gain = network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
-        runs = 1 + network.diffusion + (network.priming if t == 0 else 0)
-        decoded, states = repeat(network.decoder, code, states, runs=runs)
+        decoded, states = repeat(network.decoder, code, states, runs=decoder_runs(network, t))
         x_hat = network.recon.combine(x_hat, decoded.float(), gain)
         yield Step(code, x_hat)
+
+
+def encoder_runs(network: Network, t: int) -> int:
+    """How often the encoder sees the residual before the code of iteration ``t`` (from 0)."""
+    return 1 + (network.priming if t == 0 else 0)
+
+
+def decoder_runs(network: Network, t: int) -> int:
+    """How often the decoder sees the code of iteration ``t`` (from 0)."""
+    return encoder_runs(network, t) + network.diffusion
 
 
 def repeat(
