@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from machine import describe
 from rnncodec.bitstream import Decoder, encode
 
 BITS = 48 * 32 * 32 * 16
@@ -28,7 +30,8 @@ def main() -> None:
     bits = (rng.integers(0, 65536, BITS) < probabilities).astype(np.uint8)
     payload = encode(bits, probabilities)
     chosen = np.where(bits, probabilities, 65536 - probabilities) / 65536
-    result = {
+    result: dict[str, Any] = {
+        "machine": describe(),
         "bits": BITS,
         "payload_bytes": len(payload),
         "over_entropy": 8 * len(payload) / -np.log2(chosen).sum() - 1,

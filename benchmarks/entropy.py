@@ -12,12 +12,14 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from machine import describe
 from rnncodec.entropy import (
     EntropyModel,
     IntegerModel,
@@ -138,7 +140,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=320)
     parser.add_argument("--output", type=Path, default=Path("outputs/bench/entropy.json"))
     options = parser.parse_args()
-    result = {"speed": {name: speed(name, options.repeats) for name in NAMES}}
+    result: dict[str, Any] = {"speed": {name: speed(name, options.repeats) for name in NAMES}}
+    result["machine"] = describe()
     if options.rate:
         result["rate"] = {name: rate(name, options.steps) for name in NAMES}
     text = json.dumps(result, indent=2)

@@ -4,12 +4,10 @@
     python benchmarks/extra_runs.py --width 0.125 --steps 9  a quick look
 
 Networks of one architecture take turns on the same images and noise; the first has no extra runs.
-Time is that of the processor, on one thread, so that other work on the machine matters little.
+With OMP_NUM_THREADS=1 time is that of the processor, so that other work there matters little.
 """
 
 import argparse
-import statistics
-import time
 
 import torch
 
@@ -17,6 +15,7 @@ import machine
 from rnncodec.cells.gru_resnet import GRUResNet
 from rnncodec.network import Network
 from rnncodec.recon.additive import Additive
+from timing import in_turns
 from train_step import Step, package_loss, stepper
 
 SETTINGS = [(0, 0), (1, 0), (3, 0), (0, 1), (1, 1)]
@@ -31,23 +30,11 @@ def main() -> None:
     options = parser.parse_args()
     names = [f"priming={p} diffusion={d}" for p, d in SETTINGS]
     pairs = zip(names, SETTINGS, strict=True)
-    steps = {name: build(*extra, options) for name, extra in pairs}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(1 + options.steps):
-        for name, step in steps.items():
-            seconds[name].append(processor_time(step))
-    base = statistics.median(seconds[names[0]][1:])
+    works = {name: build(*extra, options) for name, extra in pairs}
+    seconds = in_turns(works, options.steps)
     print(machine.describe())
-    for name, times in seconds.items():
-        median = statistics.median(times[1:])
-        print(f"{name}  {median:7.2f} s  {median / base:.2f} x")
-
-
-def processor_time(step: Step) -> float:
-    """Seconds that the process computed for a step."""
-    start = time.process_time()
-    step()
-    return time.process_time() - start
+    for name, median in seconds.items():
+        print(f"{name}  {median:7.2f} s  {median / seconds[names[0]]:.2f} x")
 
 
 def build(priming: int, diffusion: int, options: argparse.Namespace) -> Step:
@@ -68,5 +55,4 @@ def build(priming: int, diffusion: int, options: argparse.Namespace) -> Step:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main()

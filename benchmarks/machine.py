@@ -2,12 +2,13 @@
 
 import os
 import platform
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from timing import clock
 
 LIBRARIES = ("torch", "numpy", "lightning")
 
@@ -19,9 +20,9 @@ def matmul_rate(dtype: torch.dtype, *, sizes: tuple[int, ...] = (2048, 4096)) ->
         a, b = torch.randn(n, n).to(dtype), torch.randn(n, n).to(dtype)
         torch.mm(a, b)
         for _ in range(4):
-            start = time.perf_counter()
+            start = clock()
             torch.mm(a, b)
-            best = max(best, 2 * n**3 / (time.perf_counter() - start) / 1e12)
+            best = max(best, 2 * n**3 / (clock() - start) / 1e12)
     return best
 
 

@@ -91,3 +91,16 @@ class Textbook(nn.Module):
             x_hat = x_hat + self.output_conv(y)
             loss = loss + (x - x_hat).abs().mean()
         return loss / noise.shape[1]
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (B, T, 32, H/16, W/16) of -1 and +1 -> the picture (B, 3, H, W)."""
+        states: list[tuple[Tensor, Tensor] | None] = [None] * 4
+        size = len(codes), 3, 16 * codes.shape[3], 16 * codes.shape[4]
+        x_hat = codes.new_zeros(size)
+        for t in range(codes.shape[1]):
+            y = self.decoder_conv(codes[:, t])
+            for k, cell in enumerate(self.decoder_cells):
+                states[k] = cell(y, states[k] or cell.zeros(y))  # type: ignore[operator]
+                y = self.shuffle(states[k][0])  # type: ignore[index]
+            x_hat = x_hat + self.output_conv(y)
+        return x_hat

@@ -1,11 +1,14 @@
-"""Time of a training step of the paper's LSTM / additive codec, in ratios within one run.
+r"""Time of a training step of the paper's LSTM / additive codec, in ratios within one run.
 
     python benchmarks/train_step.py                          paper width, batch 32, T = 16
     python benchmarks/train_step.py --width 0.125 --steps 9  a quick look
+    python benchmarks/train_step.py --reference unshared --cell gru_resnet \
+        --width 0.5 --batch 8 --side 64                      what sharing weights brings
 
 A step is forward, backward, gradient clipping and Adam. The package's step is compared with the
 textbook's (``textbook.py``, from the same weights, on the same images and noise; the two take
-turns), and with the rate at which this machine multiplies bf16 matrices. The work of a step is
+turns), and with the rate at which this machine multiplies bf16 matrices. The reference
+``unshared`` is the package without :mod:`rnncodec.shared_convolution`. The work of a step is
 counted on the textbook as three times its forward pass, so leaving out needless work counts as
 speed: 2.27 TFLOP at the default size, by ``torch.utils.flop_counter`` (which finds 2.25 in a real
 forward and backward pass: nothing needs the gradients of the images and of the zero states).
@@ -13,12 +16,10 @@ forward and backward pass: nothing needs the gradients of the images and of the 
 
 import argparse
 import json
-import resource
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import machine
-from rnncodec.cells.lstm import LSTM
+from rnncodec import cells, families
+from rnncodec.cells import Cell
 from rnncodec.devices import autocast, gains_from_bf16
 from rnncodec.network import Network
 from rnncodec.recon.additive import Additive
@@ -35,9 +37,11 @@ from rnncodec.shared_convolution import shared
 from rnncodec.storage import write_text
 from rnncodec.unroll import unroll
 from textbook import Textbook
+from timing import clock, peak_memory, peak_memory_of_child
 
+SETTINGS = ("cell", "width", "batch", "side", "iterations")
 OUTPUT = Path("outputs/bench/train_step.json")
-SIDES = ("textbook", "package")
+REFERENCES = ("textbook", "unshared")
 
 Step = Callable[[], float]
 """One optimiser step; returns the loss."""
@@ -47,7 +51,7 @@ def main() -> None:
     options = parse()
     if options.memory_of:
         build(options.memory_of, options)()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        print(peak_memory())
         return
     result = measure(options)
     report(result)
@@ -58,37 +62,47 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--cell", default="lstm", choices=families.names(cells))
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--side", type=int, default=32, help="of the images, in pixels")
     parser.add_argument("--iterations", type=int, default=16)
     parser.add_argument("--steps", type=int, default=3, help="timed steps of each side")
     parser.add_argument("--out", type=Path, default=OUTPUT)
-    parser.add_argument("--memory-of", choices=SIDES, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    parser.add_argument("--reference", default="textbook", choices=REFERENCES)
+    parser.add_argument("--memory-of", choices=("package", *REFERENCES), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.cell != "lstm" and options.reference == "textbook":
+        parser.error("the textbook has the cell lstm only; choose --reference unshared")
+    return options
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Everything that the report prints and the JSON holds."""
-    peak = {side: peak_memory(side, options) for side in SIDES}
+    works = (options.reference, "package")
+    peak = {work: memory_of(work, options) for work in works}
     rates = {
         "fp32": machine.matmul_rate(torch.float32),
         "bf16": machine.matmul_rate(torch.bfloat16),
     }
-    first_loss, seconds = interleave({side: build(side, options) for side in SIDES}, options.steps)
-    median = {side: statistics.median(times) for side, times in seconds.items()}
-    flops = count_flops(options)
-    return {
-        "settings": {key: getattr(options, key) for key in ("width", "batch", "iterations")},
+    first_loss, seconds = interleave({work: build(work, options) for work in works}, options.steps)
+    median = {work: statistics.median(times) for work, times in seconds.items()}
+    result = {
+        "settings": {key: getattr(options, key) for key in SETTINGS},
+        "reference": options.reference,
         "package_precision": "bf16" if gains_from_bf16("cpu") else "fp32",
-        "textbook_tflop_per_step": flops / 1e12,
         "matmul_tflops": rates,
         "seconds": seconds,
         "median_seconds": median,
         "first_loss": first_loss,
         "peak_memory_gib": peak,
-        "speedup_over_textbook": median["textbook"] / median["package"],
-        "fraction_of_bf16_matmul": flops / 1e12 / median["package"] / rates["bf16"],
+        "speedup": median[options.reference] / median["package"],
         "machine": machine.describe(),
     }
+    if options.cell == "lstm":
+        tflop = count_flops(options) / 1e12
+        result["textbook_tflop_per_step"] = tflop
+        result["fraction_of_bf16_matmul"] = tflop / median["package"] / rates["bf16"]
+    return result
 
 
 def interleave(
@@ -99,31 +113,40 @@ def interleave(
     seconds: dict[str, list[float]] = {side: [] for side in steps}
     for _ in range(count):
         for side, step in steps.items():
-            start = time.perf_counter()
+            start = clock()
             step()
-            seconds[side].append(time.perf_counter() - start)
+            seconds[side].append(clock() - start)
     return first_loss, seconds
 
 
-def build(side: str, options: argparse.Namespace) -> Step:
+def build(work: str, options: argparse.Namespace) -> Step:
     """The step of one side, from weights, images and noise that both sides share."""
     torch.manual_seed(0)
-    size = options.batch, options.iterations, 32, 2, 2
-    x, noise = torch.rand(options.batch, 3, 32, 32) - 0.5, torch.rand(size)
+    blocks = options.side // 16
+    x = torch.rand(options.batch, 3, options.side, options.side) - 0.5
+    noise = torch.rand(options.batch, options.iterations, 32, blocks, blocks)
     textbook = Textbook(options.width)
     drop_state_biases(textbook)
-    if side == "textbook":
+    if work == "textbook":
         return stepper(textbook, lambda: textbook(x, noise))
-    network = Network(LSTM, Additive, width=options.width, iterations=options.iterations)
-    copy_weights(textbook, network)
+    cell = families.by_name(cells, Cell, options.cell)
+    network = Network(cell, Additive, width=options.width, iterations=options.iterations)
+    if options.cell == "lstm":
+        copy_weights(textbook, network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = x.to(memory_format=torch.channels_last)
-    return stepper(network, lambda: package_loss(network, images, noise))
+    sharing = nullcontext if work == "unshared" else partial(shared, network)
+    return stepper(network, lambda: package_loss(network, images, noise, sharing))
 
 
-def package_loss(network: Network, x: Tensor, noise: Tensor) -> Tensor:
+def package_loss(
+    network: Network,
+    x: Tensor,
+    noise: Tensor,
+    sharing: Callable[[], AbstractContextManager[None]] | None = None,
+) -> Tensor:
     """Mean absolute residual over all iterations, in bf16 where the machine gains from it."""
-    with autocast("cpu"), shared(network):
+    with autocast("cpu"), shared(network) if sharing is None else sharing():
         steps = unroll(network, x, iterations=noise.shape[1], noise=noise)
         losses = [(x - step.x_hat).abs().mean() for step in steps]
     return torch.stack(losses).mean()
@@ -168,37 +191,36 @@ def count_flops(options: argparse.Namespace) -> int:
     """Three times the FLOPs of the textbook's forward pass (a multiply-add counts two)."""
     with torch.device("meta"):
         textbook = Textbook(options.width)
-        x = torch.empty(options.batch, 3, 32, 32)
-        noise = torch.empty(options.batch, options.iterations, 32, 2, 2)
+        x = torch.empty(options.batch, 3, options.side, options.side)
+        blocks = options.side // 16
+        noise = torch.empty(options.batch, options.iterations, 32, blocks, blocks)
     with FlopCounterMode(display=False) as counter:
         textbook(x, noise)
     return 3 * int(counter.get_total_flops())
 
 
-def peak_memory(side: str, options: argparse.Namespace) -> float:
+def memory_of(work: str, options: argparse.Namespace) -> float:
     """Peak resident memory of a fresh process that makes one step, in GiB."""
-    sizes = [f"--{key}={getattr(options, key)}" for key in ("width", "batch", "iterations")]
-    command = [sys.executable, __file__, f"--memory-of={side}", *sizes]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return int(done.stdout) * unit / 2**30
+    sizes = [f"--{key}={getattr(options, key)}" for key in (*SETTINGS, "reference")]
+    return peak_memory_of_child(__file__, f"--memory-of={work}", *sizes)
 
 
 def report(result: dict[str, Any]) -> None:
-    settings = ", ".join(f"{key} {value:g}" for key, value in result["settings"].items())
-    print(f"lstm / additive: {settings}; {result['textbook_tflop_per_step']:.3f} TFLOP per step")
+    print(", ".join(f"{key} {value}" for key, value in result["settings"].items()))
     print(f"{result['machine']['cpu']}, {result['machine']['torch_threads']} threads")
-    for side in SIDES:
-        precision = "fp32" if side == "textbook" else result["package_precision"]
+    for work, seconds in result["median_seconds"].items():
+        precision = "fp32" if work == "textbook" else result["package_precision"]
         print(
-            f"  {side:<9} {precision}  {result['median_seconds'][side]:8.3f} s (median)  "
-            f"peak {result['peak_memory_gib'][side]:5.2f} GiB  "
-            f"first loss {result['first_loss'][side]:.4f}"
+            f"  {work:<9} {precision}  {seconds:8.3f} s (median)  "
+            f"peak {result['peak_memory_gib'][work]:5.2f} GiB  "
+            f"first loss {result['first_loss'][work]:.4f}"
         )
     rates = result["matmul_tflops"]
     print(f"  matmul    fp32 {rates['fp32']:.3f}, bf16 {rates['bf16']:.3f} TFLOP/s")
-    print(f"speed-up over the textbook        {result['speedup_over_textbook']:.2f}x")
-    print(f"fraction of the bf16 matmul rate  {result['fraction_of_bf16_matmul']:.1%}")
+    print(f"speed-up over {result['reference']:<19} {result['speedup']:.2f}x")
+    if "fraction_of_bf16_matmul" in result:
+        print(f"{result['textbook_tflop_per_step']:.3f} TFLOP per step")
+        print(f"fraction of the bf16 matmul rate  {result['fraction_of_bf16_matmul']:.1%}")
 
 
 if __name__ == "__main__":

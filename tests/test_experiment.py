@@ -15,6 +15,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from PIL import Image
 from safetensors.torch import load_file
+from tests.training.wandb_file import WandbFile
 
 from rnncodec import experiment, model_file
 from rnncodec.codec import load
@@ -94,6 +95,36 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     before = stamps(tmp_path)
     assert run(tmp_path, overrides) == score
     assert stamps(tmp_path) == before
+
+
+def test_a_run_on_wandb_says_what_it_was_and_how_it_scored(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=1", "trainer.log_every_n_steps=1",
+        "logger.group=grid", "logger.project=lab",
+    )  # fmt: skip
+    run(tmp_path, overrides)
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    found = WandbFile(folder)
+    assert (found.project, found.group, found.job_type) == ("lab", "grid", "train")
+    assert sorted(found.tags) == ["cell=gru", "entropy=none", "recon=additive"]
+    assert found.config["factors"]["codec"] == "gru, additive"
+    assert found.config["model"]["iterations"] == 2, "plain nested dictionaries"
+    assert found.config["data"]["batch_size"] == 4
+    (trained,) = found.rows("train/loss")
+    assert trained["train/loss"] == pytest.approx(
+        (trained["train/loss_t01"] + trained["train/loss_t02"]) / 2
+    )
+    results = table(tmp_path / "evaluation/results.csv")
+    for row in found.rows("rd/psnr_rgb"):
+        same = [r for r in results if int(r["iteration"]) == row["rd/iteration"]]
+        assert row["rd/bpp"] == pytest.approx(np.mean([float(r["bpp"]) for r in same]))
+        assert row["rd/psnr_rgb"] == pytest.approx(np.mean([float(r["psnr_rgb"]) for r in same]))
+    assert len(found.rows("rd/psnr_rgb")) == 2
+    assert not found.rows("rd/ms_ssim"), "the images are too small"
+    assert not [key for key in found.summary if key.startswith("auc/")], "two iterations"
 
 
 def test_two_cells_export_different_tensors_and_init_starts_from_them(

@@ -12,6 +12,7 @@ from rnncodec.commands.decompress import decompress
 from rnncodec.commands.evaluate import evaluate
 from rnncodec.commands.info import info
 from rnncodec.commands.models import models
+from rnncodec.commands.prepare import prepare
 from rnncodec.commands.truncate import truncate
 from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.version import __version__
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (compress, decompress, info, truncate, models, evaluate, compare):
+for command in (compress, decompress, info, truncate, models, evaluate, compare, prepare):
     app.command()(command)
 
 FETCHABLE = ("kodak",)

@@ -27,6 +27,7 @@ from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
 from rnncodec.evaluation.inputs import inputs_of
+from rnncodec.factors import factors, sweep_name
 from rnncodec.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.run_directory import RunFiles, run_name
 from rnncodec.training import wandb_logger
@@ -39,14 +40,16 @@ from rnncodec.training.fitting import fit, quiet_lightning
 from rnncodec.training.progress import TrainingProgress
 from rnncodec.training.rates import integer_rates, rate_lost
 from rnncodec.training.selection import EntropySelection, Selection
+from rnncodec.training.wandb_evaluation import log_evaluation
 from rnncodec.transform import Transform
 
 Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf ``${run_name:...}``, the name of a run directory."""
+    """Teach OmegaConf ``${run_name:...}``, the name of a run directory, and ``${sweep_name:}``."""
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
 
 
 def run(cfg: DictConfig) -> float:
@@ -184,7 +187,8 @@ def build_trainer(
     cfg: DictConfig, files: RunFiles, around: list[Callback], loggers: list[Logger], **own: Any
 ) -> L.Trainer:
     """The trainer with its callbacks; ``own`` takes the place of what ``trainer`` says."""
-    bar = [TrainingProgress()] if cfg.trainer.enable_progress_bar else []
+    every = cfg.trainer.log_every_n_steps
+    bar = [TrainingProgress(every=every)] if cfg.trainer.enable_progress_bar else []
     arithmetic = resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
     more = {
         "callbacks": [*around, *bar, Interrupt()],
@@ -209,10 +213,11 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
     """Measure the exported model on the evaluation images; log the curve and the pictures."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = EvaluatedModel(files.folder.name, files.model, device=device)
-    summary = evaluate(model, inputs_of(build(cfg.eval)), files.evaluation)
+    images = inputs_of(build(cfg.eval))
+    evaluate(model, images, files.evaluation)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
-            wandb_logger.log_evaluation(logger, summary, files.evaluation)
+            log_evaluation(logger, files.evaluation, model, images)
 
 
 def report(files: RunFiles) -> float:
@@ -250,6 +255,8 @@ def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
         loggers = [csv, build(cfg.logger)] if cfg.logger else [csv]
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+            if isinstance(logger, WandbLogger):
+                wandb_logger.label(logger, factors(cfg, files))
         yield loggers
     finally:
         wandb_logger.finish()

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.training.wandb_file import WandbFile
 
 from rnncodec.errors import ConfigError
-from rnncodec.training.wandb_logger import finish, log_evaluation, wandb_logger
+from rnncodec.training.wandb_logger import finish, label, wandb_logger
 
 
 def test_needs_no_account_and_writes_only_into_the_run_directory(
@@ -35,25 +36,21 @@ def test_needs_no_account_and_writes_only_into_the_run_directory(
     assert not [path for path in home.rglob("*") if path.is_file()]
 
 
-def test_curve_and_pictures_are_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from PIL import Image
-
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    for name in ("rd.png", "reconstructions.png"):
-        Image.new("RGB", (8, 8)).save(tmp_path / name)
-    curve = [{"iteration": t, "images": 1, "bpp": t / 8, "psnr_rgb": 20.0 + t} for t in (1, 2)]
+def test_factors_are_tags_and_keys_to_group_by(tmp_path: Path) -> None:
     try:
-        logger = wandb_logger(save_dir=str(tmp_path / "run"), project="test")
-        entropy = {"model": "progressive", "bits_per_bit": 0.9, "by_iteration": [{"iteration": 1}]}
-        log_evaluation(logger, {"curve": curve, "auc": {}, "entropy": entropy}, tmp_path)
-        assert logger.experiment.summary["entropy/bits_per_bit"] == 0.9
+        logger = wandb_logger(
+            save_dir=str(tmp_path), project="test", mode="offline", group="grid",
+            job_type="train", tags=["mine"],
+        )  # fmt: skip
+        label(logger, {"cell": "gru", "recon": "additive", "entropy": "none"})
     finally:
         finish()
-    (run,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
-    media = {
-        path.name.split("_")[0] for path in (run / "files/media").rglob("*") if path.is_file()
-    }
-    assert {"rd", "reconstructions", "curve", "by"} <= media, "by_iteration too"
+    (run,) = (tmp_path / "wandb").glob("offline-run-*")
+    found = WandbFile(run)
+    assert sorted(found.tags) == ["cell=gru", "entropy=none", "mine", "recon=additive"]
+    assert (found.group, found.job_type, found.project) == ("grid", "train", "test")
+    factors = {"cell": "gru", "recon": "additive", "entropy": "none", "codec": "gru, additive"}
+    assert found.config["factors"] == factors
 
 
 def test_unknown_mode_is_refused(tmp_path: Path) -> None:

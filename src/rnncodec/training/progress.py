@@ -22,7 +22,15 @@ class TrainingProgress(RichProgressBar):
 
     Shows the loss of the first, the middle and the last iteration, images per second and the
     latest validation score.
+
+    Args:
+        every: steps between two looks at the figures, as the trainer's ``log_every_n_steps``.
     """
+
+    def __init__(self, *, every: int) -> None:
+        super().__init__()
+        self.every = every
+        self.shown: dict[str, Any] = {}
 
     @property
     def total_train_batches(self) -> int | float:
@@ -37,7 +45,16 @@ class TrainingProgress(RichProgressBar):
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """The logged figures under short names, and the time left."""
+        """The logged figures under short names, and the time left, of every so many steps.
+
+        Reading a figure waits for the device to finish the step, so not every step does.
+        """
+        if not self.shown or trainer.global_step % self.every == 0:
+            self.shown = self.latest(trainer, pl_module)
+        return self.shown
+
+    def latest(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        """The figures of this step."""
         shown: dict[str, Any] = {
             SHORT.get(name, name.rpartition("_")[2]): value
             for name, value in super().get_metrics(trainer, pl_module).items()

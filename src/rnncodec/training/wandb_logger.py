@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ MODES = {"online", "offline", "disabled"}
 
 
 def wandb_logger(
-    *, save_dir: str, project: str, mode: str | None = None, **arguments: Any
+    *,
+    save_dir: str,
+    project: str,
+    mode: str | None = None,
+    group: str | None = None,
+    job_type: str | None = None,
+    tags: Sequence[str] = (),
+    **arguments: Any,
 ) -> WandbLogger:
     """The logger of one run; its id comes from the run directory, so a resumed run goes on.
 
@@ -26,7 +34,10 @@ def wandb_logger(
         save_dir: the run directory.
         project: W&B project.
         mode: online, offline or disabled; None takes ``WANDB_MODE``, else offline.
-        **arguments: further arguments of ``wandb.init`` (entity, group, tags, ...).
+        group: what the dashboard gathers: the runs of one sweep.
+        job_type: what kind of run it is.
+        tags: of the user; :func:`label` adds one for each factor.
+        **arguments: further arguments of ``wandb.init`` (entity, notes, ...).
 
     Raises:
         ConfigError: an unknown mode.
@@ -45,6 +56,9 @@ def wandb_logger(
         resume="allow",
         mode=chosen,  # type: ignore[arg-type]  # checked above
         settings=wandb.Settings(console="off", silent=True),
+        group=group,
+        job_type=job_type,
+        tags=list(tags),
         **arguments,
     )
     run.define_metric("trainer/global_step")
@@ -52,45 +66,21 @@ def wandb_logger(
     return WandbLogger(experiment=run)
 
 
-def log_evaluation(logger: WandbLogger, summary: dict[str, Any], folder: Path) -> None:
-    """Log the rate-distortion curve as table and charts, its AUCs, and the pictures.
+def label(logger: WandbLogger, factors: Mapping[str, str]) -> None:
+    """Tag the run with each factor, as ``cell=gru``, and keep them in its config to group by.
 
-    Args:
-        logger: the run's logger.
-        summary: what :func:`rnncodec.evaluation.evaluate.evaluate` returned.
-        folder: where it wrote its pictures.
+    ``factors.codec`` names cell and reconstruction together: bar charts group by one key only.
     """
-    curve = summary["curve"]
-    names = list(curve[0])
-    table = wandb.Table(
-        columns=names, data=[[point.get(name) for name in names] for point in curve]
-    )
-    record: dict[str, Any] = {"rd/curve": table}
-    for metric in (name for name in names if name not in ("iteration", "bpp", "images")):
-        if curve[0][metric] is not None:
-            record[f"rd/{metric}"] = wandb.plot.line(
-                table, "bpp", metric, title=f"{metric} by bpp"
-            )
-    for picture in ("rd.png", "reconstructions.png"):
-        record[f"rd/{Path(picture).stem}"] = wandb.Image(str(folder / picture))
-    if "entropy" in summary:
-        record |= entropy_record(summary["entropy"])
-    logger.experiment.log(record)
+    run = logger.experiment
+    run.tags = tuple(dict.fromkeys([*run.tags, *(f"{k}={v}" for k, v in factors.items())]))
+    codec = f"{factors['cell']}, {factors['recon']}"
+    run.config.update({"factors": {**factors, "codec": codec}}, allow_val_change=True)
 
 
 def keep_inside(folder: Path) -> None:
     """Have W&B's own logs, caches and settings written here, not into the home directory."""
     for name in HOMES:
         os.environ[name] = str(folder / name.removeprefix("WANDB_").lower())
-
-
-def entropy_record(entropy: dict[str, Any]) -> dict[str, Any]:
-    """The summary's section on entropy coding: its single figures, and a table by iteration."""
-    single = {f"entropy/{k}": v for k, v in entropy.items() if isinstance(v, float)}
-    rows = entropy["by_iteration"]
-    names = list(rows[0])
-    data = [[row[name] for name in names] for row in rows]
-    return {**single, "entropy/by_iteration": wandb.Table(columns=names, data=data)}
 
 
 def finish() -> None:

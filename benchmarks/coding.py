@@ -1,0 +1,147 @@
+"""Encoding and decoding against the textbook, to part of the iterations, and as images grow.
+
+    python benchmarks/coding.py         compact lstm / additive; JSON to outputs/bench/coding.json
+
+All in float32. Textbook and package have the same weights and take turns on one 768x512 image;
+bytes, entropy coding and files are left out here (benchmarks/entropy.py has them). Growth is of
+gru_resnet / additive, whole codec without an entropy model, one iteration, 32x32 to 8 Mpixel
+(tiled from 4 Mpixel on), with the peak memory of a process that only encodes and decodes.
+"""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import machine
+from rnncodec.bitstream import Header
+from rnncodec.cells.gru_resnet import GRUResNet
+from rnncodec.cells.lstm import LSTM
+from rnncodec.codec import Codec
+from rnncodec.model_file import Model
+from rnncodec.network import Network
+from rnncodec.pixels import to_uint8
+from rnncodec.recon.additive import Additive
+from rnncodec.storage import write_text
+from rnncodec.transform import Painter, Transform
+from textbook import Textbook
+from timing import in_turns, peak_memory, peak_memory_of_child
+from train_step import copy_weights, count_flops, drop_state_biases
+
+OUTPUT = Path("outputs/bench/coding.json")
+WIDTH, SIDES = 0.5, (768, 512)
+GROWTH = ((32, 32), (256, 256), (768, 512), (2048, 1024), (3264, 2448))
+"""Width and height."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--iterations", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=OUTPUT)
+    parser.add_argument("--memory-of", type=int, nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.memory_of:
+        there_and_back(codec(), picture(*options.memory_of))
+        print(peak_memory())
+        return
+    result = {
+        "settings": {"width": WIDTH, "iterations": options.iterations, "sides": SIDES},
+        **against_textbook(options.iterations, options.repeats),
+        "growth": growth(options.repeats),
+        "machine": machine.describe(),
+    }
+    write_text(options.out, json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+def against_textbook(iterations: int, repeats: int) -> dict[str, Any]:
+    """Seconds and ratios, of encoding and of decoding to some of the iterations."""
+    textbook = Textbook(WIDTH).eval()
+    drop_state_biases(textbook)
+    network = Network(LSTM, Additive, width=WIDTH, iterations=iterations)
+    copy_weights(textbook, network)
+    transform = Transform(network, torch.device("cpu"))
+    pixels, header = picture(*SIDES)[None], header_of(iterations)
+    x = torch.tensor(pixels).permute(0, 3, 1, 2).contiguous() / 255 - 0.5
+    half = torch.full((1, iterations, 32, *header.code_shape[:2]), 0.5)
+    codes = transform.analyse(pixels, header, None)[0][0]
+    received = (torch.tensor(codes).float() * 2 - 1).permute(0, 3, 1, 2)[None].contiguous()
+
+    def paint(k: int) -> None:
+        Painter(transform, header, k).paint(codes[:k])
+
+    painted = Painter(transform, header, iterations).paint(codes).astype(int)
+    with torch.inference_mode():
+        expected = to_uint8(textbook.decode(received))[0].permute(1, 2, 0).numpy()
+        works = {
+            "textbook_encode": lambda: textbook(x, half),
+            "encode": lambda: transform.analyse(pixels, header, None),
+            "encode_1": lambda: transform.analyse(pixels, header.with_iterations(1), None),
+            "textbook_decode": lambda: textbook.decode(received),
+            "decode": lambda: paint(iterations),
+            "decode_half": lambda: paint(iterations // 2),
+            "decode_1": lambda: paint(1),
+        }
+        seconds = in_turns(works, repeats)
+    rate = machine.matmul_rate(torch.float32)
+    blocks = SIDES[0] * SIDES[1] / 32**2
+    sizes = argparse.Namespace(width=WIDTH, batch=1, side=32, iterations=iterations)
+    tflop = count_flops(sizes) / 3 * blocks / 1e12
+    return {
+        "seconds": seconds,
+        "levels_apart_at_most": int(np.abs(painted - expected).max()),
+        "encode_over_textbook": seconds["textbook_encode"] / seconds["encode"],
+        "decode_over_textbook": seconds["textbook_decode"] / seconds["decode"],
+        "fp32_matmul_tflops": rate,
+        "encode_fraction_of_fp32_matmul": tflop / seconds["encode"] / rate,
+        "encode_1_share": seconds["encode_1"] / seconds["encode"],
+        "decode_half_share": seconds["decode_half"] / seconds["decode"],
+        "decode_1_share": seconds["decode_1"] / seconds["decode"],
+    }
+
+
+def growth(repeats: int) -> dict[str, dict[str, float]]:
+    """Microseconds per pixel and peak memory, by size."""
+    found = {}
+    for width, height in GROWTH:
+        coder, image = codec(), picture(width, height)
+        work = {"": partial(there_and_back, coder, image)}
+        few = 1 if width * height > 2**20 else repeats
+        found[f"{width}x{height}"] = {
+            "us_per_pixel": in_turns(work, few)[""] / (width * height) * 1e6,
+            "peak_gib": peak_memory_of_child(__file__, "--memory-of", str(width), str(height)),
+        }
+    return found
+
+
+def codec() -> Codec:
+    """One iteration, no entropy model."""
+    torch.manual_seed(0)
+    return Codec(Model(Network(GRUResNet, Additive, width=WIDTH, iterations=1)))
+
+
+def there_and_back(coder: Codec, image: NDArray[np.uint8]) -> None:
+    coder.decode(coder.encode(image))
+
+
+def header_of(iterations: int) -> Header:
+    width, height = SIDES
+    return Header(width=width, height=height, iterations=iterations, fingerprint=bytes(16))
+
+
+def picture(width: int, height: int) -> NDArray[np.uint8]:
+    """Smooth colours with some noise."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / 37 + k) + np.cos(y / 23 - k) for k in range(3)]
+    noise = np.random.default_rng(0).normal(0, 0.1, (height, width, 3))
+    return ((np.stack(waves, axis=2) + noise) * 60 + 128).clip(0, 255).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Training steps of every cell and reconstruction, and how a step grows.
+
+    python benchmarks/grid.py     width 1/2, batch 8, 32x32, T = 4; to outputs/bench/grid.json
+
+Reference is the textbook's float32 step of its lstm / additive at the same size, taken in turns
+with each. Growth is that of gru_resnet / additive when T, the batch or the pixels are four times
+as many, in time and in peak memory beyond that of a process that has only loaded everything.
+"""
+
+import argparse
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+import machine
+from rnncodec import cells, families, recon
+from rnncodec.network import Network
+from rnncodec.storage import write_text
+from textbook import Textbook
+from timing import in_turns, peak_memory, peak_memory_of_child
+from train_step import package_loss, stepper
+
+OUTPUT = Path("outputs/bench/grid.json")
+WIDTH = 0.5
+
+
+class Size(NamedTuple):
+    """Of a training step: images, pixels along a side, iterations."""
+
+    batch: int = 8
+    side: int = 32
+    iterations: int = 4
+
+
+GROWN = {"T": Size(iterations=16), "batch": Size(batch=32), "pixels": Size(side=64)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=OUTPUT)
+    parser.add_argument("--memory-of", type=int, nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.memory_of:
+        remember(Size(*options.memory_of))
+        return
+    result = {
+        "settings": {"width": WIDTH, **Size()._asdict(), "repeats": options.repeats},
+        "over_textbook": {
+            f"{cell} / {framework}": speedup(cell, framework, options.repeats)
+            for cell, framework in itertools.product(families.names(cells), families.names(recon))
+        },
+        "growth_when_4_times": growth(options.repeats),
+        "machine": machine.describe(),
+    }
+    write_text(options.out, json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+def speedup(cell: str, framework: str, repeats: int) -> float:
+    """Time of the textbook's step divided by that of ours."""
+    works = {"textbook": textbook_step(Size()), "package": package_step(cell, framework, Size())}
+    seconds = in_turns(works, repeats)
+    return seconds["textbook"] / seconds["package"]
+
+
+def growth(repeats: int) -> dict[str, dict[str, float]]:
+    """Factors in time and memory."""
+    works = {
+        name: package_step("gru_resnet", "additive", size)
+        for name, size in {"base": Size(), **GROWN}.items()
+    }
+    seconds = in_turns(works, repeats)
+    idle, base = memory(Size(batch=0)), memory(Size())
+    return {
+        name: {
+            "time": seconds[name] / seconds["base"],
+            "memory": (memory(size) - idle) / (base - idle),
+            "peak_gib": memory(size),
+        }
+        for name, size in GROWN.items()
+    }
+
+
+def memory(size: Size) -> float:
+    return peak_memory_of_child(__file__, "--memory-of", *map(str, size))
+
+
+def remember(size: Size) -> None:
+    """Two steps (none for an empty batch), and the peak memory."""
+    if size.batch:
+        step = package_step("gru_resnet", "additive", size)
+        step()
+        step()
+    print(peak_memory())
+
+
+def inputs(size: Size) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images and the binarizer's noise."""
+    torch.manual_seed(0)
+    blocks = size.side // 16
+    x = torch.rand(size.batch, 3, size.side, size.side) - 0.5
+    return x, torch.rand(size.batch, size.iterations, 32, blocks, blocks)
+
+
+def textbook_step(size: Size) -> Callable[[], float]:
+    x, noise = inputs(size)
+    textbook = Textbook(WIDTH)
+    return stepper(textbook, lambda: textbook(x, noise))
+
+
+def package_step(cell: str, framework: str, size: Size) -> Callable[[], float]:
+    x, noise = inputs(size)
+    config: dict[str, Any] = {
+        "cell": {"name": cell},
+        "recon": {"name": framework},
+        "width": WIDTH,
+        "iterations": size.iterations,
+    }
+    network = Network.from_config(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = x.to(memory_format=torch.channels_last)
+    return stepper(network, lambda: package_loss(network, images, noise))
+
+
+if __name__ == "__main__":
+    main()
