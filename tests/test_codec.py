@@ -229,3 +229,17 @@ def test_grey_stays_grey_and_profiles_are_kept() -> None:
 def test_what_cannot_be_kept_is_said() -> None:
     with pytest.warns(RNNCodecWarning, match="transparency is not kept: composited over white"):
         CODECS["raw"].encode(Image.new("RGBA", (16, 16)))
+
+
+def test_a_primed_codec_reads_what_it_writes_and_a_plain_one_refuses_it() -> None:
+    plain = make()
+    torch.manual_seed(0)
+    network = Network(GRU, Additive, width=0.125, iterations=T, priming=1, diffusion=1)
+    primed = Codec(Model(network, plain.model.entropy))
+    image = picture(40, 56)
+    data = primed.encode(image)
+    np.testing.assert_array_equal(primed.decode_codes(data), primed.encode_codes(image))
+    pictures = [pixels for _, pixels in primed.reconstructions(image)]
+    np.testing.assert_array_equal(np.asarray(primed.decode(data)), pictures[-1])
+    with pytest.raises(ModelError, match="was written with model"):
+        plain.decode(data)

@@ -112,6 +112,23 @@ def test_description_builds_the_same_network_again() -> None:
     again.load_state_dict(network.state_dict())
 
 
+def test_extra_runs_are_described_only_where_there_are_some() -> None:
+    plain = Network(LSTM, Additive, width=0.125, priming=0, diffusion=0)
+    assert plain.config.keys() == {"cell", "recon", "width", "iterations"}
+    network = Network(LSTM, Additive, width=0.125, priming=3, diffusion=1)
+    again = Network.from_config(network.config)
+    assert (again.priming, again.diffusion) == (3, 1)
+    assert again.config == network.config == plain.config | {"priming": 3, "diffusion": 1}
+    again.load_state_dict(plain.state_dict())
+
+
+@pytest.mark.parametrize("name", ["priming", "diffusion"])
+@pytest.mark.parametrize("runs", [-1, 17, 1.0, True])
+def test_impossible_extra_runs_are_refused(name: str, runs: int) -> None:
+    with pytest.raises(ConfigError, match=f"{name}="):
+        Network(LSTM, Additive, width=0.125, **{name: runs})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -120,6 +137,8 @@ def test_description_builds_the_same_network_again() -> None:
         ({"recon": {"name": "additive", "colour": 1}}, "not understood"),
         ({"width": "wide"}, "not understood"),
         ({"iterations": None}, "expected a whole number"),
+        ({"priming": 10**9}, "priming=1000000000: expected 0 to 16"),
+        ({"diffusion": None}, "expected a whole number"),
     ],
 )
 def test_foreign_descriptions_are_refused(change: dict, message: str) -> None:

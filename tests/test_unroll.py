@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from rnncodec.network import Network
+from rnncodec.shared_convolution import shared
 from rnncodec.unroll import iterate, unroll
 
 GRID = list(
@@ -19,9 +20,13 @@ GRID = list(
 )
 
 
-def make(cell: str, recon: str, *, iterations: int) -> Network:
+EXTRA = [(0, 0), (2, 0), (0, 1), (1, 2)]
+extra_runs = pytest.mark.parametrize(("priming", "diffusion"), EXTRA)
+
+
+def make(cell: str, recon: str, *, iterations: int, **extra: int) -> Network:
     parts = [OmegaConf.load(f"conf/{group}.yaml") for group in (f"cell/{cell}", f"recon/{recon}")]
-    return Network(*map(instantiate, parts), width=0.125, iterations=iterations)
+    return Network(*map(instantiate, parts), width=0.125, iterations=iterations, **extra)
 
 
 @pytest.mark.parametrize(("cell", "recon"), GRID)
@@ -68,3 +73,79 @@ def test_the_first_iteration_allocates_no_state(monkeypatch: pytest.MonkeyPatch)
     for name in ("zeros", "zeros_like"):
         monkeypatch.setattr(torch, name, refuse)
     assert len(list(unroll(network, torch.rand(1, 3, 16, 16), iterations=1))) == 1
+
+
+def by_hand(network: Network, x: torch.Tensor) -> list[torch.Tensor]:
+    """Pictures of an additive network, every run of its parts spelt out."""
+    pictures, total, encoded, decoded = [], torch.zeros_like(x), None, None
+    for t in range(network.iterations):
+        warming = network.priming if t == 0 else 0
+        for _ in range(warming):
+            _, encoded = network.encoder(x - total, encoded)
+        features, encoded = network.encoder(x - total, encoded)
+        code = torch.where(torch.tanh(network.binarizer.conv(features)) >= 0, 1.0, -1.0)
+        for _ in range(warming + network.diffusion):
+            _, decoded = network.decoder(code, decoded)
+        y, decoded = network.decoder(code, decoded)
+        total = total + y
+        pictures.append(total)
+    return pictures
+
+
+@extra_runs
+def test_only_the_last_of_several_runs_counts(priming: int, diffusion: int) -> None:
+    network = make("gru", "additive", iterations=3, priming=priming, diffusion=diffusion)
+    x = torch.rand(1, 3, 32, 48) - 0.5
+    with torch.inference_mode():
+        steps = list(unroll(network, x, iterations=3))
+        expected = by_hand(network, x)
+    for step, picture in zip(steps, expected, strict=True):
+        torch.testing.assert_close(step.x_hat, picture)
+
+
+@extra_runs
+def test_how_often_cells_run(priming: int, diffusion: int) -> None:
+    network = make("gru", "additive", iterations=3, priming=priming, diffusion=diffusion)
+    ran: list[str] = []
+    for name, part in network.named_modules():
+        if name.startswith(("encoder.cells.", "decoder.cells.", "binarizer")):
+            part.register_forward_hook(lambda *_, name=name: ran.append(name))
+    with torch.inference_mode():
+        steps = list(unroll(network, torch.rand(1, 3, 16, 16) - 0.5, iterations=3))
+        assert ran.count("binarizer") == 3
+        assert {ran.count(f"encoder.cells.{k}") for k in range(3)} == {3 + priming}
+        assert {ran.count(f"decoder.cells.{k}") for k in range(4)} == {3 + priming + 3 * diffusion}
+        ran.clear()
+        list(iterate(network, lambda t, *_: steps[t].code, 2))
+    assert {name.partition(".")[0] for name in ran} == {"decoder"}
+    assert ran.count("decoder.cells.0") == 2 + priming + 2 * diffusion
+
+
+@extra_runs
+def test_the_pictures_of_extra_runs_come_back_without_encoder(
+    priming: int, diffusion: int
+) -> None:
+    network = make("lstm", "scaled_additive", iterations=3, priming=priming, diffusion=diffusion)
+    with torch.inference_mode():
+        sent = list(unroll(network, torch.rand(1, 3, 32, 48) - 0.5, iterations=3))
+        network.encoder = network.binarizer = None
+        received = list(iterate(network, lambda t, *_: sent[t].code, 3))
+    assert all(torch.equal(a.x_hat, b.x_hat) for a, b in zip(sent, received, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("priming", "diffusion", "learning"),
+    [(0, 0, set()), (1, 0, {"encoder", "decoder"}), (0, 1, {"decoder"})],
+)
+def test_a_warm_state_teaches_the_hidden_convolutions(
+    priming: int, diffusion: int, learning: set[str]
+) -> None:
+    network = make("gru", "one_shot", iterations=1, priming=priming, diffusion=diffusion)
+    x = torch.rand(1, 3, 32, 32) - 0.5
+    with shared(network):
+        (step,) = unroll(network, x, iterations=1, noise=torch.rand(1, 1, 32, 2, 2))
+    (x - step.x_hat).abs().mean().backward()
+    reached = {name for name, p in network.named_parameters() if p.grad is not None}
+    hidden = {name for name, _ in network.named_parameters() if ".U" in name}
+    assert reached - hidden == {name for name, _ in network.named_parameters()} - hidden
+    assert {name.partition(".")[0] for name in reached & hidden} == learning

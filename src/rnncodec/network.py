@@ -20,6 +20,8 @@ BITS = 32
 """Bits per 16x16 block and iteration: 1/8 bit per pixel."""
 
 MAX_ITERATIONS = 255
+MAX_EXTRA_RUNS = 16
+"""The most extra runs of a part: a model file must not be able to ask for days of work."""
 
 
 Recon: TypeAlias = Callable[[], Reconstruction]
@@ -134,9 +136,13 @@ class Network(nn.Module):
         recon: the class of the reconstruction framework, or a ``functools.partial`` of it.
         width: factor on all hidden channels (1: the paper's; 1/8: tiny); the 32 bits stay.
         iterations: T, how many iterations it is trained for, and the most it codes with.
+        priming: extra runs of the encoder on its first input, and of the decoder on the first
+            code, that warm their states (Johnston et al. 2018; see :mod:`rnncodec.unroll`).
+        diffusion: extra runs of the decoder on the code of every iteration.
 
     Raises:
-        ConfigError: a width that gives channels that are no multiple of 8; iterations < 1.
+        ConfigError: a width that gives channels that are no multiple of 8; iterations < 1;
+            ``priming`` or ``diffusion`` not in 0..16.
 
     Examples:
         >>> from rnncodec.cells.gru import GRU
@@ -146,13 +152,24 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, cell: CellFactory, recon: Recon, *, width: float, iterations: int = 16
+        self,
+        cell: CellFactory,
+        recon: Recon,
+        *,
+        width: float,
+        iterations: int = 16,
+        priming: int = 0,
+        diffusion: int = 0,
     ) -> None:
         super().__init__()
-        check_iterations(iterations)
+        check_whole("iterations", iterations, 1, MAX_ITERATIONS)  # one byte in a file
+        check_whole("priming", priming, 0, MAX_EXTRA_RUNS)
+        check_whole("diffusion", diffusion, 0, MAX_EXTRA_RUNS)
         cell_class: type[Cell] = unwrap(cell)
         self.width = width
         self.iterations = iterations
+        self.priming = priming
+        self.diffusion = diffusion
         self.encoder = Encoder(cell_class.encoder_cell or cell, width)
         self.binarizer = Binarizer(self.encoder.out_channels)
         self.decoder = Decoder(cell, width)
@@ -163,6 +180,10 @@ class Network(nn.Module):
             "width": width,
             "iterations": iterations,
         }
+        # Left out at 0: the fingerprint of a model hashes its description, and the models that
+        # were trained before these arguments existed keep theirs.
+        extra = {"priming": priming, "diffusion": diffusion}
+        self.config |= {name: runs for name, runs in extra.items() if runs}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Network":
@@ -177,6 +198,8 @@ class Network(nn.Module):
                 restore(recon, Reconstruction, config["recon"]),
                 width=config["width"],
                 iterations=config["iterations"],
+                priming=config.get("priming", 0),
+                diffusion=config.get("diffusion", 0),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(
@@ -218,9 +241,9 @@ def scaled(channels: int, width: float) -> int:
     return int(exact)
 
 
-def check_iterations(iterations: int) -> None:
-    """Raise ConfigError unless 1 <= iterations <= 255 (one byte in a file)."""
-    if isinstance(iterations, bool) or not isinstance(iterations, int):
-        raise ConfigError(f"iterations={iterations!r}: expected a whole number")
-    if not 1 <= iterations <= MAX_ITERATIONS:
-        raise ConfigError(f"iterations={iterations}: expected 1 to {MAX_ITERATIONS}")
+def check_whole(name: str, value: int, low: int, high: int) -> None:
+    """Raise ConfigError unless ``value`` is a whole number from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{name}={value!r}: expected a whole number")
+    if not low <= value <= high:
+        raise ConfigError(f"{name}={value}: expected {low} to {high}")

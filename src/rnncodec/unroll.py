@@ -1,4 +1,15 @@
-"""The iteration of section 3, equations 1-3, once: training, encoding and decoding all run it."""
+"""The iteration of section 3, equations 1-3, once: training, encoding and decoding all run it.
+
+Past the paper (Johnston et al. 2018, *Improved Lossy Image Compression with Priming and Spatially
+Adaptive Bit Rates*), a network may run its parts several times on the same input and keep the
+last output and the states only. What the other outputs would have been is thrown away: they cost
+time, no bits. With *priming* p the encoder looks p + 1 times at its first input before it sends
+the first code, and the decoder at the first code, so that neither starts cold and both see
+further than one run of their convolutions does. With *diffusion* d the decoder looks d more times
+at every code::
+
+    encoder runs = 1 + p at t = 0, 1 later        decoder runs = 1 + d + p at t = 0, 1 + d later
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +19,7 @@ from torch import Tensor
 
 from rnncodec.cells import State
 from rnncodec.geometry import BLOCK
-from rnncodec.network import Network
+from rnncodec.network import Decoder, Encoder, Network
 
 CodeSource: TypeAlias = Callable[[int, Tensor | None, Tensor | None], Tensor]
 """``source(t, x_hat, gain) -> code``: where the bits of iteration t come from."""
@@ -49,7 +60,9 @@ class Sender:
         """Iteration ``t`` (from 0), the picture so far and its gain -> code (B, 32, h, w)."""
         residual = self.x if x_hat is None else self.x - x_hat
         scaled = residual if gain is None else residual * gain
-        features, self.states = self.network.encoder(scaled, self.states)
+        features, self.states = repeat(
+            self.network.encoder, scaled, self.states, runs=encoder_runs(self.network, t)
+        )
         noise = None if self.noise is None else self.noise[:, t]
         code: Tensor = self.network.binarizer(features, noise)
         return code
@@ -66,9 +79,29 @@ def iterate(network: Network, source: CodeSource, iterations: int) -> Iterator[S
     for t in range(iterations):
         gain = network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
-        decoded, states = network.decoder(code, states)
+        decoded, states = repeat(network.decoder, code, states, runs=decoder_runs(network, t))
         x_hat = network.recon.combine(x_hat, decoded.float(), gain)
         yield Step(code, x_hat)
+
+
+def encoder_runs(network: Network, t: int) -> int:
+    """How often the encoder sees the residual before the code of iteration ``t`` (from 0)."""
+    return 1 + (network.priming if t == 0 else 0)
+
+
+def decoder_runs(network: Network, t: int) -> int:
+    """How often the decoder sees the code of iteration ``t`` (from 0)."""
+    return encoder_runs(network, t) + network.diffusion
+
+
+def repeat(
+    part: Encoder | Decoder, x: Tensor, states: list[State] | None, *, runs: int
+) -> tuple[Tensor, list[State]]:
+    """Run the encoder or the decoder ``runs`` times on ``x`` -> the last output, the states."""
+    y, states = part(x, states)
+    for _ in range(runs - 1):
+        y, states = part(x, states)
+    return y, states
 
 
 def unroll(

@@ -21,6 +21,7 @@ class Toy(nn.Module):
 
     def __init__(self, recon: nn.Module, outputs: list[float]) -> None:
         super().__init__()
+        self.priming = self.diffusion = 0
         self.recon = recon
         self.outputs = outputs
         self.seen: list[torch.Tensor] = []
