@@ -12,6 +12,7 @@ from rnncodec.commands.decompress import decompress
 from rnncodec.commands.evaluate import evaluate
 from rnncodec.commands.info import info
 from rnncodec.commands.models import models
+from rnncodec.commands.prepare import prepare
 from rnncodec.commands.status import status
 from rnncodec.commands.truncate import truncate
 from rnncodec.errors import ConfigError, RNNCodecError
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (compress, decompress, info, truncate, models, evaluate, compare, status):
+for command in (compress, decompress, info, truncate, models, evaluate, compare, prepare, status):
     app.command()(command)
 
 FETCHABLE = ("kodak",)

@@ -13,8 +13,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from rnncodec.data.module import CropData, DemoData, FolderData
-from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos
-from rnncodec.data.validation import hash_fraction
+from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, hash_fraction
 from rnncodec.errors import ConfigError, DataError
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
@@ -236,6 +235,7 @@ def train(data: CropData, folder: Path, *, steps: int, ckpt: Path | None = None)
 
 
 @pytest.mark.filterwarnings("ignore:The .* does not have many workers")
+@pytest.mark.filterwarnings("ignore:The .srun. command is available")  # where Slurm is
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")  # in Lightning
 @pytest.mark.parametrize("workers", [0, 1])
 def test_resumed_training_goes_on_exactly(tmp_path: Path, workers: int):
@@ -253,14 +253,18 @@ def test_resumed_training_goes_on_exactly(tmp_path: Path, workers: int):
     assert torch.equal(resumed.weight, whole.weight)
 
 
-@pytest.mark.parametrize("name", ["demo", "folder"])
+@pytest.mark.parametrize("name", ["demo", "folder", "tiles"])
 def test_configuration_names_the_constructors_settings_and_defaults(name: str, tmp_path: Path):
     leaf = OmegaConf.load(CONF / f"{name}.yaml")
-    target = get_class(leaf._target_)
-    parameters = {key: p.default for key, p in inspect.signature(target).parameters.items()}
+    parameters = {
+        key: p.default
+        for owner in (CropData, get_class(leaf._target_))
+        for key, p in inspect.signature(owner).parameters.items()
+        if p.kind is not p.VAR_KEYWORD
+    }
     assert set(leaf) - {"_target_"} == set(parameters)
     for key in set(parameters) - {"root", "seed"}:
         assert leaf[key] == parameters[key], key
-    overrides = {"root": str(tmp_path)} if name == "folder" else {}
+    overrides = {} if name == "demo" else {"root": str(tmp_path)}
     config = OmegaConf.create({"seed": 3, "data": OmegaConf.merge(leaf, overrides)})
     assert instantiate(config.data).seed == 3

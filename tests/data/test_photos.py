@@ -3,9 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, FolderPhotos, Photos
+from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, FolderPhotos, Photos, hash_fraction
 from rnncodec.errors import DataError
 
 
@@ -96,3 +98,18 @@ def test_demo_photographs_ship_with_scikit_image():
 def test_demo_evaluation_photographs_are_in_colour():
     for name, image in DemoPhotos("evaluation"):
         assert np.abs(image[:, :, 0].astype(int) - image[:, :, 2]).mean() > 10, name
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_hash_is_a_fraction(name: str):
+    assert 0 <= hash_fraction(name) < 1
+
+
+def test_hash_spreads_evenly():
+    share = np.mean([hash_fraction(f"photos/{i}.jpg") < 0.1 for i in range(5000)])
+    assert share == pytest.approx(0.1, abs=0.02)
+
+
+def test_names_that_are_no_unicode_have_a_hash_too():
+    assert 0 <= hash_fraction("caf\udce9.jpg") < 1

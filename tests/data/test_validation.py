@@ -2,13 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
-from rnncodec.data.photos import FolderPhotos
+from rnncodec.data.photos import FolderPhotos, hash_fraction
 from rnncodec.data.unusable import Unusable
-from rnncodec.data.validation import ValidationImages, hash_fraction, load_validation
+from rnncodec.data.validation import ValidationImages, load_validation
 from rnncodec.errors import DataError
 
 
@@ -18,21 +16,6 @@ def folder_of(folder: Path, *sizes: tuple[int, int]) -> FolderPhotos:
         pixels = np.stack([x, y, np.full_like(x, number)], axis=2).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     return FolderPhotos(folder)
-
-
-@settings(deadline=None)
-@given(st.text())
-def test_hash_is_a_fraction(name: str):
-    assert 0 <= hash_fraction(name) < 1
-
-
-def test_hash_spreads_evenly():
-    share = np.mean([hash_fraction(f"photos/{i}.jpg") < 0.1 for i in range(5000)])
-    assert share == pytest.approx(0.1, abs=0.02)
-
-
-def test_names_that_are_no_unicode_have_a_hash_too():
-    assert 0 <= hash_fraction("caf\udce9.jpg") < 1
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class CropLoader(DataLoader[Sample]):
 
     def __init__(
         self,
-        crops: Crops,
+        samples: Dataset[Sample],
         batches: EndlessBatches,
         unusable: Unusable,
         *,
@@ -147,7 +147,7 @@ class CropLoader(DataLoader[Sample]):
         pin_memory: bool = False,
     ) -> None:
         super().__init__(
-            crops,
+            samples,
             batch_sampler=batches,
             num_workers=num_workers,
             collate_fn=collate,

@@ -142,11 +142,8 @@ def find_images(root: str | Path, exclude: Collection[Path] = ()) -> list[Path]:
         DataError: the folder is missing, not a folder, not readable, or holds no picture.
     """
     folder = Path(root).expanduser()
-    if not folder.is_dir():
-        state = "is not a folder" if folder.exists() else "does not exist"
-        raise DataError(f"image folder {folder} {state}; expected a folder with pictures")
-    extensions = _extensions()
-    found = [path for path in _walk(folder) if path.suffix.lower() in extensions]
+    extensions = picture_extensions()
+    found = [path for path in walk(folder) if path.suffix.lower() in extensions]
     if not found:
         raise DataError(
             f"no pictures under {folder}: looked, recursively, for files named "
@@ -157,7 +154,16 @@ def find_images(root: str | Path, exclude: Collection[Path] = ()) -> list[Path]:
     return sorted(kept, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield every file under a folder whose name, and whose folders' names, begin with no dot.
+
+    Raises:
+        DataError: the folder is missing, not a folder, or not readable.
+    """
+    if not folder.is_dir():
+        state = "is not a folder" if folder.exists() else "does not exist"
+        raise DataError(f"image folder {folder} {state}; expected a folder with pictures")
+
     def refuse(error: OSError) -> None:
         raise DataError(f"cannot list the folder {error.filename}: {error.strerror}") from error
 
@@ -171,7 +177,8 @@ def _formats() -> list[str]:
     return [name for name in Image.OPEN if name not in _NOT_DECODED]
 
 
-def _extensions() -> frozenset[str]:
+def picture_extensions() -> frozenset[str]:
+    """Lower-case file extensions, dot included, of the formats that Pillow decodes."""
     formats = set(_formats())
     registered = Image.registered_extensions()
     return frozenset(ext for ext, name in registered.items() if name in formats)

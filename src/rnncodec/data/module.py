@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from rnncodec.data.crops import CropLoader, Crops, EndlessBatches
+from rnncodec.data.crops import CropLoader, Crops, EndlessBatches, Sample
+from rnncodec.data.endless import EndlessData
 from rnncodec.data.images import Pixels, read_size
-from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, FolderPhotos, Photos
+from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, FolderPhotos, Photos, hash_fraction
 from rnncodec.data.unusable import Unusable
-from rnncodec.data.validation import ValidationImages, hash_fraction, load_validation
+from rnncodec.data.validation import ValidationImages, load_validation
 from rnncodec.errors import ConfigError, DataError
 
 _log = logging.getLogger(__name__)
 
 
-class CropData(LightningDataModule):
+class CropData(EndlessData):
     """Training crops and whole validation images from one set of photographs.
 
     Training: `{"image": uint8 (B, 3, crop, crop), "index": int64 (B,)}` without end. `batch_size`
@@ -114,19 +114,15 @@ class CropData(LightningDataModule):
         """
         assert self._crops is not None, "setup() comes first"
         assert self._unusable is not None
-        rank, ranks = self._rank()
-        if self.batch_size % ranks:
-            raise ConfigError(
-                f"data.batch_size={self.batch_size} cannot be divided among {ranks} devices; "
-                f"use a multiple of {ranks}"
-            )
-        batches = EndlessBatches(self._position, self.batch_size, rank=rank, ranks=ranks)
+        return self._loader(self._crops, self._unusable)
+
+    def _loader(self, samples: Dataset[Sample], unusable: Unusable) -> CropLoader:
         return CropLoader(
-            self._crops,
-            batches,
-            self._unusable,
+            samples,
+            self.batches(),
+            unusable,
             num_workers=self.num_workers,
-            pin_memory=self._on_cuda(),
+            pin_memory=self.on_cuda(),
         )
 
     def crops_of(self, crop: int, *, batch_size: int, seed: int) -> CropLoader:
@@ -147,7 +143,7 @@ class CropData(LightningDataModule):
             ConfigError: fewer validation images than devices (an idle device would block all).
         """
         assert self._crops is not None, "setup() comes first"
-        rank, ranks = self._rank()
+        rank, ranks = self.rank()
         if len(self._validation) < ranks:
             raise ConfigError(
                 f"{len(self._validation)} validation images are too few for {ranks} devices; "
@@ -193,20 +189,6 @@ class CropData(LightningDataModule):
     def _advice(self, missing: str) -> str:
         return "too many are evaluation images: choose another eval"
 
-    def _rank(self) -> tuple[int, int]:
-        if self.trainer is None:
-            return 0, 1
-        return self.trainer.global_rank, self.trainer.world_size
-
-    def _position(self) -> int:
-        if self.trainer is None:
-            return 0
-        batches = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        return batches * self.batch_size
-
-    def _on_cuda(self) -> bool:
-        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-
 
 class DemoData(CropData):
     """The photographs inside scikit-image: nothing to download, splits fixed by name."""
@@ -227,6 +209,7 @@ class FolderData(CropData):
     """Every picture under `root`; a file is held out if the hash of its relative path says so.
 
     The split depends on no other file: adding pictures moves none from one set to the other.
+    Further settings are those of `CropData`.
     """
 
     def __init__(
@@ -234,23 +217,9 @@ class FolderData(CropData):
         root: str | Path,
         *,
         val_fraction: float = 0.1,
-        batch_size: int = 32,
-        crop: int = 32,
-        val_images: int = 16,
-        val_size: int = 256,
-        num_workers: int = 0,
-        cache_mb: float = 1024,
-        seed: int = 0,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            batch_size=batch_size,
-            crop=crop,
-            val_images=val_images,
-            val_size=val_size,
-            num_workers=num_workers,
-            cache_mb=cache_mb,
-            seed=seed,
-        )
+        super().__init__(**settings)
         if not 0 < val_fraction < 1:
             raise ConfigError(f"data.val_fraction={val_fraction}: expected between 0 and 1")
         self.root = Path(root).expanduser()

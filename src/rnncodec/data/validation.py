@@ -1,6 +1,5 @@
 """Validation images: held out by a hash of their name, cropped at the centre, kept in memory."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 from rnncodec.data.images import Pixels
-from rnncodec.data.photos import Photos
+from rnncodec.data.photos import Photos, hash_fraction
 from rnncodec.data.unusable import Unusable
 from rnncodec.errors import DataError
 
@@ -26,16 +25,6 @@ class ValidationImages(Dataset[dict[str, Any]]):
         name, image = self.images[index]
         planes = np.ascontiguousarray(image.transpose(2, 0, 1))[None]
         return {"image": torch.from_numpy(planes), "name": name}
-
-
-def hash_fraction(name: str) -> float:
-    """A number in [0, 1) that depends on the name alone, the same on every machine.
-
-    >>> round(hash_fraction("holiday/beach.jpg"), 4)
-    0.5721
-    """
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=6).digest()
-    return int.from_bytes(digest, "big") / 2**48
 
 
 def load_validation(

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning import LightningDataModule
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
@@ -22,7 +21,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from rnncodec.data.crops import EndlessBatches
+from rnncodec.data.endless import EndlessData
 from rnncodec.data.module import CropData
 from rnncodec.errors import ConfigError
 from rnncodec.storage import replacing
@@ -40,7 +39,7 @@ _STREAM = 2  # of Philox: keeps these numbers apart from those of the crops
 _log = logging.getLogger(__name__)
 
 
-class CodeData(LightningDataModule):
+class CodeData(EndlessData):
     """Batches of codes, endless for training and image by image for validation.
 
     Training: ``{"codes": uint8 (B, T, h, w, 32), "index": int64 (B,)}``; sample ``index`` is a
@@ -63,6 +62,8 @@ class CodeData(LightningDataModule):
     Raises:
         ConfigError: crops < 1; batch_size < 1; a crop that is no multiple of 16.
     """
+
+    group = "entropy_fit.data"
 
     def __init__(
         self,
@@ -144,31 +145,14 @@ class CodeData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """This device's share of every batch."""
         assert self.train is not None, "setup() comes first"
-        rank, ranks = self._rank()
-        if self.batch_size % ranks:
-            raise ConfigError(
-                f"entropy_fit.data.batch_size={self.batch_size} cannot be divided among {ranks} "
-                f"devices; use a multiple of {ranks}"
-            )
-        batches = EndlessBatches(self._position, self.batch_size, rank=rank, ranks=ranks)
         dataset = CodeCrops(self.train, self.seed)
-        return DataLoader(dataset, batch_sampler=batches, generator=torch.Generator())
+        return DataLoader(dataset, batch_sampler=self.batches(), generator=torch.Generator())
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """This device's share of the held-out codes, those of one size together."""
-        rank, ranks = self._rank()
+        rank, ranks = self.rank()
         batches = list(by_size(self.validation[rank::ranks], self.batch_size))
         return DataLoader(batches, batch_size=None, generator=torch.Generator())  # type: ignore[arg-type]
-
-    def _rank(self) -> tuple[int, int]:
-        if self.trainer is None:
-            return 0, 1
-        return self.trainer.global_rank, self.trainer.world_size
-
-    def _position(self) -> int:
-        if self.trainer is None:
-            return 0
-        return self.trainer.global_step * self.trainer.accumulate_grad_batches * self.batch_size
 
     def _shown(self, batches: Iterable[Any], total: int) -> Iterable[Any]:
         console = Console(stderr=True)

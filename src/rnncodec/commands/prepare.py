@@ -1,0 +1,126 @@
+"""`rnncodec prepare`: photographs to sharded training tiles."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnncodec.errors import ConfigError
+from rnncodec.prepare.settings import Flaw, Mode, Settings, flaws, pair
+
+DEFAULT = Settings()
+REFUSED = ",".join(DEFAULT.refuse)
+SOURCE = (
+    "A folder of pictures and *.tar archives (recursive), an archive, a list (.txt, .parquet), "
+    "or hf:NAME[@SPLIT] for a Hugging Face data set."
+)
+MODE = (
+    "Tiles of an image: those PNG compresses worst, the whole image shrunk to one tile, random "
+    "ones, or all."
+)
+FILTER = f"Refuse images with these flaws: {','.join(Flaw)}, or none. All are counted."
+
+Source = Annotated[str, typer.Argument(metavar="SRC", help=SOURCE)]
+Destination = Annotated[Path, typer.Argument(metavar="DST", help="Folder for the tiles.")]
+Which = Annotated[Mode, typer.Option(help=MODE)]
+Tile = Annotated[int, typer.Option(help="Side of a tile in pixels.")]
+Most = Annotated[int, typer.Option(help="Tiles of an image at most (high-entropy, random).")]
+Resize = Annotated[
+    str, typer.Option(metavar="WxH", help="Images are shrunk to fit, lying or standing.")
+]
+Filter = Annotated[str, typer.Option("--filter", metavar="LIST", help=FILTER)]
+MinSide = Annotated[int, typer.Option(help="Images with a shorter side are small.")]
+Exclude = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Refuse near-duplicates of these (evaluation) pictures."),
+]
+ValFraction = Annotated[
+    float, typer.Option(help="Share of the images held out, by a hash of the name.")
+]
+Photographs = Annotated[int, typer.Option(help="Held-out images, and others, kept in one piece.")]
+ShardTiles = Annotated[int, typer.Option(help="Tiles of a shard.")]
+Part = Annotated[
+    str, typer.Option(metavar="i/n", help="Do every n-th image only, i from 0 (a Slurm array).")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Processes (0: none but this); default: one a core. All give the same."),
+]
+Seed = Annotated[int, typer.Option(help="Of mode random.")]
+Stats = Annotated[bool, typer.Option("--stats", help="Also write stats.html, about the tiles.")]
+
+
+def prepare(
+    source: Source,
+    destination: Destination,
+    mode: Which = DEFAULT.mode,
+    tile: Tile = DEFAULT.tile,
+    keep: Most = DEFAULT.keep,
+    resize: Resize = "1280x720",
+    refuse: Filter = REFUSED,
+    min_side: MinSide = DEFAULT.min_side,
+    exclude: Exclude = None,
+    val_fraction: ValFraction = DEFAULT.val_fraction,
+    photographs: Photographs = DEFAULT.photographs,
+    shard_tiles: ShardTiles = DEFAULT.shard_tiles,
+    shard: Part = "0/1",
+    workers: Workers = None,
+    seed: Seed = DEFAULT.seed,
+    stats: Stats = False,
+) -> None:
+    """Cut photographs to training tiles, in shards that data=tiles reads.
+
+    Repeating the command goes on where it stopped, after Ctrl-C or kill -9; the result is the
+    same byte for byte.
+    """
+    settings = Settings(
+        mode=mode,
+        tile=tile,
+        keep=keep,
+        resize=pair(resize, "--resize", "x"),
+        min_side=min_side,
+        refuse=flaws(refuse),
+        val_fraction=val_fraction,
+        part=pair(shard, "--shard", "/"),
+        shard_tiles=shard_tiles,
+        photographs=photographs,
+        seed=seed,
+    )
+    manifest = run(source, destination, settings, workers=workers, exclude=exclude)
+    typer.echo(manifest)
+    if stats:
+        from rnncodec.prepare.page import write_page
+
+        typer.echo(write_page(manifest.parent))
+
+
+def run(
+    source: str,
+    destination: Path,
+    settings: Settings,
+    *,
+    workers: int | None,
+    exclude: Path | None,
+) -> Path:
+    """Prepare, showing progress; the manifest.
+
+    Raises:
+        RNNCodecError: as `prepare.run.prepare`.
+    """
+    from rnncodec.prepare.run import prepare as run_all
+    from rnncodec.prepare.show import Show
+    from rnncodec.prepare.sources import find_source
+
+    workers = (os.cpu_count() or 1) if workers is None else workers
+    if workers < 0:
+        raise ConfigError(f"--workers {workers}: expected at least 0")
+    with Show() as show:
+        return run_all(
+            find_source(source),
+            destination,
+            settings,
+            workers=workers,
+            exclude=exclude,
+            report=show.update,
+        )

@@ -1,0 +1,140 @@
+"""Training on prepared tiles (paper section 4.1): each exactly once a pass, resumed anywhere."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from rnncodec.data import tile_manifest
+from rnncodec.data.crops import CropLoader, Sample, draw, scale
+from rnncodec.data.images import Pixels
+from rnncodec.data.module import CropData
+from rnncodec.data.photos import Photos
+from rnncodec.data.tile_sets import Mixture, Order, TileSet
+from rnncodec.data.unusable import Unusable
+from rnncodec.errors import ConfigError
+
+
+class TileData(CropData):
+    """Tiles that `rnncodec prepare` made, from one folder or from several mixed by weight.
+
+    Sample `index` is a function of (seed, index): which tile (see `Order`), where in it the crop
+    lies if it is smaller, and whether it is mirrored. Validation images, and larger crops for the
+    entropy model, come from the photographs that `prepare` kept in one piece. Further settings
+    are those of `CropData`.
+
+    Args:
+        root: the folder, or a list of folders.
+        weights: of the folders, in their order; by default their tiles.
+        window: how many runs of 1024 tiles are shuffled among each other.
+    """
+
+    def __init__(
+        self,
+        root: str | Path | Sequence[str | Path],
+        *,
+        weights: Sequence[float] | None = None,
+        window: int = 128,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**settings)
+        self.roots = [root] if isinstance(root, str | Path) else list(root)
+        if not self.roots:
+            raise ConfigError("data.root=[]: expected a folder, or a list of folders")
+        if weights is not None and len(weights) != len(self.roots):
+            raise ConfigError(f"data.weights={list(weights)}: expected {len(self.roots)} of them")
+        if window < 1:
+            raise ConfigError(f"data.window={window}: expected at least 1")
+        self.weights = weights
+        self.window = window
+        self._tiles: Tiles | None = None
+        self._held_out: set[str] = set()
+
+    def exclude(self, paths: Iterable[Path]) -> None:
+        """Do nothing: evaluation images are left out when tiles are cut, by `--exclude`."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the manifests, look at every shard's size, decode the validation images.
+
+        Raises:
+            ConfigError: data.crop is larger than the tiles.
+            DataError: a set is damaged or incomplete; no photograph for one of the two uses.
+        """
+        if self._tiles is not None:
+            return
+        sets = [TileSet(root) for root in self.roots]
+        for tiles in sets:
+            tiles.check()
+            if tiles.layout.side < self.crop:
+                raise ConfigError(
+                    f"data.crop={self.crop}: the tiles of {tiles.root} are {tiles.layout.side}x"
+                    f"{tiles.layout.side}; lower it, or prepare larger tiles"
+                )
+        self._tiles = Tiles(sets, self.weights, crop=self.crop, window=self.window, seed=self.seed)
+        super().setup(stage)
+
+    def photographs(self) -> Photos:
+        """Those in one piece, of all sets."""
+        assert self._tiles is not None
+        named: dict[str, Path] = {}
+        for tiles in self._tiles.sets:
+            held_out = dict(tiles.photographs(tile_manifest.VALIDATION))
+            self._held_out |= set(held_out)
+            named |= dict(tiles.photographs(tile_manifest.PHOTOGRAPHS)) | held_out
+        return Photos(list(named.values()), list(named), cache_mb=self.cache_mb)
+
+    def is_held_out(self, name: str) -> bool:
+        """As the manifest says."""
+        return name in self._held_out
+
+    def train_dataloader(self) -> CropLoader:
+        """This device's share of every batch.
+
+        Raises:
+            ConfigError: the batch cannot be divided among the devices.
+        """
+        assert self._tiles is not None, "setup() comes first"
+        nothing_yet = Unusable(len(self._tiles.sets), where=self._where())
+        return self._loader(self._tiles, nothing_yet)
+
+    def _where(self) -> str:
+        return ", ".join(map(str, self.roots))
+
+    def _advice(self, missing: str) -> str:
+        change = "lower" if missing == "training" else "raise"
+        return f"prepare it again and {change} --val-fraction"
+
+
+class Tiles(Dataset[Sample]):
+    """Tiles by global sample index, from one or several sets."""
+
+    def __init__(
+        self,
+        sets: Sequence[TileSet],
+        weights: Sequence[float] | None,
+        *,
+        crop: int,
+        window: int,
+        seed: int,
+    ) -> None:
+        self.sets = list(sets)
+        self.crop = crop
+        self.seed = seed
+        self.mixture = Mixture(weights or [len(tiles) for tiles in sets], seed)
+        self.orders = [
+            Order(len(tiles), window=window, seed=seed, stream=number)
+            for number, tiles in enumerate(sets)
+        ]
+
+    def __getitem__(self, index: int) -> Sample:
+        which, place = self.mixture.place(index)
+        tile = self.sets[which].load(self.orders[which].tile(place))
+        return Sample(index, self._crop(tile, index), {})
+
+    def _crop(self, tile: Pixels, index: int) -> Pixels:
+        _, down, right, flip = draw(self.seed, index)
+        room = tile.shape[0] - self.crop + 1
+        top, left = scale(down, room), scale(right, room)
+        window = tile[top : top + self.crop, left : left + self.crop]
+        return window[:, ::-1] if scale(flip, 2) else window

@@ -1,0 +1,183 @@
+"""The state of a run on disk: what is finished stays finished, whenever the process is killed.
+
+work/plan.json        what is being made; a run with other settings refuses to go on
+work/listing.jsonl    all images of the source
+work/000000.jsonl     the images whose turn came while shard 0 was filled, then where the
+                      next shard begins; written when shard 0 is on the disk
+"""
+
+import fcntl
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple
+
+from rnncodec.errors import ConfigError, StorageError
+from rnncodec.prepare.worker import Outcome
+from rnncodec.storage import flush_to_disk, write_text
+
+FOLDER = "work"
+_TEMPORARY = re.compile(r"\.(shard-\d+\.tar|\w+\.jsonl?|SHA256SUMS|[0-9a-f]{32}\.png)\..+")
+
+
+class Begin(NamedTuple):
+    """Where a shard begins: with which image (its place in this part), after how many tiles."""
+
+    place: int = 0
+    tiles: int = 0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A finished shard."""
+
+    name: str
+    tiles: int
+    bytes: int
+    sha256: str
+
+
+class Ledger:
+    """Finished shards and accounts of images, in a folder `work` of the destination.
+
+    One process at a time: a second one is refused.
+
+    Raises:
+        StorageError: another process writes there; the folder cannot be written.
+    """
+
+    def __init__(self, destination: Path) -> None:
+        self.destination = destination
+        self.folder = destination / FOLDER
+        self.shards: list[Shard] = []
+        self.begin = Begin()
+        self._lock: IO[bytes] | None = None
+        self._current: IO[str] | None = None
+
+    def __enter__(self) -> "Ledger":
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / "lock").open("ab")
+        except OSError as error:
+            raise StorageError(f"{self.folder}: cannot be written ({error.strerror})") from error
+        self._take()
+        self._clear_temporary()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._current is not None:
+            self._current.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    @property
+    def listing(self) -> Path:
+        """The list of all images."""
+        return self.folder / "listing.jsonl"
+
+    def check(self, plan: dict[str, Any]) -> None:
+        """Keep the plan of a new run, or refuse to go on with that of another.
+
+        Raises:
+            ConfigError: what is there was begun with other settings.
+        """
+        path = self.folder / "plan.json"
+        if not path.exists():
+            write_text(path, json.dumps(plan, indent=1))
+            return
+        refuse_other(json.loads(path.read_text()), plan, self.destination)
+
+    def resume(self) -> Iterator[dict[str, Any]]:
+        """Take up finished shards; the accounts of the images that are done, in order."""
+        for path in self._accounts():
+            with path.open(encoding="ascii") as file:
+                for line in file:
+                    fact = json.loads(line)
+                    if "begin" not in fact:
+                        yield fact
+                    else:
+                        shard = fact["shard"] and Shard(**fact["shard"])
+                        self._take_up(shard, Begin(*fact["begin"]))
+
+    def images(self) -> Iterator[dict[str, Any]]:
+        """The accounts of all images so far, read from the disk."""
+        for path in self._accounts():
+            with path.open(encoding="ascii") as file:
+                facts = map(json.loads, file)
+                yield from (fact for fact in facts if "begin" not in fact)
+
+    def note(self, outcome: Outcome) -> None:
+        """Account for an image; it counts from the next `commit` on."""
+        if self._current is None:
+            self._current = (self.folder / "current").open("w", encoding="ascii")
+        self._current.write(json.dumps(outcome.account()) + "\n")
+
+    def commit(self, shard: Shard | None, begin: Begin) -> None:
+        """Say that a shard, now on the disk, is finished; None if images end without one."""
+        path = self.folder / "current"
+        if self._current is None:
+            self._current = path.open("w", encoding="ascii")
+        self._current.write(json.dumps({"begin": begin, "shard": shard and asdict(shard)}) + "\n")
+        self._current.close()
+        self._current = None
+        flush_to_disk(path)
+        path.replace(self.folder / f"{len(self._accounts()):06d}.jsonl")
+        self._take_up(shard, begin)
+
+    def remove(self) -> None:
+        """Clear the folder away: the manifest says all that is worth keeping."""
+        for path in self.folder.iterdir():
+            path.unlink()
+        with suppress(OSError):  # not empty: somebody else's file
+            self.folder.rmdir()
+
+    def _accounts(self) -> list[Path]:
+        return sorted(self.folder.glob("[0-9]*.jsonl"))
+
+    def _take_up(self, shard: Shard | None, begin: Begin) -> None:
+        self.begin = begin
+        if shard is not None:
+            self.shards.append(shard)
+
+    def _clear_temporary(self) -> None:
+        """Remove what a killed process was writing (see `storage.replacing`)."""
+        for folder in (self.destination, *self.destination.glob("*/")):
+            for path in folder.iterdir():
+                if _TEMPORARY.fullmatch(path.name):
+                    path.unlink()
+
+    def _take(self) -> None:
+        assert self._lock is not None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise StorageError(
+                f"{self.destination}: another `rnncodec prepare` is writing there; wait for it, "
+                "or choose another destination"
+            ) from error
+
+
+def refuse_other(found: dict[str, Any], wanted: dict[str, Any], destination: Path) -> None:
+    """Refuse a destination that was begun, or finished, with other settings.
+
+    Raises:
+        ConfigError: naming the first difference.
+    """
+    for key in wanted:
+        if isinstance(wanted[key], dict) and isinstance(found.get(key), dict):
+            refuse_other(found[key], wanted[key], destination)
+        elif found.get(key) != wanted[key]:
+            raise ConfigError(
+                f"{destination} holds tiles made with {key}={found.get(key)}, now it is "
+                f"{wanted[key]}; choose another destination, or remove that one"
+            )

@@ -1,0 +1,96 @@
+"""The list of all images of a source, in a file: sorted and read without holding it in memory."""
+
+import hashlib
+import heapq
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from rnncodec.errors import StorageError
+from rnncodec.storage import replacing
+
+RUN = 50_000
+"""Lines that are sorted in memory at a time."""
+
+
+class Entry(NamedTuple):
+    """One image: what it is called, and where its bytes are.
+
+    Attributes:
+        name: of the image, unique in its source; says whether it is held out.
+        place: path of the file or archive, relative to the source.
+        offset: of its bytes in an archive; its row in a data set; -1 for a file of its own.
+        size: in an archive; -1 elsewhere.
+        problem: why it cannot be read, if that is known already.
+    """
+
+    name: str
+    place: str = ""
+    offset: int = -1
+    size: int = -1
+    problem: str = ""
+
+
+def write_listing(path: Path, entries: Iterable[Entry]) -> None:
+    """Write a listing as a whole or not at all, in the order given.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="ascii") as file:
+        for entry in entries:
+            file.write(json.dumps(entry) + "\n")  # escapes whatever is no ASCII
+
+
+def read_listing(path: Path, part: tuple[int, int]) -> Iterator[tuple[int, Entry]]:
+    """The entries of part k of n, every n-th one, with their numbers in the whole.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        with path.open(encoding="ascii") as file:
+            for number, line in islice(enumerate(file), part[0], None, part[1]):
+                yield number, Entry(*json.loads(line))
+    except (OSError, ValueError, TypeError) as error:
+        raise StorageError(
+            f"{path} cannot be read ({error}); remove its folder, then repeat the command"
+        ) from error
+
+
+def length_and_hash(path: Path) -> tuple[int, str]:
+    """How many entries a listing has, and its SHA-256."""
+    digest, lines = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        for line in file:
+            digest.update(line)
+            lines += 1
+    return lines, digest.hexdigest()
+
+
+def sorted_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Strings without line ends, sorted; all but `RUN` of them wait in temporary files.
+
+    >>> list(sorted_lines(["b", "a", "c"]))
+    ['a', 'b', 'c']
+    """
+    waiting = iter(lines)
+    with ExitStack() as stack:
+        runs: list[Iterable[str]] = []
+        while run := sorted(islice(waiting, RUN)):
+            if len(run) < RUN:
+                runs.append(run)
+                break
+            file = stack.enter_context(tempfile.TemporaryFile("w+", encoding="ascii"))
+            file.writelines(f"{line}\n" for line in run)
+            file.seek(0)
+            runs.append(_read(file))
+        yield from heapq.merge(*runs)
+
+
+def _read(file: IO[str]) -> Iterator[str]:
+    return (line[:-1] for line in file)

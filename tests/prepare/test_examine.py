@@ -1,0 +1,83 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rnncodec.data.photos import DemoPhotos
+from rnncodec.prepare.examine import (
+    BLOCKING,
+    NEAR,
+    Twins,
+    blocking,
+    difference_hash,
+    has_solid_border,
+)
+
+
+@pytest.fixture(scope="module")
+def photos() -> dict[str, np.ndarray]:
+    return dict(DemoPhotos("train", "validation"))
+
+
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> int:
+    return (difference_hash(one) ^ difference_hash(other)).bit_count()
+
+
+def test_scaled_and_recompressed_twins_are_near(photos: dict[str, np.ndarray]):
+    image = photos["astronaut.png"]
+    smaller = np.asarray(Image.fromarray(image).resize((300, 300), Image.Resampling.LANCZOS))
+    assert apart(image, smaller) <= NEAR
+    assert apart(image, jpeg(image, 40)) <= NEAR
+    assert apart(image, np.minimum(image, 250) + np.uint8(5)) <= NEAR
+
+
+def test_other_photographs_are_far(photos: dict[str, np.ndarray]):
+    assert apart(photos["astronaut.png"], photos["rocket.jpg"]) > 2 * NEAR
+    assert apart(photos["astronaut.png"], photos["astronaut.png"][:, ::-1]) > 2 * NEAR
+
+
+def test_twins_are_found_among_many():
+    twins = Twins()
+    hashes = np.random.default_rng(0).integers(0, 2**63, 3000).tolist()
+    for value in hashes:
+        twins.add(value)
+    assert twins.has(hashes[2999])
+    assert twins.has(hashes[5] ^ 0b10101)
+    assert not twins.has(hashes[5] ^ 0b1010101)
+
+
+def test_solid_borders(photos: dict[str, np.ndarray]):
+    image = photos["astronaut.png"].copy()
+    assert not has_solid_border(image)
+    image[:20] = 0
+    assert not has_solid_border(image), "one side alone may be a sky"
+    image[-20:] = (250, 251, 252)
+    assert has_solid_border(image)
+    assert has_solid_border(jpeg(image, 90))
+    assert has_solid_border(image.swapaxes(0, 1))
+
+
+def test_blocking_by_jpeg_quality(photos: dict[str, np.ndarray]):
+    image = photos["astronaut.png"]
+    assert blocking(image) < 1.2
+    assert blocking(jpeg(image, 90)) < BLOCKING
+    assert blocking(jpeg(image, 5)) > BLOCKING
+    assert blocking(jpeg(image, 5)[3:, 5:]) > BLOCKING, "the grid may begin anywhere"
+
+
+def test_stripes_are_no_blocks():
+    stripes = np.zeros((96, 96, 3), np.uint8)
+    stripes[:, ::8] = 255
+    assert blocking(stripes) < BLOCKING
+
+
+@pytest.mark.parametrize("shape", [(16, 200, 3), (200, 31, 3), (64, 64, 3)])
+def test_nothing_to_measure_counts_as_no_blocks(shape: tuple[int, ...]):
+    assert blocking(np.zeros(shape, np.uint8)) == 1

@@ -1,0 +1,40 @@
+import itertools
+from pathlib import Path
+
+import pytest
+
+from rnncodec.data.photos import hash_fraction
+from rnncodec.prepare.keep import Keep
+
+NAMES = [f"{n}.jpg" for n in range(12)]
+BEST = sorted(sorted(NAMES, key=hash_fraction)[:4])
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[::-1], [*NAMES[:7], *NAMES]])
+def test_the_least_hashes_stay_in_any_order_and_when_offered_again(tmp_path: Path, names):
+    keep = Keep(tmp_path / "validation", 4)
+    for name in names:
+        keep.add(name, name.encode())
+    listed = keep.listed()
+    assert [item["name"] for item in listed] == BEST
+    assert [(tmp_path / item["file"]).read_text() for item in listed] == BEST
+    assert len(list((tmp_path / "validation").iterdir())) == 4
+
+
+def test_the_bar_falls():
+    keep = Keep(Path("nowhere"), 4)
+    bars = [keep.bar]
+    for name in NAMES:
+        keep.add(name, None)
+        bars.append(keep.bar)
+    assert bars[:4] == [1.0] * 4
+    assert all(later <= earlier for earlier, later in itertools.pairwise(bars))
+    assert bars[-1] == max(map(hash_fraction, BEST))
+
+
+def test_files_of_others_are_cleared_away(tmp_path: Path):
+    keep = Keep(tmp_path, 4)
+    keep.add("a.jpg", b"a")
+    (tmp_path / f"{'0' * 32}.png").write_bytes(b"left by a killed run")
+    keep.listed()
+    assert len(list(tmp_path.iterdir())) == 1
