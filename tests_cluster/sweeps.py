@@ -77,7 +77,8 @@ class Sweep:
 
         def begun() -> bool:
             self.slurm.release()
-            return any(self.folder.glob("*/checkpoints/last.ckpt"))
+            written = any(self.folder.glob("*/checkpoints/last.ckpt"))
+            return written and self.runs()[0].state == "running"
 
         wait_until(begun, "a checkpoint")
         pid = int(json.loads(self.record().read_text())["pid"])

@@ -125,7 +125,8 @@ def test_time_limit_hit(sweep: Sweep, undisturbed: Result) -> None:
     os.kill(pid, signal.SIGCONT)
     sweep.finish()
     (run,) = sweep.runs()
-    assert (run.state, run.attempt) == ("done", 2), "submitit queued it again"
+    assert run.state == "done"
+    assert (run.attempt or 0) >= 2, "submitit queued it again"
     assert only(sweep.folder).same_as(undisturbed)
 
 

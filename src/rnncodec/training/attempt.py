@@ -1,5 +1,6 @@
 """One attempt at a run: its record, its threads, its process group."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -29,4 +30,7 @@ def attempt(files: RunFiles, *, threads: int | None) -> Iterator[Callable[[str],
                 job.enter(phase)
             wait_for_all()  # for what rank 0 wrote at the end of the phase before
 
-        yield begin
+        try:
+            yield begin
+        finally:
+            gc.collect()  # a trainer and its loops refer to each other
