@@ -106,7 +106,7 @@ def evaluate(
     require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
-    from rnncodec.evaluation.baselines import chosen_baselines
+    from rnncodec.evaluation.baselines import BASELINES, chosen_baselines
     from rnncodec.evaluation.codecs import named_models
     from rnncodec.evaluation.further import check_names
     from rnncodec.evaluation.inputs import inputs_in
@@ -117,7 +117,9 @@ def evaluate(
 
     check_folder(out)
     curves = None if published is None else read_published(published)
-    models = named_models(model or [], iterations=iterations, device=device)
+    models = named_models(
+        model or [], iterations=iterations, device=device, taken=tuple(BASELINES)
+    )
     formats, left_out = chosen_baselines(baselines)
     if not models and not formats:
         raise ConfigError("nothing to evaluate: give --model, or --baselines other than none")
