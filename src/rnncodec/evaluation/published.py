@@ -15,7 +15,8 @@ def read_published(path: Path) -> dict[str, dict[str, list[tuple[float, float]]]
     """Read ``codec,metric,bpp,value`` rows: codec -> metric -> (bpp, value), sorted by bpp.
 
     Raises:
-        DataError: no such file, no text, other columns, or a cell that is no number; names the line.
+        DataError: no such file, no text, other columns, a cell that is no number (the line is
+            named).
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file of published curves; expected a CSV")
