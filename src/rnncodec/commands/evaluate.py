@@ -203,12 +203,14 @@ def check_folder(out: Path) -> None:
     """Refuse a folder whose table this command would replace without having written it.
 
     Raises:
-        StorageError: there is a results.csv of someone else, or no folder.
+        StorageError: there is a results.csv of someone else or of a run, or no folder.
     """
     if out.exists() and not out.is_dir():
         raise StorageError(f"{out}: is a file; choose another --out")
     if (out / "results.csv").exists() and not (out / "evaluation.json").exists():
         raise StorageError(f"{out}: holds a results.csv of another origin; choose another --out")
+    if (out / "summary.json").exists():
+        raise StorageError(f"{out}: holds a training run's own evaluation; choose another --out")
 
 
 def say(study: "Study", measured: "Measured") -> None:
