@@ -25,9 +25,14 @@ def test_a_process_started_meanwhile_outlives_an_interrupt() -> None:
     assert child.returncode == 0
 
 
-def test_an_interrupt_that_came_meanwhile_is_not_lost() -> None:
-    done = []
-    with pytest.raises(KeyboardInterrupt), deaf_to_interrupts():
+def interrupted(done: list[str]) -> None:
+    with deaf_to_interrupts():
         os.kill(os.getpid(), signal.SIGINT)
         done.append("the block")
+
+
+def test_an_interrupt_that_came_meanwhile_is_not_lost() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(done)
     assert done == ["the block"]
