@@ -90,7 +90,7 @@ def page(report: Report) -> str:
 
 def sections(report: Report) -> list[str]:
     """The parts of the page that there is something to say in."""
-    found = [merits_html(report.merits, report.results), asset("curves.html")]
+    found = [merits_html(report.merits), asset("curves.html")]
     if report.exhibits:
         found.append(Template(asset("viewer.html")).substitute(note=escape(report.viewer_note)))
     found.append(failures_html(report.merits))

@@ -63,7 +63,7 @@ def report_study(
     """
     making = making or Making()
     path = study.folder / NAME
-    told = merits_html(merits, results)
+    told = merits_html(merits)
     origin = digest(study, results, published=published or {}, show=making.show, told=told)
     if origin_of(path) == origin:
         return path
