@@ -99,6 +99,16 @@ def test_a_table_of_another_origin_is_not_replaced(evaluate, picture, tmp_path: 
     assert (tmp_path / "out/results.csv").read_text() == "mine"
 
 
+def test_the_evaluation_of_a_run_is_not_replaced(evaluate, picture, tmp_path: Path) -> None:
+    picture("in/a.png")
+    picture("out/b.png")
+    for name in ("results.csv", "evaluation.json", "summary.json"):
+        (tmp_path / "out" / name).write_text("the run's")
+    done = evaluate("--baselines", "jpeg-420")
+    assert (done.code, "holds a training run's own evaluation" in done.err) == (2, True)
+    assert (tmp_path / "out/results.csv").read_text() == "the run's"
+
+
 def test_if_every_image_fails_there_is_no_table(evaluate, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/broken.png").write_bytes(b"nothing")

@@ -1,10 +1,12 @@
 """Our models as an evaluation sees them."""
 
+import copy
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rnncodec.codec import Codec
 from rnncodec.errors import ConfigError, ModelError
@@ -47,6 +49,25 @@ def test_a_model_file_that_changes_meanwhile_is_an_error(path: Path, tiny_codec:
     Codec(Model(tiny_codec.model.network)).save(path)
     with pytest.raises(ModelError, match=r"tiny\.safetensors: changed while it was evaluated"):
         _ = model.codec
+
+
+def test_another_encoder_is_another_model_though_the_same_decoder_reads_it(
+    path: Path, tiny_codec: Codec
+) -> None:
+    whole = copy.deepcopy(tiny_codec.model)
+    with torch.no_grad():
+        next(whole.network.encoder.parameters()).add_(1)
+    other = path.parent / "run" / path.name
+    Codec(whole).save(other)
+    found = named_models([str(path), str(other)], iterations=None, device="cpu")
+    assert found[0].facts["fingerprint"] == found[1].facts["fingerprint"]
+    assert found[0].identity() != found[1].identity()
+    assert len({model.name for model in found}) == 2
+
+
+def test_a_model_never_has_the_name_of_another_codec(path: Path) -> None:
+    (model,) = named_models([str(path)], iterations=None, device="cpu", taken=["tiny"])
+    assert model.name == f"tiny-{model.file[:6]}"
 
 
 @pytest.mark.usefixtures("tiny")

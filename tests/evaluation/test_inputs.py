@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.inputs import Input, file_hash, inputs_in
+from rnncodec.evaluation.inputs import Input, file_hash, inputs_in, named
 
 
 def test_images_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -16,6 +16,11 @@ def test_images_of_one_name_are_told_apart(tmp_path: Path) -> None:
     found = inputs_in(tmp_path)
     assert found[0] == Input("sub/x", tmp_path / "sub/x.png")
     assert [item.name for item in found] == ["sub/x", "sub/y", "x.jpg", "x.png"]
+
+
+def test_a_name_that_looks_like_a_file_is_not_given_twice() -> None:
+    found = named([Path()] * 3, ["x.jpg", "x.png", "x.png.png"])
+    assert [item.name for item in found] == ["x.jpg", "x.png", "x.png.png"]
 
 
 def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:

@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.evaluation.synthetic import codec, failed
@@ -107,3 +110,11 @@ def test_what_cannot_be_asked_for_is_refused() -> None:
         merits(ANCHOR, "avif")
     with pytest.raises(ConfigError, match="no curve of avif at file bytes; there are anchor"):
         merits(ANCHOR).of("avif")
+
+
+def test_settings_that_no_average_contains_are_named() -> None:
+    rows = [replace(row, psnr_hvs=math.inf) if row.setting == "q=2" else row for row in ANCHOR]
+    (note,) = merits(rows).absent
+    assert note.startswith("anchor, psnr_hvs: left out, since an image lacks them or is perfect")
+    assert note.endswith(": q=2")
+    assert merits(ANCHOR).absent == []

@@ -33,6 +33,12 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str, message: s
         read_published(tmp_path / "rd.csv")
 
 
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rd.csv").write_bytes(b"PAR1\xff\xfe")
+    with pytest.raises(DataError, match=r"rd\.csv: cannot be read as CSV"):
+        read_published(tmp_path / "rd.csv")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv: no such file of published curves"):
         read_published(tmp_path / "none.csv")

@@ -47,3 +47,10 @@ def test_a_bad_cell_is_named_by_its_line(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("4096", "many"))
     with pytest.raises(DataError, match="line 2"):
         read_results(path)
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_bytes(b"\x00\xff\xfe")
+    with pytest.raises(DataError, match=r"results\.csv, line 0: .*utf-8"):
+        read_results(path)

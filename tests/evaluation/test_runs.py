@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.evaluation.sweep import make_run, start
 
 from rnncodec.errors import DataError
+from rnncodec.evaluation.results import read_results, write_results
 from rnncodec.evaluation.runs import find_runs
 
 
@@ -58,6 +60,15 @@ def test_a_damaged_run_is_listed_and_stops_nothing(
     assert [run.name for run in runs] == ["good"]
     assert bad.name == "bad"
     assert message in bad.missing
+
+
+def test_rows_of_another_codec_are_never_taken_for_the_run_s(tmp_path: Path) -> None:
+    table = make_run(tmp_path / "a") / "evaluation" / "results.csv"
+    rows = read_results(table)
+    write_results(table, [*rows, replace(rows[0], codec="webp")])
+    runs, (left,) = find_runs([tmp_path])
+    assert runs == []
+    assert "expected the run's model alone, got " in left.missing
 
 
 def test_runs_are_found_once_and_at_any_depth(tmp_path: Path) -> None:

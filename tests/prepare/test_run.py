@@ -264,6 +264,15 @@ def test_a_source_without_pictures(tmp_path: Path):
         prepare(Files(tmp_path / "album"), tmp_path / "out", Settings(**SMALL))
 
 
+def test_pictures_that_come_later_are_found(tmp_path: Path):
+    (tmp_path / "album").mkdir()
+    with pytest.raises(DataError, match="the source has no picture in it"):
+        prepare(Files(tmp_path / "album"), tmp_path / "out", Settings(**SMALL))
+    for seed in range(4):
+        paint(seed, (64, 64)).save(tmp_path / "album" / f"{seed}.png")
+    assert prepare(Files(tmp_path / "album"), tmp_path / "out", Settings(**SMALL)).exists()
+
+
 def test_parts_and_the_whole_do_not_share_a_destination(album: Path, undisturbed: Path, tmp_path):
     with pytest.raises(ConfigError, match=r"holds manifest\.json, which does not go with --shard"):
         prepare(Files(album), undisturbed, Settings(**SMALL, part=(0, 2)))

@@ -74,6 +74,12 @@ def test_a_parquet_list_without_paths(folder: Path):
         list(find_source(str(folder / "l.parquet")).entries())
 
 
+def test_what_is_no_parquet_file_is_named(folder: Path):
+    (folder / "l.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"l\.parquet is no parquet file"):
+        list(find_source(str(folder / "l.parquet")).entries())
+
+
 def test_a_truncated_archive_gives_what_it_has_and_is_named(folder: Path):
     data = (folder / "b.tar").read_bytes()
     (folder / "b.tar").write_bytes(data[:700] + b"\xff" * 1000)

@@ -106,7 +106,7 @@ def evaluate(
     require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
-    from rnncodec.evaluation.baselines import chosen_baselines
+    from rnncodec.evaluation.baselines import BASELINES, chosen_baselines
     from rnncodec.evaluation.codecs import named_models
     from rnncodec.evaluation.further import check_names
     from rnncodec.evaluation.inputs import inputs_in
@@ -117,7 +117,9 @@ def evaluate(
 
     check_folder(out)
     curves = None if published is None else read_published(published)
-    models = named_models(model or [], iterations=iterations, device=device)
+    models = named_models(
+        model or [], iterations=iterations, device=device, taken=tuple(BASELINES)
+    )
     formats, left_out = chosen_baselines(baselines)
     if not models and not formats:
         raise ConfigError("nothing to evaluate: give --model, or --baselines other than none")
@@ -201,12 +203,14 @@ def check_folder(out: Path) -> None:
     """Refuse a folder whose table this command would replace without having written it.
 
     Raises:
-        StorageError: there is a results.csv of someone else, or no folder.
+        StorageError: there is a results.csv of someone else or of a run, or no folder.
     """
     if out.exists() and not out.is_dir():
         raise StorageError(f"{out}: is a file; choose another --out")
     if (out / "results.csv").exists() and not (out / "evaluation.json").exists():
         raise StorageError(f"{out}: holds a results.csv of another origin; choose another --out")
+    if (out / "summary.json").exists():
+        raise StorageError(f"{out}: holds a training run's own evaluation; choose another --out")
 
 
 def say(study: "Study", measured: "Measured") -> None:

@@ -1,8 +1,9 @@
 """What an evaluation asks of a codec, and our models as it sees them: as their users do."""
 
+import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,6 +86,7 @@ class EvaluatedModel:
         self.path = path
         self.device = device
         self.facts = facts(path)
+        self.file = file_hash(path)
         most = self.facts["iterations"]
         if iterations is not None and not 1 <= iterations <= most:
             raise ConfigError(
@@ -97,10 +99,14 @@ class EvaluatedModel:
         return {**self.__dict__, "_codec": None}
 
     def identity(self) -> dict[str, Any]:
-        """Fingerprint, iterations and device: the name and the path say nothing."""
-        fingerprint = self.facts["fingerprint"]
+        """Fingerprint, model file, iterations and device: the name and the path say nothing.
+
+        The fingerprint alone would not do: it names what decodes, and models that differ in their
+        encoders only share it, but neither their files nor their pictures.
+        """
         return {
-            "model": fingerprint,
+            "model": self.facts["fingerprint"],
+            "file": self.file,
             "iterations": self.iterations,
             "device": self.device,
         }
@@ -114,7 +120,7 @@ class EvaluatedModel:
         """
         if self._codec is None:
             codec = load(self.path, device=self.device)
-            if codec.fingerprint.hex() != self.facts["fingerprint"]:
+            if file_hash(self.path) != self.file:
                 raise ModelError(f"{self.path}: changed while it was evaluated; start again")
             self._codec = codec
         return self._codec
@@ -162,11 +168,31 @@ def facts(path: Path) -> dict[str, Any]:
     }
 
 
-def named_models(given: list[str], *, iterations: int | None, device: str) -> list[EvaluatedModel]:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a model file, hexadecimal.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read model {path}: {error.strerror or error}") from error
+
+
+def named_models(
+    given: list[str],
+    *,
+    iterations: int | None,
+    device: str,
+    taken: Collection[str] = (),
+) -> list[EvaluatedModel]:
     """The models of a command line, with names that tell them apart.
 
     A packaged model has its full name, a file its own, a run's ``model.safetensors`` that of its
-    run directory; where two would have one name, their fingerprints are appended.
+    run directory; where two would have one name, or one of those ``taken``, the beginning of
+    their files' SHA-256 is appended.
 
     Raises:
         ModelError: no such model, or not a model file.
@@ -177,13 +203,13 @@ def named_models(given: list[str], *, iterations: int | None, device: str) -> li
         EvaluatedModel(model_name(path), path, iterations=iterations, device=device)
         for path in paths
     ]
-    prints = [model.facts["fingerprint"] for model in found]
-    names = [model.name for model in found]
-    for model, fingerprint in zip(found, prints, strict=True):
-        if prints.count(fingerprint) > 1:
+    files = [model.file for model in found]
+    names = [*(model.name for model in found), *taken]
+    for model in found:
+        if files.count(model.file) > 1:
             raise ConfigError(f"--model {model.path}: given twice, perhaps by two names")
         if names.count(model.name) > 1:
-            model.name = f"{model.name}-{fingerprint[:6]}"
+            model.name = f"{model.name}-{model.file[:6]}"
     return found
 
 

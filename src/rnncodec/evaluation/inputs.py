@@ -42,7 +42,7 @@ def named(paths: Sequence[Path], names: Sequence[str]) -> list[Input]:
         ['a/x', 'y.jpg', 'y.png']
     """
     short = [str(PurePosixPath(name).with_suffix("")) for name in names]
-    often = Counter(short)
+    often = Counter([*short, *names])
     return [
         Input(brief if often[brief] == 1 else name, path)
         for path, name, brief in zip(paths, names, short, strict=True)

@@ -33,6 +33,7 @@ class Measured:
         settings: P of them, by rising average rate.
         iterations: of one of our models, P of them; None for another codec.
         bpp, value: (P, N); of :data:`DECIBEL`, value is the plain MS-SSIM.
+        left_out: further settings, which an image lacks or where one is perfect.
     """
 
     codec: str
@@ -43,6 +44,7 @@ class Measured:
     iterations: tuple[int, ...] | None
     bpp: Array
     value: Array
+    left_out: tuple[str, ...] = ()
 
     def curves(self, weights: Array) -> tuple[Array, Array]:
         """(R, N) weights over images -> (R, P) rates and (R, P) qualities, by rising rate."""
@@ -164,6 +166,7 @@ def tabulate(
         for row in cells.values()
         if images and all(image in row and row[image].value < perfect for image in images)
     ]
+    kept = {row[0].setting for row in full}
     full.sort(key=lambda row: sum(point.bpp for point in row))
     shape = (len(full), len(images))
     iterations = tuple(row[0].iteration for row in full if row[0].iteration is not None)
@@ -176,6 +179,7 @@ def tabulate(
         iterations=iterations if full and len(iterations) == len(full) else None,
         bpp=np.array([[point.bpp for point in row] for row in full]).reshape(shape),
         value=np.array([[point.value for point in row] for row in full]).reshape(shape),
+        left_out=tuple(setting for _, setting in cells if images and setting not in kept),
     )
 
 

@@ -81,6 +81,7 @@ class Merits:
         images: by metric, those that the averages are over: the same for every codec.
         failures: rows without picture or quality, which no average contains.
         notes: what a reader has to know, in sentences.
+        absent: those of the notes that say what averages leave out; the others are on failures.
     """
 
     anchor: str | None
@@ -88,6 +89,7 @@ class Merits:
     images: dict[str, tuple[str, ...]]
     failures: list[Failure]
     notes: list[str]
+    absent: list[str] = field(default_factory=list)
 
     def of(self, codec: str, rates: str = FILES) -> CodecMerits:
         """One of the codecs.
@@ -129,8 +131,9 @@ def merits(results: Sequence[Result], anchor: str | None = None) -> Merits:
         fill(found, metric, table, anchor)
     images = {metric: table[0].images for metric, table in tables.items()}
     failed = failures(results)
-    notes = [*notes_on_images(results, images), *notes_on_failures(failed, names, tables)]
-    return Merits(anchor, list(found.values()), images, failed, notes)
+    absent = [*notes_on_images(results, images), *notes_on_settings(tables)]
+    notes = [*absent, *notes_on_failures(failed, names, tables)]
+    return Merits(anchor, list(found.values()), images, failed, notes, absent)
 
 
 def fill(
@@ -202,6 +205,20 @@ def notes_on_images(results: Sequence[Result], images: Mapping[str, tuple[str, .
         f"{', '.join(metrics)}: averages are over the {len(every) - len(absent)} of {len(every)} "
         f"images that every codec has; left out: {shortened(absent)}"
         for absent, metrics in by_absent.items()
+    ]
+
+
+def notes_on_settings(tables: Mapping[str, Sequence[Measured]]) -> list[str]:
+    """One sentence for each codec and set of settings that its averages leave out."""
+    by_settings: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for metric, table in tables.items():
+        for codec in table:
+            if codec.left_out:
+                by_settings.setdefault((codec.codec, codec.left_out), []).append(metric)
+    return [
+        f"{codec}, {', '.join(metrics)}: left out, since an image lacks them or is perfect there "
+        f"(its decibels infinite): {shortened(settings)}"
+        for (codec, settings), metrics in by_settings.items()
     ]
 
 

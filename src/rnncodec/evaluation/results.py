@@ -78,14 +78,14 @@ def read_results(path: Path) -> list[Result]:
     """
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
-        header = next(reader, [])
-        if header[: len(COLUMNS)] != COLUMNS:
-            raise DataError(
-                f"{path}: expected the columns {','.join(COLUMNS)}, got {','.join(header)}"
-            )
         try:
+            header = next(reader, [])
+            if header[: len(COLUMNS)] != COLUMNS:
+                raise DataError(
+                    f"{path}: expected the columns {','.join(COLUMNS)}, got {','.join(header)}"
+                )
             return [parse_row(header, row) for row in reader]
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise DataError(f"{path}, line {reader.line_num}: {error}") from error
 
 

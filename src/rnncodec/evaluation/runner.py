@@ -27,6 +27,7 @@ from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.cache import Entry
 from rnncodec.evaluation.measuring import Study, known, measure_image
 from rnncodec.evaluation.results import Result
+from rnncodec.processes import deaf_to_interrupts
 
 Entries: TypeAlias = dict[tuple[str, str], Entry]
 """(codec, image) -> what was measured."""
@@ -152,7 +153,9 @@ def in_processes(
         initargs=(study, stop),
     )
     try:
-        for future in as_completed([pool.submit(Worker.work, unit) for unit in units]):
+        with deaf_to_interrupts():
+            futures = [pool.submit(Worker.work, unit) for unit in units]
+        for future in as_completed(futures):
             yield from future.result()
     except BrokenProcessPool as error:
         raise ConfigError(

@@ -140,6 +140,11 @@ def read_run(folder: Path, name: str) -> Run:
     results = tuple(read_results(results_file(files)))
     if not results:
         raise DataError(f"{results_file(files)}: no rows")
+    if len(codecs := sorted({result.codec for result in results})) > 1:
+        raise DataError(
+            f"{results_file(files)}: expected the run's model alone, got {', '.join(codecs)}; "
+            "remove evaluation/ and repeat the run"
+        )
     return Run(
         name,
         part_name(description["network"].get("cell")),

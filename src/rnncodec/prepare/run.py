@@ -85,7 +85,8 @@ def prepare(
         return finished
     with Ledger(destination) as ledger:
         ledger.check(plan)
-        if not ledger.listing.exists():
+        # an empty one must not outlive the pictures that were put there since
+        if not ledger.listing.exists() or not ledger.listing.stat().st_size:
             write_listing(ledger.listing, source.entries())
         run = Run(ledger, settings, excluded)
         run.cut(source, workers, report)

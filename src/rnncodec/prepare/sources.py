@@ -224,7 +224,11 @@ def _text(path: Path) -> Iterator[str]:
 
 def _parquet(path: Path) -> Iterator[str]:
     parquet = _pyarrow_parquet()
-    with parquet.ParquetFile(path) as file:
+    try:
+        opened = parquet.ParquetFile(path)
+    except (OSError, ValueError) as error:  # what pyarrow raises for other files
+        raise DataError(f"{path} is no parquet file: {error}") from error
+    with opened as file:
         names = file.schema_arrow.names
         known = [name for name in _PATH_COLUMNS if name in names] or names
         if known is names and len(names) != 1:

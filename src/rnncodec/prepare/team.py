@@ -11,6 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
+from rnncodec.processes import deaf_to_interrupts
+
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 R = TypeVar("R")
@@ -85,7 +87,8 @@ class Team(Generic[T, R]):
     def _submit(self, batch: list[T]) -> Future[list[R]]:
         assert self._pool is not None
         try:
-            return self._pool.submit(_do, batch)
+            with deaf_to_interrupts():  # it may start a process
+                return self._pool.submit(_do, batch)
         except BrokenProcessPool as error:  # by an earlier batch, which will be told
             failed: Future[list[R]] = Future()
             failed.set_exception(error)

@@ -1,7 +1,9 @@
 import base64
 import hashlib
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,13 @@ def test_without_pictures_there_is_no_viewer(tmp_path: Path):
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert 'id="curves"' in html
     assert 'id="viewer"' not in html
+
+
+def test_a_perfect_picture_has_no_decibels(tmp_path: Path):
+    perfect = replace(shots(1)[0], psnr_rgb=math.inf)
+    exhibit = Exhibit("flat", 16, 16, b"lossless", {"m": [perfect]})
+    rows = ours("flat")
+    write_report(tmp_path / "r.html", Report("t", "l", rows, merits(rows), exhibits=[exhibit]))
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    (found,) = re.findall(r'id="exhibit-0">(.*?)</script>', text)
+    assert json.loads(found)["sides"]["m"][0]["psnr_rgb"] is None

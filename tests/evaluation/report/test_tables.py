@@ -26,7 +26,7 @@ MERITS = Merits(
 
 
 def test_figures_have_their_digits_and_intervals():
-    html = merits_html(MERITS, [])
+    html = merits_html(MERITS)
     assert (
         '<td data-value="0.97">0.9700<span class="interval">0.9600 to 0.9800</span></td>' in html
     )
@@ -35,21 +35,21 @@ def test_figures_have_their_digits_and_intervals():
 
 
 def test_what_is_not_covered_has_no_value_but_its_reason():
-    html = merits_html(MERITS, [])
+    html = merits_html(MERITS)
     assert '<td class="absent">–<span class="reason">no &lt;more&gt;</span></td>' in html
     assert '<td data-value="0.5">0.500<span class="reason">one image</span></td>' in html
     assert html.count("data-value") == 3
 
 
 def test_our_models_and_the_anchor_stand_out():
-    html = merits_html(MERITS, [])
+    html = merits_html(MERITS)
     assert html.count('<tr class="ours">') == 2  # once in each of the two tables
     assert html.count('<span class="interval">anchor</span>') == 2
     assert html.count("swatch c0 hollow") == html.count('swatch c1"') == 2
 
 
 def test_names_cannot_become_markup():
-    html = merits_html(MERITS, []) + failures_html(MERITS)
+    html = merits_html(MERITS) + failures_html(MERITS)
     assert "<i>" not in html
     assert "m &lt;i&gt;, nominal rate" in html
 

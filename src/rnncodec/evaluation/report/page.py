@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -14,7 +15,7 @@ from typing import Any
 from rnncodec.evaluation import plots
 from rnncodec.evaluation.merits import Merits
 from rnncodec.evaluation.report import curves
-from rnncodec.evaluation.report.exhibits import Exhibit
+from rnncodec.evaluation.report.exhibits import Exhibit, Shot
 from rnncodec.evaluation.report.tables import failures_html, merits_html
 from rnncodec.evaluation.results import Result
 from rnncodec.storage import write_text
@@ -89,7 +90,7 @@ def page(report: Report) -> str:
 
 def sections(report: Report) -> list[str]:
     """The parts of the page that there is something to say in."""
-    found = [merits_html(report.merits, report.results), asset("curves.html")]
+    found = [merits_html(report.merits), asset("curves.html")]
     if report.exhibits:
         found.append(Template(asset("viewer.html")).substitute(note=escape(report.viewer_note)))
     found.append(failures_html(report.merits))
@@ -133,10 +134,16 @@ def exhibit_data(exhibit: Exhibit) -> dict[str, Any]:
         "media_type": "image/webp",
         "data": base64.b64encode(exhibit.original).decode(),
         "sides": {
-            name: [{**vars(shot), "data": base64.b64encode(shot.data).decode()} for shot in shots]
-            for name, shots in exhibit.sides.items()
+            name: [shot_data(shot) for shot in shots] for name, shots in exhibit.sides.items()
         },
     }
+
+
+def shot_data(shot: Shot) -> dict[str, Any]:
+    """One picture as plain types; JSON has no infinite decibels, which a perfect one has."""
+    perfect = shot.psnr_rgb == math.inf
+    data = base64.b64encode(shot.data).decode()
+    return vars(shot) | {"data": data, "psnr_rgb": None if perfect else shot.psnr_rgb}
 
 
 def block(name: str, content: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from rnncodec.evaluation.report.shots import OurFile, Task, make_exhibit
 from rnncodec.evaluation.report.tables import merits_html
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import progress_bar
+from rnncodec.processes import deaf_to_interrupts
 from rnncodec.version import __version__
 
 SHOW = 6
@@ -62,7 +63,7 @@ def report_study(
     """
     making = making or Making()
     path = study.folder / NAME
-    told = merits_html(merits, results)
+    told = merits_html(merits)
     origin = digest(study, results, published=published or {}, show=making.show, told=told)
     if origin_of(path) == origin:
         return path
@@ -104,7 +105,9 @@ def mapped(todo: Sequence[Task], workers: int) -> Iterator[Exhibit]:
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads, broken
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(make_exhibit, todo)
+        with deaf_to_interrupts():
+            exhibits = pool.map(make_exhibit, todo)
+        yield from exhibits
 
 
 def tasks(study: Study, results: Sequence[Result], show: int) -> list[Task]:

@@ -7,10 +7,9 @@ from typing import TypeAlias
 
 from rnncodec.evaluation.bootstrap import Estimate
 from rnncodec.evaluation.measured import DECIBEL, FILES
-from rnncodec.evaluation.merits import LEVELS, CodecMerits, Merits, notes_on_images
+from rnncodec.evaluation.merits import LEVELS, CodecMerits, Merits
 from rnncodec.evaluation.merits_table import NAMES, conventions, count
 from rnncodec.evaluation.plots import COLOURS
-from rnncodec.evaluation.results import Result
 
 Figure: TypeAlias = Callable[[CodecMerits], Estimate | None]
 
@@ -63,11 +62,11 @@ def rate_figure(metric: str, level: float) -> Figure:
     return lambda entry: entry.rate_at.get(metric, {}).get(level)
 
 
-def merits_html(merits: Merits, results: Sequence[Result]) -> str:
+def merits_html(merits: Merits) -> str:
     """The section of the merits: two tables, and what their figures mean."""
     against = f"; deltas against {merits.anchor}" if merits.anchor else ""
-    absent = notes_on_images(results, merits.images)  # failures have a table of their own
-    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in (*conventions(), *absent))
+    told = (*conventions(), *merits.absent)  # failures have a table of their own
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in told)
     return (
         '<section aria-labelledby="merits-title"><h2 id="merits-title">Figures of merit</h2>'
         f'<p class="note">Over {escape(count(merits))}, with 95 % intervals{escape(against)}.</p>'
