@@ -67,7 +67,7 @@ def test_another_encoder_is_another_model_though_the_same_decoder_reads_it(
 
 def test_a_model_never_has_the_name_of_another_codec(path: Path) -> None:
     (model,) = named_models([str(path)], iterations=None, device="cpu", taken=["tiny"])
-    assert model.name == f"tiny-{model.file[:6]}"
+    assert model.name == f"tiny-{model.facts['fingerprint'][:6]}"
 
 
 @pytest.mark.usefixtures("tiny")

@@ -191,8 +191,8 @@ def named_models(
     """The models of a command line, with names that tell them apart.
 
     A packaged model has its full name, a file its own, a run's ``model.safetensors`` that of its
-    run directory; where two would have one name, or one of those ``taken``, the beginning of
-    their files' SHA-256 is appended.
+    run directory; where two would have one name, or one of those ``taken``, their fingerprints
+    are appended (of models that share one, the SHA-256 of their files).
 
     Raises:
         ModelError: no such model, or not a model file.
@@ -204,12 +204,14 @@ def named_models(
         for path in paths
     ]
     files = [model.file for model in found]
+    prints = [model.facts["fingerprint"] for model in found]
     names = [*(model.name for model in found), *taken]
-    for model in found:
+    for model, fingerprint in zip(found, prints, strict=True):
         if files.count(model.file) > 1:
             raise ConfigError(f"--model {model.path}: given twice, perhaps by two names")
         if names.count(model.name) > 1:
-            model.name = f"{model.name}-{model.file[:6]}"
+            own = fingerprint if prints.count(fingerprint) == 1 else model.file
+            model.name = f"{model.name}-{own[:6]}"
     return found
 
 
