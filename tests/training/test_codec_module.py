@@ -112,11 +112,14 @@ class TestOnGPU:
             optimizer.zero_grad()
 
         step()  # the first one loads libraries
+        before = [p.detach().clone() for p in module.parameters()]
         torch.cuda.set_sync_debug_mode("error")
         try:
             step()
         finally:
             torch.cuda.set_sync_debug_mode("default")
+        after = list(module.parameters())
+        assert not any(torch.equal(p, q) for p, q in zip(before, after, strict=True))
 
     def test_the_loss_is_that_of_the_cpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
         losses = [

@@ -48,8 +48,15 @@ def test_two_devices_are_fine_where_slurm_has_started_a_task_for_each(
     distributed.refuse_sweep_in_children(trainer(2))
 
 
-def test_two_devices_outside_of_a_sweep_are_fine() -> None:
-    distributed.refuse_sweep_in_children(trainer(2))
+def test_two_devices_are_refused_only_in_a_sweep(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.delenv("SLURM_NTASKS", raising=False)
+    two = trainer(2)
+    distributed.refuse_sweep_in_children(two)
+    request.getfixturevalue("multirun")
+    with pytest.raises(ConfigError, match="in a sweep"):
+        distributed.refuse_sweep_in_children(two)
 
 
 def test_alone_there_is_nothing_to_agree_on() -> None:
