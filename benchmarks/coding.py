@@ -70,7 +70,7 @@ def against_textbook(iterations: int, repeats: int) -> dict[str, Any]:
     pixels, header = picture(*SIDES)[None], header_of(iterations)
     x = torch.tensor(pixels).permute(0, 3, 1, 2).contiguous() / 255 - 0.5
     half = torch.full((1, iterations, 32, *header.code_shape[:2]), 0.5)
-    codes = transform.analyse(pixels, header, None)[0][0]
+    codes = transform.analyse(pixels, header).codes[0]
     received = (torch.tensor(codes).float() * 2 - 1).permute(0, 3, 1, 2)[None].contiguous()
 
     def paint(k: int) -> None:
@@ -81,8 +81,8 @@ def against_textbook(iterations: int, repeats: int) -> dict[str, Any]:
         expected = to_uint8(textbook.decode(received))[0].permute(1, 2, 0).numpy()
         works = {
             "textbook_encode": lambda: textbook(x, half),
-            "encode": lambda: transform.analyse(pixels, header, None),
-            "encode_1": lambda: transform.analyse(pixels, header.with_iterations(1), None),
+            "encode": lambda: transform.analyse(pixels, header),
+            "encode_1": lambda: transform.analyse(pixels, header.with_iterations(1)),
             "textbook_decode": lambda: textbook.decode(received),
             "decode": lambda: paint(iterations),
             "decode_half": lambda: paint(iterations // 2),

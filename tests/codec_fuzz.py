@@ -69,7 +69,9 @@ def originals(codec: Codec) -> list[bytes]:
     waves = np.add.outer(np.sin(np.arange(48) / 7), np.cos(np.arange(70) / 9)) * 60 + 128
     photo = Image.fromarray(waves.astype(np.uint8)).convert("RGB")
     golden = [path.read_bytes() for path in sorted(GOLDEN.glob("*.rnc"))]
-    return [*golden, codec.encode(photo, tile=16), codec.encode(photo, tile=32, iterations=2)]
+    tiled = [codec.encode(photo, tile=16), codec.encode(photo, tile=32, iterations=2)]
+    adaptive = [codec.encode(photo, adaptive="ssim=0.1", tile=tile) for tile in (0, 32)]
+    return [*golden, *tiled, *adaptive]
 
 
 def main() -> int:

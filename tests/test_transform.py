@@ -17,7 +17,7 @@ def test_a_tile_is_forgotten_at_once_without_waiting_for_the_garbage_collector()
     codes = np.zeros((2, 1, 2, 2, 32), np.uint8)
     gc.disable()
     try:
-        painter = TilePainter(transform, iterations=3)
+        painter = TilePainter(transform, iterations=3, adaptive=False)
         assert painter.paint(codes).shape == (1, 32, 32, 3)
         gone = weakref.ref(painter)
         del painter

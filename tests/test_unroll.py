@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from rnncodec.network import Network
 from rnncodec.shared_convolution import shared
-from rnncodec.unroll import iterate, unroll
+from rnncodec.unroll import AdaptiveSender, Sender, iterate, over_blocks, unroll
 
 GRID = list(
     itertools.product(
@@ -62,6 +62,34 @@ def test_decoding_the_codes_gives_the_encoders_pictures(cell: str, recon: str) -
     for a, b in zip(sent, received, strict=False):
         assert torch.equal(a.x_hat, b.x_hat)
         assert a.code.abs().eq(1).all()
+
+
+@pytest.mark.parametrize(("cell", "recon"), GRID)
+def test_positions_that_end_send_zeros_and_keep_their_picture(cell: str, recon: str) -> None:
+    network = make(cell, recon, iterations=4)
+    x = torch.rand(2, 3, 32, 48) - 0.5
+    ends = torch.tensor([[[1, 2, 3], [3, 1, 2]], [[2, 2, 1], [3, 3, 3]]])[:, None]
+    with torch.inference_mode():
+        source = AdaptiveSender(Sender(network, x), ends)
+        sent = list(iterate(network, source, 4, adaptive=True))
+        received = list(iterate(network, lambda t, *_: sent[t].code, 4, adaptive=True))
+    for t, (a, b) in enumerate(zip(sent, received, strict=True)):
+        assert torch.equal(a.x_hat, b.x_hat)
+        assert torch.equal(a.code.abs(), (ends > t).expand(2, 32, 2, 3).float())
+    for t in range(1, 4):
+        still = over_blocks(ends <= t).expand_as(x)
+        assert torch.equal(sent[t].x_hat[still], sent[t - 1].x_hat[still])
+        assert torch.equal(sent[t].x_hat, sent[t - 1].x_hat) == (t == 3)
+
+
+def test_where_none_ends_adaptive_is_plain() -> None:
+    network = make("gru", "scaled_additive", iterations=3)
+    x = torch.rand(1, 3, 32, 32) - 0.5
+    with torch.inference_mode():
+        plain = list(unroll(network, x, iterations=3))
+        source = AdaptiveSender(Sender(network, x), torch.full((1, 1, 2, 2), 3))
+        adaptive = list(iterate(network, source, 3, adaptive=True))
+    assert all(torch.equal(a.x_hat, b.x_hat) for a, b in zip(plain, adaptive, strict=True))
 
 
 def test_the_first_iteration_allocates_no_state(monkeypatch: pytest.MonkeyPatch) -> None:

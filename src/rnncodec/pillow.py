@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FORMAT = "RNC"
 EXTENSION = ".rnc"
 MIME = "image/x-rnc"
-TARGETS = ("iterations", "bpp", "ms_ssim", "psnr", "tile")
+SETTINGS = ("iterations", "bpp", "ms_ssim", "psnr", "tile", "adaptive")
 MODELS_KEPT = 2
 
 
@@ -190,12 +190,12 @@ def save(image: Image.Image, file: IO[bytes], _: str | bytes) -> None:
     if "icc_profile" in options:
         image = image.copy()
         image.info["icc_profile"] = options["icc_profile"]
-    targets = {name: options[name] for name in TARGETS if name in options}
+    settings = {name: options[name] for name in SETTINGS if name in options}
     try:
         path = models.path_of(options.get("model", models.DEFAULT))
         device = options.get("device", "cpu")
         codec = codec_at(path) if device == "cpu" else load(path, device=device)
-        file.write(codec.encode(image, **targets))
+        file.write(codec.encode(image, **settings))
     except ConfigError as error:
         raise ValueError(str(error)) from error
     except RNNCodecError as error:

@@ -3,23 +3,46 @@
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnncodec.bitstream import Codes, Header, Tile
+from rnncodec.adaptive import Rule
+from rnncodec.bitstream import UNSENT, Codes, Header, Tile
 from rnncodec.data.images import Pixels
 from rnncodec.geometry import BLOCK, pad_to
 from rnncodec.goals import Goal
 from rnncodec.network import Network
 from rnncodec.pixels import from_uint8, to_uint8
 from rnncodec.tiles import batches
-from rnncodec.unroll import Step, iterate, unroll
+from rnncodec.unroll import AdaptiveSender, Sender, Step, iterate, unroll
 
 BATCH_POSITIONS = 1 << 12
 """So many positions of small tiles are painted at once: the memory of one tile of 1024 pixels."""
+
+
+class Analysis(NamedTuple):
+    """What coding B images gave.
+
+    Attributes:
+        codes: uint8 (B, T, h, w, 32), UNSENT where a position has ended.
+        scores: of the goal, (B, T), if there was one.
+        errors: of the blocks, (B, T, h, w), if there was a rule.
+    """
+
+    codes: Codes
+    scores: Tensor | None = None
+    errors: NDArray[np.float32] | None = None
+
+    def only(self, k: int) -> "Analysis":
+        """That of image k alone."""
+        here = slice(k, k + 1)
+        scores = None if self.scores is None else self.scores[here]
+        errors = None if self.errors is None else self.errors[here]
+        return Analysis(self.codes[here], scores, errors)
 
 
 class Transform:
@@ -35,8 +58,14 @@ class Transform:
         self.network = network.eval().requires_grad_(False).to(device)
 
     def analyse(
-        self, pixels: NDArray[np.uint8], header: Header, goal: Goal | None
-    ) -> tuple[NDArray[np.uint8], Tensor | None]:
+        self,
+        pixels: NDArray[np.uint8],
+        header: Header,
+        goal: Goal | None = None,
+        *,
+        rule: Rule | None = None,
+        ends: NDArray[np.int64] | None = None,
+    ) -> Analysis:
         """Code images of one size, in one go.
 
         Args:
@@ -44,30 +73,47 @@ class Transform:
             header: says how many iterations, and which tiles are coded by themselves.
             goal: stop when every image has reached it. With several tiles all iterations run,
                 since the last tile is not known before the first is done.
-
-        Returns:
-            codes, uint8 (B, T, h, w, 32), and the goal's scores (B, T), if there is a goal.
+            rule: measure the error of every block by it; then all iterations run, too.
+            ends: how many iterations each position sends, (B, h, w); all of them if None.
         """
         tiles = list(header.tiles())
-        codes = np.empty((len(pixels), header.iterations, *header.code_shape), np.uint8)
-        measured = torch.zeros(len(pixels), header.iterations, 2, dtype=torch.float64)
+        batch, iterations, (h, w, _) = len(pixels), header.iterations, header.code_shape
+        codes = np.empty((batch, iterations, *header.code_shape), np.uint8)
+        errors = np.empty((batch, iterations, h, w), np.float32)
+        measured = torch.zeros(batch, iterations, 2, dtype=torch.float64)
         for tile in tiles:
             reference = as_batch(pixels[:, *pixel_slices(tile)])
-            for t, step in enumerate(self.steps(reference, header.iterations)):
+            ending = None if ends is None else ends[:, *tile.slices]
+            for t, step in enumerate(self.steps(reference, iterations, ending)):
                 codes[:, t, *tile.slices] = to_bits(step.code)
+                if rule is not None:
+                    errors[:, t, *tile.slices] = self._errors(rule, reference, step)
                 if goal is None:
                     continue
                 x_hat = step.x_hat[..., : reference.shape[-2], : reference.shape[-1]].cpu()
                 measured[:, t] += goal.measure(reference, x_hat)
-                if len(tiles) == 1 and goal.reached(measured[:, : t + 1]):
-                    return codes[:, : t + 1], goal.score(measured[:, : t + 1])
-        return codes, None if goal is None else goal.score(measured)
+                if len(tiles) == 1 and rule is None and goal.reached(measured[:, : t + 1]):
+                    return Analysis(codes[:, : t + 1], goal.score(measured[:, : t + 1]))
+        scores = None if goal is None else goal.score(measured)
+        return Analysis(codes, scores, None if rule is None else errors)
+
+    def _errors(self, rule: Rule, reference: Tensor, step: Step) -> NDArray[np.float32]:
+        x = pad_to(from_uint8(reference.to(self.device)), BLOCK)
+        return rule.errors(x, step.x_hat).cpu().numpy()
 
     @torch.inference_mode()
-    def steps(self, reference: Tensor, iterations: int) -> Iterator[Step]:
+    def steps(
+        self, reference: Tensor, iterations: int, ends: NDArray[np.int64] | None = None
+    ) -> Iterator[Step]:
         """Run the network on uint8 (B, 3, H, W) of any size, padded to whole blocks."""
         x = pad_to(from_uint8(reference.to(self.device)), BLOCK)
-        yield from unroll(self.network, x, iterations=iterations)
+        if ends is None:
+            yield from unroll(self.network, x, iterations=iterations)
+            return
+        source = AdaptiveSender(
+            Sender(self.network, x), torch.from_numpy(ends[:, None]).to(self.device)
+        )
+        yield from iterate(self.network, source, iterations, adaptive=True)
 
 
 class Painter:
@@ -92,7 +138,7 @@ class Painter:
         self.done += len(codes)
         for batch in batches(self.header, positions=BATCH_POSITIONS):
             painter = self._running.pop(batch.numbers[0], None) or TilePainter(
-                self.transform, self.iterations
+                self.transform, self.iterations, adaptive=self.header.adaptive
             )
             stacked = np.stack([codes[:, *tile.slices] for tile in batch.tiles], axis=1)
             for tile, pixels in zip(batch.tiles, painter.paint(stacked), strict=True):
@@ -106,12 +152,12 @@ class Painter:
 class TilePainter:
     """The decoder network on B tiles of one size; keeps its recurrent state between calls."""
 
-    def __init__(self, transform: Transform, iterations: int) -> None:
+    def __init__(self, transform: Transform, iterations: int, *, adaptive: bool) -> None:
         # The network takes codes from the queue, not from this object: in a circle of
         # references the states of all tiles would wait in memory for the garbage collector.
         self.waiting: deque[Codes] = deque()
         source = partial(next_code, self.waiting, transform.device)
-        self.steps = iterate(transform.network, source, iterations)
+        self.steps = iterate(transform.network, source, iterations, adaptive=adaptive)
 
     def paint(self, codes: Codes) -> Pixels:
         """Codes (n, B, h, w, 32) of the next iterations -> uint8 (B, 16 h, 16 w, 3)."""
@@ -123,9 +169,9 @@ class TilePainter:
 
 
 def next_code(waiting: deque[Codes], device: torch.device, *_: object) -> Tensor:
-    """The next code as the decoder takes it: (B, 32, h, w) of -1 and +1."""
+    """The next code as the decoder takes it: (B, 32, h, w) of -1, +1 and, if UNSENT, 0."""
     bits = torch.from_numpy(waiting.popleft().astype(np.float32)).to(device)
-    return (bits * 2 - 1).permute(0, 3, 1, 2)
+    return (bits * 2 - 1).masked_fill(bits == UNSENT, 0).permute(0, 3, 1, 2)
 
 
 def pixel_slices(tile: Tile) -> tuple[slice, slice]:
@@ -142,5 +188,6 @@ def as_batch(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 def to_bits(code: Tensor) -> NDArray[np.uint8]:
-    """Code (B, 32, h, w) of -1 and +1 -> uint8 (B, h, w, 32) of 0 and 1."""
-    return (code > 0).permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy()
+    """Code (B, 32, h, w) of -1, +1 and 0 -> uint8 (B, h, w, 32) of 0, 1 and UNSENT."""
+    bits = (code > 0).to(torch.uint8).masked_fill(code == 0, UNSENT)
+    return bits.permute(0, 2, 3, 1).cpu().numpy()

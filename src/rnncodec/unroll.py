@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from rnncodec.cells import State
 from rnncodec.geometry import BLOCK
-from rnncodec.network import Decoder, Encoder, Network
+from rnncodec.network import BITS, Decoder, Encoder, Network
 
 CodeSource: TypeAlias = Callable[[int, Tensor | None, Tensor | None], Tensor]
 """``source(t, x_hat, gain) -> code``: where the bits of iteration t come from."""
@@ -30,7 +31,7 @@ class Step:
     """The outcome of one iteration.
 
     Attributes:
-        code: ``b_t``, (B, 32, H/16, W/16), in {-1, +1}.
+        code: ``b_t``, (B, 32, H/16, W/16), in {-1, +1}; 0 where a position sends nothing.
         x_hat: the reconstruction after this iteration, (B, 3, H, W), unclipped, [-0.5, 0.5].
     """
 
@@ -68,20 +69,60 @@ class Sender:
         return code
 
 
-def iterate(network: Network, source: CodeSource, iterations: int) -> Iterator[Step]:
+class AdaptiveSender:
+    """A sender whose positions end, each after its own number of iterations.
+
+    Where a position has ended its code is 0, and its block's residual is not shown to the
+    encoder: nothing can be done about it any more, and its neighbours do better without.
+
+    Args:
+        sender: what would be sent if none ended.
+        ends: (B, 1, H/16, W/16), how many iterations each position sends, 1 or more.
+    """
+
+    def __init__(self, sender: Sender, ends: Tensor) -> None:
+        self.sender = sender
+        self.ends = ends
+
+    def __call__(self, t: int, x_hat: Tensor | None, gain: Tensor | None) -> Tensor:
+        """As :class:`Sender`."""
+        sends = self.ends > t
+        if not sends.any():
+            b, _, h, w = sends.shape
+            return self.sender.x.new_zeros(b, BITS, h, w)
+        if x_hat is not None:
+            x_hat = torch.where(over_blocks(sends), x_hat, self.sender.x)
+        return self.sender(t, x_hat, gain) * sends
+
+
+def iterate(
+    network: Network, source: CodeSource, iterations: int, *, adaptive: bool = False
+) -> Iterator[Step]:
     """Run the codec for ``iterations``, taking each iteration's bits from ``source``.
 
     With a :class:`Sender` this encodes (or trains); with codes that were received it decodes,
-    and no encoder runs.
+    and no encoder runs. If it is ``adaptive``, a code of 0 says that a position has ended: the
+    picture of its block stays as it is (Johnston et al. 2018).
     """
     x_hat: Tensor | None = None
     states: list[State] | None = None
     for t in range(iterations):
         gain = network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
-        decoded, states = repeat(network.decoder, code, states, runs=decoder_runs(network, t))
-        x_hat = network.recon.combine(x_hat, decoded.float(), gain)
+        sends = code[:, :1] != 0 if adaptive and x_hat is not None else None
+        if sends is None or bool(sends.any()):
+            decoded, states = repeat(network.decoder, code, states, runs=decoder_runs(network, t))
+            combined = network.recon.combine(x_hat, decoded.float(), gain)
+            if sends is not None and x_hat is not None:
+                combined = torch.where(over_blocks(sends), combined, x_hat)
+            x_hat = combined
+        assert x_hat is not None
         yield Step(code, x_hat)
+
+
+def over_blocks(positions: Tensor) -> Tensor:
+    """A map of positions (B, C, h, w) as one of pixels, (B, C, 16 h, 16 w)."""
+    return positions.repeat_interleave(BLOCK, -2).repeat_interleave(BLOCK, -1)
 
 
 def encoder_runs(network: Network, t: int) -> int:

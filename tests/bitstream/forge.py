@@ -7,6 +7,7 @@ writes is wrong in no other way than it was asked to be.
 import struct
 import zlib
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import numpy as np
 
@@ -39,9 +40,10 @@ class Forged:
     flags: int | None = None
     icc_length: int | None = None
     tail: bytes = b""
+    adaptive: bool = False
 
     def pack(self) -> bytes:
-        flags = bool(self.icc) if self.flags is None else self.flags
+        flags = bool(self.icc) | self.adaptive << 1 if self.flags is None else self.flags
         data = b"\x89RNC" + bytes([self.version, flags, self.colour, self.iterations])
         data += struct.pack(">IIH", self.width, self.height, self.blocks) + self.fingerprint
         crc = zlib.crc32(data)
@@ -67,9 +69,11 @@ def groups_of_seven(value: int) -> bytes:
             return bytes(digits[::-1])
 
 
-def packed_codes(codes: Codes) -> list[bytes]:
-    """Codes (T, h, w, 32) as the raw bits of each iteration."""
-    return [np.packbits(frame).tobytes() for frame in codes]
+def packed_codes(codes: Codes, *, adaptive: bool = False) -> list[bytes]:
+    """Codes (T, h, w, 32) as the raw bits of each iteration; the mask follows if there is one."""
+    packed = [np.packbits(frame & 1).tobytes() for frame in codes]
+    masks = [np.packbits(frame[..., 0] < 2).tobytes() for frame in codes[1:] if adaptive]
+    return [bits + mask for bits, mask in zip_longest(packed, [b"", *masks], fillvalue=b"")]
 
 
 def take_apart(data: bytes, codes: Codes) -> Forged:
@@ -83,8 +87,11 @@ def take_apart(data: bytes, codes: Codes) -> Forged:
         colour=int(header.colour),
         blocks=header.tile // 16,
         icc=header.icc_profile,
+        adaptive=header.adaptive,
         segments=[
             ForgedSegment(int(segment.mode), segment.payload, packed)
-            for segment, packed in zip(segments, packed_codes(codes), strict=True)
+            for segment, packed in zip(
+                segments, packed_codes(codes, adaptive=header.adaptive), strict=True
+            )
         ],
     )

@@ -126,7 +126,9 @@ class Campaign:
             codes = self._target.peek(forged.pack())
         except self._target.refusal:
             return
-        for segment, packed in zip(forged.segments, packed_codes(codes), strict=False):
+        adaptive = bool(forged.pack()[5] & 2)
+        found = packed_codes(codes, adaptive=adaptive)
+        for segment, packed in zip(forged.segments, found, strict=False):
             segment.packed = packed
 
 
@@ -154,7 +156,8 @@ def _compare(codes: Codes, mutant: Mutant) -> str:
         return f"codes of shape {codes.shape[1:]} for a file of {shape}"
     if not 1 <= len(codes) <= len(mutant.vouched):
         return f"{len(codes)} iterations of a file that has {len(mutant.vouched)}"
-    for t, (packed, vouched) in enumerate(zip(packed_codes(codes), mutant.vouched, strict=False)):
+    found = packed_codes(codes, adaptive=bool(mutant.data[5] & 2))
+    for t, (packed, vouched) in enumerate(zip(found, mutant.vouched, strict=False)):
         if packed != vouched:
             return f"iteration {t + 1} has other codes than its checksum vouches for"
     return ""
@@ -174,6 +177,8 @@ def originals(source: ProbabilitySource) -> list[bytes]:
         Header(width=33, height=65, iterations=2, fingerprint=bytes(16), icc_profile=b"profile"),
         Header(width=1, height=1, iterations=4, fingerprint=bytes(16), colour=ColourMode.GREY),
         Header(width=100, height=40, iterations=2, fingerprint=b"\5" * 16, tile=16),
+        Header(width=90, height=50, iterations=4, fingerprint=b"\6" * 16, adaptive=True),
+        Header(width=70, height=40, iterations=3, fingerprint=b"\7" * 16, tile=32, adaptive=True),
     ]
     files = [encode_file(h, sample(h, source, seed), source) for seed, h in enumerate(headers)]
     noise = Header(width=48, height=32, iterations=2, fingerprint=b"\3" * 16)  # is stored raw

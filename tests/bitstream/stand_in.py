@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncodec.bitstream import (
+    UNSENT,
     Codes,
-    Decoder,
     Header,
     Iteration,
+    Mask,
+    Segment,
     SegmentMode,
     Tile,
     encode,
@@ -24,6 +26,7 @@ from rnncodec.bitstream import (
 )
 
 Chunks = Generator[NDArray[np.int64], NDArray[np.uint8], None]
+Symbols = tuple[NDArray[np.uint8], NDArray[np.int64]]
 Answer = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 
 
@@ -57,7 +60,10 @@ class Neighbours:
 
 
 def sample(header: Header, source: ProbabilitySource, seed: int) -> Codes:
-    """Codes (T, h, w, 32) drawn from the source's own probabilities: what it codes best."""
+    """Codes (T, h, w, 32) drawn from the source's own probabilities: what it codes best.
+
+    Of an adaptive file the positions end after a random number of iterations.
+    """
     rng = np.random.default_rng(seed)
     codes = np.zeros((header.iterations, *header.code_shape), np.uint8)
     for t in range(header.iterations):
@@ -68,25 +74,49 @@ def sample(header: Header, source: ProbabilitySource, seed: int) -> Codes:
                 source.walk(header, tile, earlier),
                 lambda p: (rng.integers(0, 65536, p.size) < p).astype(np.uint8),
             )
-    return codes
+    return with_ends(header, codes, rng) if header.adaptive else codes
+
+
+def with_ends(header: Header, codes: Codes, rng: np.random.Generator) -> Codes:
+    """Codes (T, h, w, 32) of which positions end after 1..T iterations."""
+    ends = rng.integers(1, header.iterations + 1, header.code_shape[:2])
+    over = ends <= np.arange(header.iterations)[:, None, None]
+    return np.where(over[..., None], np.uint8(UNSENT), codes)
 
 
 def encode_file(header: Header, codes: Codes, source: ProbabilitySource) -> bytes:
     """Codes (T, h, w, 32) to a file; what does not gain from entropy coding is stored raw."""
+    tiles = [(tile, Mask(tile.h, tile.w)) for tile in header.tiles()]
     iterations = []
     for t, frame in enumerate(codes):
-        payloads = [
-            encode_tile(header, tile, [c[tile.slices] for c in codes[: t + 1]], source)
-            for tile in header.tiles()
-        ]
-        iterations.append(Iteration(frame, payloads))
+        payloads, even = [], []
+        for tile, mask in tiles:
+            coded = symbols(header, tile, [c[tile.slices] for c in codes[: t + 1]], source)
+            flags = mask.flags(sent_in_order(frame[tile.slices])) if header.masked(t + 1) else None
+            payloads.append(encode(*joined(flags, coded)))
+            halves = np.full(len(coded[0]), 32768)
+            even.append(encode(*joined(flags, (coded[0], halves))))
+        iterations.append(Iteration(frame, payloads, even))
     return write(header, iterations)
 
 
-def encode_tile(
+def joined(flags: Symbols | None, coded: Symbols) -> Symbols:
+    """Flags, if there are any, and then bits, each with probabilities."""
+    if flags is None:
+        return coded
+    return np.concatenate([flags[0], coded[0]]), np.concatenate([flags[1], coded[1]])
+
+
+def sent_in_order(frame: Codes) -> NDArray[np.bool_]:
+    """Which positions of codes (h, w, 32) send, in coding order."""
+    h, w, _ = frame.shape
+    return frame.reshape(-1, 32)[position_order(h, w), 0] != UNSENT
+
+
+def symbols(
     header: Header, tile: Tile, codes: Sequence[Codes], source: ProbabilitySource
-) -> bytes:
-    """The payload of one tile of the last of `codes`, each (h, w, 32) of this tile."""
+) -> Symbols:
+    """The bits sent in one tile of the last of `codes`, each (h, w, 32), and P(bit = 1)."""
     *earlier, frame = codes
     bits = frame.reshape(-1, 32)[position_order(tile.h, tile.w)].ravel()
     walk, at, asked = source.walk(header, tile, earlier), 0, []
@@ -96,7 +126,8 @@ def encode_tile(
         chunk = bits[at : at + probabilities.size]
         at += probabilities.size
         probabilities = _advance(walk, chunk)
-    return encode(bits, np.concatenate(asked))
+    sent = bits != UNSENT
+    return bits[sent], np.concatenate(asked)[sent]
 
 
 def decode_file(
@@ -104,6 +135,7 @@ def decode_file(
 ) -> tuple[Header, Codes]:
     """A file to its header and the codes (n, h, w, 32) of its whole iterations, all verified."""
     header, segments, _ = parse(data)
+    masks = [Mask(tile.h, tile.w) for tile in header.tiles()]
     frames: list[Codes] = []
     for segment in segments:
         if segment.mode is SegmentMode.RAW:
@@ -111,24 +143,32 @@ def decode_file(
         else:
             codes = np.zeros(header.code_shape, np.uint8)
             for index, tile in enumerate(header.tiles()):
-                earlier = [frame[tile.slices] for frame in frames]
-                decoder = segment.decoder(index)
-                codes[tile.slices] = decode_tile(header, tile, earlier, (source, decoder))
+                walk = source.walk(header, tile, [frame[tile.slices] for frame in frames])
+                answer = answers(segment, index, masks[index])
+                codes[tile.slices] = _complete(tile, walk, answer)
         if verify:
             segment.verify(codes)
         frames.append(codes)
     return header, np.stack(frames)
 
 
-def decode_tile(
-    header: Header,
-    tile: Tile,
-    earlier: Sequence[Codes],
-    how: tuple[ProbabilitySource, Decoder],
-) -> Codes:
-    """The codes (h, w, 32) of one tile."""
-    source, decoder = how
-    return _complete(tile, source.walk(header, tile, earlier), decoder.decode)
+def answers(segment: Segment, index: int, mask: Mask) -> Answer:
+    """What gives the bits of a tile for their probabilities; UNSENT where it has none."""
+    decoder = segment.decoder(index)
+    if not segment.mode.masked:
+        return decoder.decode
+    sent, at = np.repeat(mask.read(decoder), 32), 0
+
+    def answer(probabilities: NDArray[np.int64]) -> NDArray[np.uint8]:
+        nonlocal at
+        at += probabilities.size
+        here = sent[at - probabilities.size : at]
+        bits = np.full(probabilities.size, UNSENT, np.uint8)
+        asked = probabilities[here]
+        bits[here] = decoder.decode(asked if segment.mode.modelled else np.full_like(asked, 32768))
+        return bits
+
+    return answer
 
 
 def _complete(tile: Tile, walk: Chunks, answer: Answer) -> Codes:

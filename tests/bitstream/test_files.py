@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.bitstream.stand_in import Neighbours, decode_file, encode_file, sample
+from tests.bitstream.stand_in import Neighbours, decode_file, encode_file, sample, with_ends
 
 from rnncodec.bitstream import (
+    UNSENT,
     Codes,
     Header,
     Iteration,
@@ -15,6 +16,7 @@ from rnncodec.bitstream import (
     info,
     parse,
     position_order,
+    sending_shares,
     write,
 )
 from rnncodec.errors import BitstreamError
@@ -23,6 +25,14 @@ SOURCE = Neighbours()
 SMALL = Header(width=40, height=40, iterations=3, fingerprint=bytes(16))
 SMALL_CODES = sample(SMALL, SOURCE, 0)
 SMALL_FILE = encode_file(SMALL, SMALL_CODES, SOURCE)
+ADAPTIVE = Header(width=40, height=40, iterations=4, fingerprint=bytes(16), adaptive=True)
+ADAPTIVE_CODES = sample(ADAPTIVE, SOURCE, 0)
+ADAPTIVE_FILE = encode_file(ADAPTIVE, ADAPTIVE_CODES, SOURCE)
+both = pytest.mark.parametrize(
+    ("header", "codes", "data"),
+    [(SMALL, SMALL_CODES, SMALL_FILE), (ADAPTIVE, ADAPTIVE_CODES, ADAPTIVE_FILE)],
+    ids=["plain", "adaptive"],
+)
 
 headers = st.builds(
     Header,
@@ -31,6 +41,7 @@ headers = st.builds(
     iterations=st.integers(1, 3),
     fingerprint=st.binary(min_size=16, max_size=16),
     tile=st.sampled_from([0, 0, 16, 48, 128]),
+    adaptive=st.booleans(),
 )
 
 
@@ -39,7 +50,9 @@ def drawn(header: Header, seed: int, likely: bool) -> Codes:
     if likely:
         return sample(header, SOURCE, seed)
     shape = (header.iterations, *header.code_shape)
-    return np.random.default_rng(seed).integers(0, 2, shape, np.uint8)
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 2, shape, np.uint8)
+    return with_ends(header, codes, rng) if header.adaptive else codes
 
 
 @settings(max_examples=150, deadline=None)
@@ -78,32 +91,47 @@ def test_likely_codes_gain_and_unlikely_ones_are_raw() -> None:
     assert modes == {True: {SegmentMode.ENTROPY}, False: {SegmentMode.RAW}}
 
 
-def test_every_cut_gives_the_iterations_that_are_whole() -> None:
-    ends = [segment.offset + segment.size for segment in parse(SMALL_FILE).segments]
-    for size in range(ends[0], len(SMALL_FILE) + 1):
-        _, codes = decode_file(SMALL_FILE[:size], SOURCE)
-        assert np.array_equal(codes, SMALL_CODES[: sum(end <= size for end in ends)])
+@both
+def test_every_cut_gives_the_iterations_that_are_whole(
+    header: Header, codes: Codes, data: bytes
+) -> None:
+    ends = [segment.offset + segment.size for segment in parse(data).segments]
+    assert len(ends) == header.iterations
+    for size in range(ends[0], len(data) + 1):
+        _, decoded = decode_file(data[:size], SOURCE)
+        assert np.array_equal(decoded, codes[: sum(end <= size for end in ends)])
 
 
-def test_every_cut_before_the_first_iteration_is_an_error() -> None:
-    first = parse(SMALL_FILE).segments[0]
+@both
+def test_every_cut_before_the_first_iteration_is_an_error(
+    header: Header, codes: Codes, data: bytes
+) -> None:
+    first = parse(data).segments[0]
     for size in range(first.offset + first.size):
         with pytest.raises(BitstreamError, match=f"byte {size}: the file ends (inside|before)"):
-            decode_file(SMALL_FILE[:size], SOURCE)
+            decode_file(data[:size], SOURCE)
 
 
+@both
 @pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
-def test_every_byte_flipped(mask: int) -> None:
-    for at in range(len(SMALL_FILE)):
-        damaged = bytearray(SMALL_FILE)
+def test_every_byte_flipped(header: Header, codes: Codes, data: bytes, mask: int) -> None:
+    for at in range(len(data)):
+        damaged = bytearray(data)
         damaged[at] ^= mask
         try:
-            header, codes = decode_file(bytes(damaged), SOURCE)
+            found, decoded = decode_file(bytes(damaged), SOURCE)
         except BitstreamError:
             continue
-        assert header == SMALL
-        assert 1 <= len(codes) <= 3
-        assert np.array_equal(codes, SMALL_CODES[: len(codes)])
+        assert found == header
+        assert 1 <= len(decoded) <= header.iterations
+        assert np.array_equal(decoded, codes[: len(decoded)])
+
+
+def test_modes_and_shares_of_an_adaptive_file_are_known_without_a_model() -> None:
+    assert [mode.masked for mode in info(ADAPTIVE_FILE).modes] == [False, True, True, True]
+    sent = (ADAPTIVE_CODES[..., 0] != UNSENT).mean(axis=(1, 2))
+    assert sending_shares(ADAPTIVE_FILE) == tuple(sent)
+    assert sending_shares(SMALL_FILE) == (1.0,) * 3
 
 
 def test_another_model_is_noticed_even_under_the_same_fingerprint() -> None:

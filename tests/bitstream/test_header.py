@@ -21,6 +21,7 @@ headers = st.builds(
     fingerprint=st.binary(min_size=16, max_size=16),
     colour=st.sampled_from(ColourMode),
     icc_profile=st.binary(max_size=100),
+    adaptive=st.booleans(),
 )
 
 
@@ -90,7 +91,7 @@ def test_pieces_too_large_and_too_many(side: int, tile: int, message: str) -> No
     ("change", "message"),
     [
         ({"version": 2}, "byte 4: format version 2: .* newer version of rnncodec"),
-        ({"flags": 2}, "byte 5: flags=2 is unknown here; a newer version"),
+        ({"flags": 4}, "byte 5: flags=4 is unknown here; a newer version"),
         ({"colour": 2}, "byte 6: colour=2 is unknown here; a newer version"),
         ({"width": 0}, "byte 8: width=0"),
         ({"iterations": 0}, "byte 7: iterations=0"),

@@ -106,7 +106,7 @@ def test_bytes_after_the_end() -> None:
 @pytest.mark.parametrize(
     ("segment", "message"),
     [
-        (ForgedSegment(2, b"abcd", b""), "byte 38: segment mode 2 is unknown here; a newer"),
+        (ForgedSegment(2, b"abcd", b""), "byte 38: segment mode 2: iteration 1 .* has 0 or 1"),
         (ForgedSegment(0, b"abc", b""), "byte 38: raw segment of 3 bytes: this image has 4"),
         (ForgedSegment(1, b"abcd", b""), "byte 38: entropy-coded segment of 4 bytes: .* the 4"),
         (ForgedSegment(1, b"", b"", (1 << 26) - 1), "byte 38: .*of 67108863 bytes"),

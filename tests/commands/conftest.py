@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from rnncodec import cli
+from rnncodec.data.photos import DemoPhotos
 
 
 class Done(NamedTuple):
@@ -49,3 +50,11 @@ def draw(path: Path, size: tuple[int, int] = (40, 32), mode: str = "RGB", **save
 def picture(tmp_path: Path) -> Callable[..., Path]:
     """Draw a picture under a name in the test's folder."""
     return lambda name="photo.png", *args, **more: draw(tmp_path / name, *args, **more)
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    """A part of a real photograph, with an even and an uneven half."""
+    image = next(image for _, image in DemoPhotos("train"))
+    Image.fromarray(image[20:110, 180:290]).save(tmp_path / "photograph.png")
+    return tmp_path / "photograph.png"

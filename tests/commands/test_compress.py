@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from rnncodec.bitstream import info
+from rnncodec.codec import load
 from rnncodec.commands import compress as module
 from rnncodec.commands.compress import Loaded, batches
 from rnncodec.commands.files import Job
@@ -17,6 +18,7 @@ from rnncodec.pictures import from_image
 
 pytestmark = pytest.mark.usefixtures("tiny")
 MODEL = ("--model", "tiny")
+GOLDEN = Path(__file__).parents[1] / "golden" / "model.safetensors"
 
 
 def test_one_file_reports_bytes_rate_and_ratio(command, picture, tmp_path: Path) -> None:
@@ -166,3 +168,25 @@ def test_small_pictures_have_no_ms_ssim(command, picture) -> None:
     done = command("compress", source, *MODEL, "--ms-ssim", "0.9")
     assert done.code == 2
     assert done.err.startswith(f"rnncodec: {source}: ms_ssim=0.9: MS-SSIM needs sides")
+
+
+def test_adaptive_files_are_said_to_be(command, photograph, tmp_path: Path) -> None:
+    target = tmp_path / "a.rnc"
+    done = command("compress", photograph, target, "-m", GOLDEN, "--adaptive", "mse=1e-3")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(" 3 iterations, adaptive\n")
+    expected = load(GOLDEN).encode(Image.open(photograph), adaptive="mse=1e-3")
+    assert target.read_bytes() == expected
+
+
+def test_an_adaptive_file_within_a_rate(command, photograph, tmp_path: Path) -> None:
+    target = tmp_path / "a.rnc"
+    command("compress", photograph, target, "-m", GOLDEN, "--adaptive", "ssim", "--bpp", "0.25")
+    assert info(target.read_bytes()).header.adaptive
+    assert 0.22 < info(target.read_bytes()).bpp[-1] <= 0.25
+
+
+def test_a_rule_that_is_none(command, picture) -> None:
+    done = command("compress", picture(), *MODEL, "--adaptive", "psnr")
+    assert done.code == 2
+    assert "adaptive=psnr: expected one of ssim, mse" in done.err

@@ -50,6 +50,19 @@ def test_models_and_baselines_in_one_table(evaluate, picture, tiny: Codec, tmp_p
     assert tiny.decode(coded).size == (40, 32)
 
 
+def test_a_model_with_an_adaptive_rate_is_a_codec_of_its_own(
+    evaluate, picture, tmp_path: Path
+) -> None:
+    picture("in/a.png")
+    done = evaluate("--model", "tiny", "--adaptive", "mse", "--baselines", "none", "--show", 0)
+    assert done.code == 0, done.err
+    rows = read_results(tmp_path / "out/results.csv")
+    assert [(row.codec, row.setting, row.iteration) for row in rows[3:]] == [
+        ("tiny+mse", f"t={t}", None) for t in (1, 2, 3)
+    ]
+    assert (tmp_path / "out/files/tiny+mse/a.rnc").exists()
+
+
 def test_figures_and_a_page_stand_beside_the_table(evaluate, picture, tmp_path: Path) -> None:
     picture("in/a.png")
     done = evaluate("--baselines", "jpeg-420,webp")

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import rnncodec
+from rnncodec.codec import load
 
 
 @pytest.fixture
@@ -36,6 +37,24 @@ def test_a_file_for_machines(command, file: Path, tiny) -> None:
     assert found["model"] == "tiny"
     for k, row in enumerate(found["iterations"], start=1):
         assert row["bpp"] == 8 * len(rnncodec.truncate(data, iterations=k)) / (40 * 32)
+
+
+def test_an_adaptive_file(command, photograph, tmp_path: Path) -> None:
+    path = tmp_path / "adaptive.rnc"
+    golden = load(Path(__file__).parents[1] / "golden" / "model.safetensors")
+    path.write_bytes(golden.encode(Image.open(photograph), adaptive="mse=1e-3"))
+    found = json.loads(command("info", "--json", path).out)
+    assert found["adaptive"]
+    shares = [row["sending"] for row in found["iterations"]]
+    assert 1 == shares[0] > shares[1] > shares[2] > 0
+    assert found["iterations"][1]["coding"] == "masked_entropy"
+    lines = command("info", path).out.splitlines()
+    assert "  adaptive     yes, positions end" in lines
+    assert lines[-1].split()[-3:] == [f"{shares[2]:.1%}", "masked", "entropy"]
+
+
+def test_a_plain_file_is_not_adaptive(command, file: Path) -> None:
+    assert "  adaptive     no, every position sends" in command("info", file).out.splitlines()
 
 
 def test_a_cut_file_from_standard_input(command, file: Path, monkeypatch) -> None:

@@ -175,12 +175,12 @@ def test_tensors_of_another_model_are_refused(make_model, name, value, message):
         torch.zeros(1, 3, 2, 2, 31, dtype=torch.uint8),
         torch.zeros(1, 3, 0, 2, 32, dtype=torch.uint8),
         torch.zeros(1, 3, 2, 2, 32),
-        torch.full((1, 3, 2, 2, 32), 2, dtype=torch.uint8),
+        torch.full((1, 3, 2, 2, 32), 3, dtype=torch.uint8),
     ],
 )
 def test_other_codes_are_refused(make_model, codes):
     model = quantize(make_model("binary_rnn"))
-    with pytest.raises(DataError, match=r"expected uint8 \(B, T <= 3, h, w, 32\) of 0 and 1"):
+    with pytest.raises(DataError, match=r"expected uint8 \(B, T <= 3, h, w, 32\) of 0, 1 and 2"):
         model.probabilities(codes)
 
 

@@ -17,13 +17,15 @@ The format is specified in FORMAT.md beside this file. To write: code each itera
 from rnncodec.bitstream.coder import Decoder, encode
 from rnncodec.bitstream.cut import truncate
 from rnncodec.bitstream.header import ColourMode, Header, Tile
-from rnncodec.bitstream.inspection import Info, info
+from rnncodec.bitstream.inspection import Info, info, sending_shares
+from rnncodec.bitstream.mask import Mask
 from rnncodec.bitstream.order import position_order
 from rnncodec.bitstream.reader import End, Event, NeedData, Parsed, Reader, parse
-from rnncodec.bitstream.segment import Codes, Segment, SegmentMode
+from rnncodec.bitstream.segment import UNSENT, Codes, Segment, SegmentMode, sending
 from rnncodec.bitstream.writer import Iteration, Writer, write
 
 __all__ = [
+    "UNSENT",
     "Codes",
     "ColourMode",
     "Decoder",
@@ -32,6 +34,7 @@ __all__ = [
     "Header",
     "Info",
     "Iteration",
+    "Mask",
     "NeedData",
     "Parsed",
     "Reader",
@@ -43,6 +46,8 @@ __all__ = [
     "info",
     "parse",
     "position_order",
+    "sending",
+    "sending_shares",
     "truncate",
     "write",
 ]

@@ -31,6 +31,7 @@ _FIXED = struct.Struct(">4sBBBBIIH16s")
 _CRC = struct.Struct(">I")
 _ICC = struct.Struct(">II")  # length, CRC-32
 _FLAG_ICC = 0x01
+_FLAG_ADAPTIVE = 0x02
 _OFFSETS = {
     "version": 4,
     "flags": 5,
@@ -73,6 +74,8 @@ class Header:
     `iterations` is how many the file was written with; a file that was cut has fewer. `tile` is
     the side of a tile in pixels, a multiple of 16, or 0 if the image is coded in one piece.
     `fingerprint` are the 16 bytes that identify the model. `icc_profile` may be empty.
+    `adaptive`: positions may end before the file does, and every iteration but the first has a
+    mask that says which ones still send.
 
     Raises:
         BitstreamError: a field is out of the range that FORMAT.md states.
@@ -89,6 +92,7 @@ class Header:
     colour: ColourMode = ColourMode.RGB
     tile: int = 0
     icc_profile: bytes = b""
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         for name, valid, expected in self._rules():
@@ -153,6 +157,15 @@ class Header:
         h, w, bits = self.code_shape
         return h * w * bits // 8
 
+    def masked(self, iteration: int) -> bool:
+        """Whether an iteration, counted from 1, has a mask."""
+        return self.adaptive and iteration > 1
+
+    @property
+    def masked_limit(self) -> int:
+        """Bytes that a masked segment's payload cannot exceed: twice its codes, packed."""
+        return 2 * self.raw_size
+
     @property
     def tile_count(self) -> int:
         """Number of tiles; 1 if the image is coded in one piece."""
@@ -170,8 +183,9 @@ class Header:
 
     @cached_property
     def _packed(self) -> tuple[bytes, int]:
+        flags = _FLAG_ICC * bool(self.icc_profile) | _FLAG_ADAPTIVE * self.adaptive
         fields = _FIXED.pack(
-            *(MAGIC, VERSION, _FLAG_ICC if self.icc_profile else 0, self.colour, self.iterations),
+            *(MAGIC, VERSION, flags, self.colour, self.iterations),
             *(self.width, self.height, self.tile // BLOCK, self.fingerprint),
         )
         crc = zlib.crc32(fields)
@@ -212,7 +226,7 @@ def required_size(data: bytes | bytearray) -> int:
         return FIXED_SIZE
     _check_crc(data)
     flags = data[_OFFSETS["flags"]]
-    if flags & ~_FLAG_ICC:
+    if flags & ~(_FLAG_ICC | _FLAG_ADAPTIVE):
         raise _newer("flags", flags)
     return FIXED_SIZE + (_icc_size(data) if flags & _FLAG_ICC else 0)
 
@@ -223,7 +237,7 @@ def unpack(data: bytes) -> Header:
     Raises:
         BitstreamError: a checksum or a field is wrong; names the offset.
     """
-    *_, colour, iterations, width, height, blocks, fingerprint = _FIXED.unpack_from(data)
+    *_, flags, colour, iterations, width, height, blocks, fingerprint = _FIXED.unpack_from(data)
     if colour not in tuple(ColourMode):
         raise _newer("colour", colour)
     header = Header(
@@ -234,6 +248,7 @@ def unpack(data: bytes) -> Header:
         colour=ColourMode(colour),
         tile=blocks * BLOCK,
         icc_profile=data[FIXED_SIZE + _ICC.size :],
+        adaptive=bool(flags & _FLAG_ADAPTIVE),
     )
     if header.pack() != data:  # the fixed part has been checked, so this is the other one
         raise BitstreamError("the colour profile is damaged (its checksum differs)", FIXED_SIZE)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from rnncodec.bitstream.header import Header
+from rnncodec.bitstream.mask import Mask
 from rnncodec.bitstream.reader import parse
 from rnncodec.bitstream.segment import SegmentMode
 
@@ -46,3 +47,23 @@ def info(data: bytes) -> Info:
         bpp=tuple(8 * (segment.offset + segment.size) / pixels for segment in segments),
         truncated=truncated,
     )
+
+
+def sending_shares(data: bytes) -> tuple[float, ...]:
+    """Which share of the positions sends bits in each iteration present: (1.0, 0.93, ...).
+
+    A mask needs no model, so this is cheap; only decoding can tell whether the file is damaged.
+
+    Raises:
+        BitstreamError: as `info`; or a mask that is cut short.
+    """
+    header, segments, _ = parse(data, max_pixels=math.inf)
+    if not header.adaptive:
+        return (1.0,) * len(segments)
+    h, w, _ = header.code_shape
+    counts = [h * w] + [0] * (len(segments) - 1)
+    for number, tile in enumerate(header.tiles()):
+        mask = Mask(tile.h, tile.w)
+        for t, segment in enumerate(segments[1:], start=1):
+            counts[t] += int(mask.read(segment.decoder(number)).sum())
+    return tuple(count / (h * w) for count in counts)

@@ -104,7 +104,7 @@ class Reader:
         found = varint.unpack(self._buffer, 0, self._offset)
         if found is None:
             return self._wait(1)
-        mode, length = read_tag(found[0], header, self._offset)
+        mode, length = read_tag(found[0], header, (self._iterations + 1, self._offset))
         start = found[1] + CRC_SIZE
         if len(self._buffer) < start + length:
             return self._wait(start + length - len(self._buffer))

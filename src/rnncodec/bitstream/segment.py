@@ -16,6 +16,9 @@ from rnncodec.errors import BitstreamError
 
 Codes = NDArray[np.uint8]
 
+UNSENT = 2
+"""Stands beside the bits 0 and 1 in all 32 places of a position that has ended."""
+
 CRC_SIZE = 4
 MODE_BITS = 2
 _MODE_MASK = (1 << MODE_BITS) - 1
@@ -26,20 +29,50 @@ class SegmentMode(IntEnum):
 
     RAW = 0
     ENTROPY = 1
+    MASKED_RAW = 2
+    MASKED_ENTROPY = 3
+
+    @property
+    def masked(self) -> bool:
+        """Whether a mask says which positions send."""
+        return self >= SegmentMode.MASKED_RAW
+
+    @property
+    def modelled(self) -> bool:
+        """Whether the entropy model gives the probabilities of the codes."""
+        return self in (SegmentMode.ENTROPY, SegmentMode.MASKED_ENTROPY)
 
 
-def pack_codes(header: Header, codes: Codes) -> bytes:
+def pack_codes(header: Header, codes: Codes, *, masked: bool = False) -> bytes:
     """Return codes (h, w, 32) of 0 and 1 as bits: raster order, first channel highest.
+
+    `masked` codes may be UNSENT, which becomes 0; a bit for each position, 1 where it sends,
+    follows them.
 
     Raises:
         ValueError: another shape, type or value than the header calls for: an error of the caller.
     """
-    if codes.shape != header.code_shape or codes.dtype != np.uint8 or codes.max() > 1:
+    most = UNSENT if masked else 1
+    if codes.shape != header.code_shape or codes.dtype != np.uint8 or codes.max() > most:
         raise ValueError(
             f"codes: expected uint8 0 or 1 of shape {header.code_shape}, "
             f"got {codes.dtype} of shape {codes.shape}"
         )
-    return np.packbits(codes).tobytes()
+    packed = np.packbits(codes == 1).tobytes()
+    return packed + np.packbits(sending(codes)).tobytes() if masked else packed
+
+
+def sending(codes: Codes) -> NDArray[np.bool_]:
+    """Return which positions of codes (..., h, w, 32) send: (..., h, w).
+
+    Raises:
+        ValueError: a position sends some of its bits: an error of the caller.
+    """
+    sent = codes != UNSENT
+    some: NDArray[np.bool_] = sent.any(axis=-1)
+    if (some != sent.all(axis=-1)).any():
+        raise ValueError("codes: a position sends all of its bits or none")
+    return some
 
 
 def checksum(tag: bytes, packed: bytes, previous: int) -> int:
@@ -52,16 +85,24 @@ def tag_bytes(mode: SegmentMode, length: int) -> bytes:
     return varint.pack(length << MODE_BITS | mode)
 
 
-def read_tag(tag: int, header: Header, offset: int) -> tuple[SegmentMode, int]:
+def read_tag(tag: int, header: Header, place: tuple[int, int]) -> tuple[SegmentMode, int]:
     """Return mode and payload length, or say why no segment of this image has such a tag.
 
+    `place` is the iteration, counted from 1, and the offset in the file.
+
     Raises:
-        BitstreamError: unknown mode, or a length that this mode cannot have.
+        BitstreamError: a mode, or a length, that this iteration cannot have.
     """
-    mode, length = tag & _MODE_MASK, tag >> MODE_BITS
-    if mode not in tuple(SegmentMode):
+    iteration, offset = place
+    mode, length = SegmentMode(tag & _MODE_MASK), tag >> MODE_BITS
+    if mode.masked != header.masked(iteration):
+        expected = "2 or 3, with a mask" if header.masked(iteration) else "0 or 1, without a mask"
         raise BitstreamError(
-            f"segment mode {mode} is unknown here; a newer version of rnncodec is needed", offset
+            f"segment mode {mode:d}: iteration {iteration} of this file has {expected}", offset
+        )
+    if mode.masked and length > header.masked_limit:
+        raise BitstreamError(
+            f"masked segment of {length} bytes: expected at most {header.masked_limit}", offset
         )
     if mode == SegmentMode.RAW and length != header.raw_size:
         raise BitstreamError(
@@ -73,7 +114,7 @@ def read_tag(tag: int, header: Header, offset: int) -> tuple[SegmentMode, int]:
             f"{header.raw_size} of a raw one",
             offset,
         )
-    return SegmentMode(mode), length
+    return mode, length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,25 +153,26 @@ class Segment:
         return bits.reshape(self.header.code_shape)
 
     def decoder(self, tile: int = 0) -> Decoder:
-        """Return a decoder of tile number `tile`, of a segment whose mode is ENTROPY.
+        """Return a decoder of tile number `tile`, of a segment whose mode is not RAW.
 
-        It yields the bits of the tile's positions in `position_order`, 32 for each.
+        It yields the bits of the tile's positions in `position_order`, 32 for each; of a masked
+        segment the flags before them (see `Mask.read`), and bits of the positions that send.
 
         Raises:
             BitstreamError: the table of tile lengths does not fit the payload.
         """
-        assert self.mode is SegmentMode.ENTROPY, self.mode
+        assert self.mode is not SegmentMode.RAW, self.mode
         start, stop = self._bounds[tile], self._bounds[tile + 1]
         return Decoder(self.payload[start:stop], self._payload_offset + int(start))
 
     def verify(self, codes: Codes) -> None:
-        """Check the decoded codes (h, w, 32) against the checksum.
+        """Check the decoded codes (h, w, 32), and the mask in them, against the checksum.
 
         Raises:
             BitstreamError: file and codes do not belong together: the file is damaged, or the
                 probabilities were not those it was written with.
         """
-        packed = pack_codes(self.header, codes)
+        packed = pack_codes(self.header, codes, masked=self.mode.masked)
         if checksum(self._tag, packed, self.previous) != self.checksum:
             raise BitstreamError(
                 f"iteration {self.iteration} is damaged (its codes do not match its checksum)",

@@ -18,11 +18,13 @@ from rnncodec.bitstream.segment import (
 class Iteration(NamedTuple):
     """One iteration to be written: its codes (h, w, 32), and what `encode` made of each tile.
 
-    Without payloads the codes are stored as raw bits.
+    Without payloads the codes are stored as raw bits. A masked iteration also needs what `encode`
+    made of each tile with a probability of 1/2 for every bit: `even`.
     """
 
     codes: Codes
     payloads: Sequence[bytes] | None = None
+    even: Sequence[bytes] | None = None
 
 
 class Writer:
@@ -51,24 +53,41 @@ class Writer:
         """
         if self._iterations == self._header.iterations:
             raise ValueError(f"the header states {self._header.iterations} iterations, not more")
-        packed = pack_codes(self._header, iteration.codes)
-        mode, payload = self._smaller(packed, iteration.payloads)
+        self._iterations += 1
+        masked = self._header.masked(self._iterations)
+        packed = pack_codes(self._header, iteration.codes, masked=masked)
+        if masked:
+            mode, payload = self._smaller_masked(iteration)
+        else:
+            mode, payload = self._smaller(packed, iteration.payloads)
         tag = tag_bytes(mode, len(payload))
         self._checksum = checksum(tag, packed, self._checksum)
-        self._iterations += 1
         return tag + self._checksum.to_bytes(CRC_SIZE, "big") + payload
 
     def _smaller(self, raw: bytes, tiles: Sequence[bytes] | None) -> tuple[SegmentMode, bytes]:
         if tiles is None:
             return SegmentMode.RAW, raw
-        if len(tiles) != self._header.tile_count:
-            raise ValueError(f"expected {self._header.tile_count} tiles, got {len(tiles)}")
+        self._check_count(tiles)
         if sum(map(len, tiles)) >= len(raw):
             return SegmentMode.RAW, raw
         coded = pack_tiles(tiles)
         if len(coded) >= len(raw):
             return SegmentMode.RAW, raw
         return SegmentMode.ENTROPY, coded
+
+    def _smaller_masked(self, iteration: Iteration) -> tuple[SegmentMode, bytes]:
+        if iteration.even is None:
+            raise ValueError("a masked iteration needs `even` payloads")
+        found = [(SegmentMode.MASKED_RAW, iteration.even)]
+        if iteration.payloads is not None:
+            found.append((SegmentMode.MASKED_ENTROPY, iteration.payloads))
+        for _, tiles in found:
+            self._check_count(tiles)
+        return min(((mode, pack_tiles(t)) for mode, t in found), key=lambda pair: len(pair[1]))
+
+    def _check_count(self, tiles: Sequence[bytes]) -> None:
+        if len(tiles) != self._header.tile_count:
+            raise ValueError(f"expected {self._header.tile_count} tiles, got {len(tiles)}")
 
 
 def write(header: Header, iterations: Iterable[Iteration]) -> bytes:

@@ -60,6 +60,16 @@ TileSide = Annotated[
         "for pictures over 4 Mpixel.",
     ),
 ]
+Adaptive = Annotated[
+    str | None,
+    typer.Option(
+        "--adaptive",
+        metavar=options.ADAPTIVE_FORM,
+        help="Let blocks of 16x16 pixels end where further bits would lower the squared error "
+        "(mse), or that over the variance (ssim), by less than THRESHOLD each 32; default: what "
+        "fits --bpp, --ms-ssim or --psnr, else 0.01 (ssim) or 0.0001 (mse).",
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +90,7 @@ def compress(
     ms_ssim: MSSSIM = None,
     psnr: PSNR = None,
     tile: TileSide = None,
+    adaptive: Adaptive = None,
     device: options.Device = "cpu",
     force: options.Force = False,
 ) -> None:
@@ -90,6 +101,9 @@ def compress(
 
     At most one of --iterations, --bpp, --ms-ssim and --psnr says where to stop; all need one pass.
     Any prefix of the file decodes too: see `rnncodec truncate`.
+
+    With --adaptive a file takes fewer bytes at equal PSNR (mse) or MS-SSIM (ssim), and needs a
+    rnncodec that knows of it: two passes, or ten to find the threshold for a target.
 
     Kept: grey or RGB pixels, the ICC profile, the EXIF orientation (applied). Said in a warning
     and done: transparency is composited over white, more than 8 bits per channel are rounded,
@@ -109,7 +123,7 @@ def compress(
     with Reporter(len(jobs), "compressing", quiet_stdout=to_stdout) as reporter:
         ordered = jobs if together == 1 else by_size(jobs)
         for batch in batches(load_all(ordered, reporter, force=force), together):
-            code(codec, batch, reporter, {**targets, "tile": tile})
+            code(codec, batch, reporter, {**targets, "tile": tile, "adaptive": adaptive})
     raise typer.Exit(reporter.exit_code)
 
 
@@ -204,4 +218,5 @@ def summary(item: Loaded, data: bytes) -> str:
         f"{item.job.name} ({item.size:,} bytes) -> {item.job.target_name} ({len(data):,} bytes): "
         f"{found.bpp[-1]:.3f} bpp, {item.size / len(data):.1f}:1, "
         f"{found.iterations} iteration{'s' if found.iterations > 1 else ''}"
+        f"{', adaptive' if found.header.adaptive else ''}"
     )

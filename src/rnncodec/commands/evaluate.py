@@ -13,8 +13,7 @@ from rnncodec.errors import ConfigError, StorageError
 from rnncodec.storage import write_bytes
 
 if TYPE_CHECKING:
-    from rnncodec.evaluation.baselines import Baseline
-    from rnncodec.evaluation.codecs import EvaluatedModel
+    from rnncodec.evaluation.codecs import EvaluatedCodec
     from rnncodec.evaluation.measuring import Study
     from rnncodec.evaluation.plots import Curves
     from rnncodec.evaluation.report.study import Making
@@ -65,6 +64,15 @@ Iterations = Annotated[
     typer.Option("--iterations", "-n", metavar="K", help="Of the models; default: all."),
 ]
 
+Adaptive = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adaptive",
+        metavar=options.ADAPTIVE_FORM,
+        help="Measure each model with this setting of `rnncodec compress` too, as a codec of its "
+        "own: compact-1+ssim; once for each.",
+    ),
+]
 Anchor = Annotated[
     str | None,
     typer.Option(
@@ -86,6 +94,7 @@ def evaluate(
     metric: Metrics = None,
     workers: Workers = None,
     iterations: Iterations = None,
+    adaptive: Adaptive = None,
     anchor: Anchor = None,
     show: Show = 6,
     device: options.Device = "cpu",
@@ -106,6 +115,7 @@ def evaluate(
     require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
+    from rnncodec.evaluation.adaptive_model import AdaptiveModel
     from rnncodec.evaluation.baselines import BASELINES, chosen_baselines
     from rnncodec.evaluation.codecs import named_models
     from rnncodec.evaluation.further import check_names
@@ -124,8 +134,10 @@ def evaluate(
     if not models and not formats:
         raise ConfigError("nothing to evaluate: give --model, or --baselines other than none")
     check_names(metric or [])
-    anchor = chosen_anchor(anchor, [*models, *formats])
-    study = Study([*models, *formats], inputs_in(images), out, metric or [])
+    variants = [AdaptiveModel(each, rule) for each in models for rule in adaptive or []]
+    codecs: list[EvaluatedCodec] = [*models, *variants, *formats]
+    anchor = chosen_anchor(anchor, codecs)
+    study = Study(codecs, inputs_in(images), out, metric or [])
     for reason in left_out:
         typer.echo(f"rnncodec: left out: {reason}", err=True)
     torch.set_num_threads(1)
@@ -173,7 +185,7 @@ def write_figures(
     return report_study(study, measured.results, worth, published=published, making=making)
 
 
-def chosen_anchor(anchor: str | None, codecs: "Sequence[EvaluatedModel | Baseline]") -> str | None:
+def chosen_anchor(anchor: str | None, codecs: "Sequence[EvaluatedCodec]") -> str | None:
     """The codec that deltas are taken against: that asked for, or the first baseline.
 
     Raises:

@@ -24,7 +24,11 @@ def info(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Describe .rnc files and models; decodes nothing, so damaged codes are not found."""
+    """Describe .rnc files and models.
+
+    No codes are decoded, so damaged ones are not found. Of an adaptive file the masks are: which
+    share of the positions sends bits in each iteration.
+    """
     with Reporter(len(items), "reading", quiet_stdout=False) as reporter:
         for item in items:
             with reporter.working_on(item):
@@ -42,7 +46,7 @@ def describe(item: str) -> dict[str, Any]:
     if item != STREAM and not is_rnc(Path(item)):
         return describe_model(models.path_of(item))
     job = Job(None if item == STREAM else Path(item), None)
-    return describe_file(job.name, bitstream.info(read(job)))
+    return describe_file(job.name, read(job))
 
 
 def is_rnc(path: Path) -> bool:
@@ -56,10 +60,15 @@ def is_rnc(path: Path) -> bool:
         return False
 
 
-def describe_file(name: str, found: bitstream.Info) -> dict[str, Any]:
-    """A .rnc file as plain data; one entry per iteration present in `iterations`."""
-    header = found.header
-    rows = zip(found.segment_bytes, found.bpp, found.modes, strict=True)
+def describe_file(name: str, data: bytes) -> dict[str, Any]:
+    """A .rnc file as plain data; one entry per iteration present in `iterations`.
+
+    Raises:
+        BitstreamError: it is damaged.
+    """
+    found = bitstream.info(data)
+    header, shares = found.header, bitstream.sending_shares(data)
+    rows = zip(found.segment_bytes, found.bpp, found.modes, shares, strict=True)
     return {
         "file": name,
         "kind": "rnc",
@@ -69,13 +78,15 @@ def describe_file(name: str, found: bitstream.Info) -> dict[str, Any]:
         "colour": header.colour.name.lower(),
         "bpp": 8 * found.file_bytes / (header.width * header.height),
         "tile": header.tile,
+        "adaptive": header.adaptive,
         "icc_profile_bytes": len(header.icc_profile),
         "fingerprint": header.fingerprint.hex(),
         "model": models.name_of(header.fingerprint),
         "written_with": header.iterations,
         "cut_inside_an_iteration": found.truncated,
         "iterations": [
-            {"bytes": size, "bpp": bpp, "coding": mode.name.lower()} for size, bpp, mode in rows
+            {"bytes": size, "bpp": bpp, "coding": mode.name.lower(), "sending": share}
+            for size, bpp, mode, share in rows
         ],
     }
 
@@ -112,9 +123,10 @@ def in_words(found: dict[str, Any]) -> str:
     rows = file_rows(found) if found["kind"] == "rnc" else model_rows(found)
     lines = [found["file"], *(f"  {label:<12} {value}" for label, value in rows)]
     if found["kind"] == "rnc":
-        lines.append("  iteration       bytes     bpp  coding")
+        lines.append("  iteration       bytes     bpp  sending  coding")
         lines += [
-            f"  {k:>9} {row['bytes']:>11,} {row['bpp']:>7.3f}  {row['coding']}"
+            f"  {k:>9} {row['bytes']:>11,} {row['bpp']:>7.3f} {row['sending']:>8.1%}"
+            f"  {row['coding'].replace('_', ' ')}"
             for k, row in enumerate(found["iterations"], start=1)
         ]
     return "\n".join(lines)
@@ -131,6 +143,7 @@ def file_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("size", f"{found['bytes']:,} bytes, {found['bpp']:.3f} bpp"),
         ("model", f"{found['fingerprint']}{known}"),
         ("tiles", f"{found['tile']} pixels" if found["tile"] else "none, one piece"),
+        ("adaptive", "yes, positions end" if found["adaptive"] else "no, every position sends"),
         ("ICC profile", f"{profile:,} bytes" if profile else "none"),
         ("iterations", f"{present} of the {written} it was written with{cut}"),
     ]

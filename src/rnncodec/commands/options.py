@@ -37,3 +37,5 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that e
 Json = Annotated[
     bool, typer.Option("--json", help="For machines: one JSON object per line and item.")
 ]
+ADAPTIVE_FORM = "ssim|mse[=THRESHOLD]"
+"""How a rule is written; see `rnncodec.adaptive.Rule`."""

@@ -2,7 +2,7 @@
 
 | quantity                | unit  | range           |
 |-------------------------|-------|-----------------|
-| code                    | 1     | -1, +1          |
+| code                    | 1     | -1, 0, +1       |
 | activation (tanh, h)    | 2^-7  | -127 .. 127     |
 | weight                  | 2^-e  | -127 .. 127     |
 | gate (sigmoid)          | 2^-10 | 0 .. 1024       |
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 BITS = 32  # per position and iteration
+UNSENT = 2  # stands beside the bits 0 and 1 where a position sends none; its code is 0
 ACTIVATION = 7  # fraction bits
 GATE = 10
 CELL = 10
@@ -51,6 +52,16 @@ class Table:
         index = torch.floor(x.detach() * 2.0**self.bits + 0.5) + self.half
         index = index.clamp(0, 2 * self.half - 1).long()
         return straight_through(self.values.to(x)[index] * self.scale, smooth)
+
+
+def signs(bits: Tensor) -> Tensor:
+    """Codes -1, +1 and 0 of the bits 0, 1 and UNSENT, as int8.
+
+    >>> signs(torch.tensor([0, 1, UNSENT], dtype=torch.uint8))
+    tensor([-1,  1,  0], dtype=torch.int8)
+    """
+    codes = bits.to(torch.int8)
+    return codes.mul(2).sub_(1).masked_fill_(codes == UNSENT, 0)
 
 
 def straight_through(value: Tensor, smooth: Tensor) -> Tensor:

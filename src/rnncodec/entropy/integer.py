@@ -22,7 +22,7 @@ from rnncodec.entropy.model import EntropyModel
 from rnncodec.errors import DataError, ModelError
 
 Config = Mapping[str, Any]
-Codes = Tensor  # uint8 (B, T, h, w, 32) of 0 and 1
+Codes = Tensor  # uint8 (B, T, h, w, 32) of 0, 1 and fp.UNSENT
 
 
 class Field:
@@ -106,7 +106,8 @@ class IntegerModel:
     def probabilities(self, codes: Codes) -> Tensor:
         """P(bit = 1) in 1/65536, int32 in 1..65535, of known codes, both (B, T, h, w, 32).
 
-        T may be a prefix of the model's iterations. Raises DataError on anything else.
+        T may be a prefix of the model's iterations. Where nothing is sent codes are 2, and
+        probabilities mean nothing. Raises DataError on anything else.
         """
         self.check_codes(codes)
         B, T, height, width, _ = codes.shape
@@ -114,8 +115,7 @@ class IntegerModel:
         order = pl.Rows(height, width)
         with exact_arithmetic():
             field = Field(self, order, T, B)
-            field.codes.inside().copy_(codes.transpose(0, 1)).mul_(2).sub_(1)
-            field.codes.data.mul_(field.mask.data)
+            field.codes.inside().copy_(fp.signs(codes.transpose(0, 1)))
             self.remember(field, order, 0, T - 1)
             for y in range(height):
                 row = self.predict(field, order.row(y, 0, T))
@@ -123,14 +123,14 @@ class IntegerModel:
         return out.transpose(0, 1)
 
     def check_codes(self, codes: Codes) -> None:
-        """Raise DataError unless codes are uint8 (B, T, h, w, 32) of 0 and 1, T <= iterations."""
+        """Raise DataError unless codes are uint8 (B, T, h, w, 32) of 0, 1, 2, T <= iterations."""
         fits = codes.dim() == 5 and codes.shape[-1] == fp.BITS and min(codes.shape) > 0
         fits = fits and codes.dtype == torch.uint8 and codes.shape[1] <= self.iterations
-        if not fits or int(codes.max()) > 1:
+        if not fits or int(codes.max()) > fp.UNSENT:
             raise DataError(
                 f"codes of shape {tuple(codes.shape)} and {codes.dtype}: expected uint8 "
-                f"(B, T <= {self.iterations}, h, w, {fp.BITS}) of 0 and 1; encode them with the "
-                "codec this model belongs to"
+                f"(B, T <= {self.iterations}, h, w, {fp.BITS}) of 0, 1 and 2; encode them with "
+                "the codec this model belongs to"
             )
 
     def predict(self, field: Field, at: pl.Lattice) -> Tensor:

@@ -19,6 +19,7 @@ from rnncodec.errors import DataError
 
 Decode = Callable[[int, NDArray[np.int32]], NDArray[np.uint8]]
 
+_SIGNS = fp.signs(torch.tensor([0, 1, fp.UNSENT])).numpy()
 _READ_CODES = 1 + pl.ROW_STEPS  # steps until the neighbours within radius 1 are there
 _READ_PAST = 2 * _READ_CODES
 
@@ -28,7 +29,8 @@ class Wavefront:
 
     `advance(t, decode)` decodes the iterations up to t (exclusive). For each step and iteration
     it calls `decode(iteration, probabilities)` with P(bit = 1) in 1/65536 as int32 (B, n, 32),
-    the n positions in the order of (x + 4y, y), and takes the bits back, 0 or 1, in that shape.
+    the n positions in the order of (x + 4y, y), and takes the bits back, 0 or 1, in that shape;
+    2 where nothing was sent.
     Calls of one iteration come in coding order; those of several iterations are interleaved.
     """
 
@@ -48,9 +50,9 @@ class Wavefront:
             self._field = Field(model, self._diagonals, iterations, batch)
 
     def codes(self) -> Tensor:
-        """The iterations decoded so far: uint8 (B, done, h, w, 32) of 0 and 1."""
+        """The iterations decoded so far: uint8 (B, done, h, w, 32) of 0, 1 and 2."""
         known = self._field.codes.inside()[: self.done].transpose(0, 1)
-        return (known > 0).to(torch.uint8)
+        return (known > 0).to(torch.uint8).masked_fill_(known == 0, fp.UNSENT)
 
     def advance(self, iterations: int, decode: Decode) -> None:
         """Decode on to `iterations` (exclusive); what `decode` raises ends the wavefront."""
@@ -83,7 +85,7 @@ class Wavefront:
             low, high = self._diagonals.valid(at, t)
             if low < high:  # a map narrower than four has gaps between its diagonals
                 bits = decode(t, probabilities[i, :, low:high])
-                np.subtract(bits * np.int8(2), 1, out=codes[i, :, low:high], casting="same_kind")
+                codes[i, :, low:high] = _SIGNS[bits]
         view.copy_(torch.from_numpy(codes).view(view.shape))
 
     def _remember_step(self, step: int, end: int) -> None:

@@ -1,0 +1,132 @@
+"""From pictures to files: as many iterations as a target asks for."""
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from rnncodec import entropy_coding
+from rnncodec.bitstream import UNSENT, Codes, Header, info, write
+from rnncodec.entropy.integer import IntegerModel
+from rnncodec.errors import ConfigError, RNNCodecWarning
+from rnncodec.goals import Goal, first_reaching, quality_goal
+from rnncodec.pictures import Picture
+from rnncodec.transform import Transform
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a file stops: within a rate, where a goal is reached, or (neither) at the end.
+
+    Raises:
+        ConfigError: a rate that is not positive.
+    """
+
+    bpp: float | None = None
+    goal: Goal | None = None
+
+    def __post_init__(self) -> None:
+        if self.bpp is not None and not 0 < self.bpp < float("inf"):
+            raise ConfigError(f"bpp={self.bpp}: expected a positive number")
+
+    @classmethod
+    def of(
+        cls,
+        iterations: int | None,
+        bpp: float | None,
+        ms_ssim: float | None,
+        psnr: float | None,
+    ) -> "Target":
+        """What these arguments of a caller ask for.
+
+        Raises:
+            ConfigError: more than one of them, or one out of range.
+        """
+        goal = quality_goal(ms_ssim, psnr)
+        if sum(target is not None for target in (iterations, bpp, goal)) > 1:
+            raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
+        return cls(bpp, goal)
+
+
+class Encoder:
+    """A network and its entropy model, and what they make of pictures."""
+
+    def __init__(self, transform: Transform, entropy: IntegerModel | None) -> None:
+        self.transform = transform
+        self.entropy = entropy
+
+    def encode(
+        self, pictures: Sequence[Picture], headers: Sequence[Header], target: Target
+    ) -> list[bytes]:
+        """The files of pictures of one size, each with as many iterations as it needs."""
+        if target.bpp is not None:
+            pairs = zip(pictures, headers, strict=True)
+            return [self._fit(picture, header, target.bpp) for picture, header in pairs]
+        pixels = np.stack([picture.pixels for picture in pictures])
+        codes, scores, _ = self.transform.analyse(pixels, headers[0], target.goal)
+        return [
+            self.write(header, codes[k, : needed(target.goal, scores, k)])
+            for k, header in enumerate(headers)
+        ]
+
+    def _fit(self, picture: Picture, header: Header, bpp: float) -> bytes:
+        """The longest file within a rate; runs few iterations more than it needs."""
+        pixels = header.width * header.height
+        used = max(1, min(header.iterations, int(bpp * pixels / 8) // header.raw_size))
+        while True:
+            trial = header.with_iterations(used)
+            codes = self.transform.analyse(picture.pixels[None], trial).codes[0]
+            found = info(self.write(trial, codes))
+            if found.bpp[-1] > bpp or used == header.iterations:
+                break
+            # Entropy coding left room: go on to where iterations at the price of the last one
+            # would fill it.
+            price = 8 * found.segment_bytes[-1] / pixels
+            used = min(header.iterations, used + 1 + int((bpp - found.bpp[-1]) / price))
+        return self.write(header, codes[: fitting(found.bpp, bpp)])
+
+    def write(self, header: Header, codes: Codes) -> bytes:
+        """The file of codes (T, h, w, 32); an adaptive one if a position ends before it does."""
+        header = dataclasses.replace(
+            header, iterations=len(codes), adaptive=bool((codes == UNSENT).any())
+        )
+        return write(header, entropy_coding.iterations(self.entropy, codes, header))
+
+
+def needed(goal: Goal | None, scores: Tensor | None, k: int) -> int | None:
+    """How many iterations image k needs for its goal, from the scores (B, T); None: all.
+
+    Warns:
+        RNNCodecWarning: none reaches it; the best is used.
+    """
+    if goal is None or scores is None:
+        return None
+    used, reached = first_reaching(scores[k], goal.target)
+    if not reached:
+        warn_unreached(f"{goal.metric}={goal.target:g}", f"{scores[k].max():.4g}")
+    return used
+
+
+def fitting(rates: Sequence[float], bpp: float) -> int:
+    """How many iterations a rate has room for, by that of the file after each; at least 1.
+
+    Warns:
+        RNNCodecWarning: not even for one.
+    """
+    count = sum(rate <= bpp for rate in rates)
+    if count == 0:
+        warn_unreached(f"bpp={bpp:g}", f"{rates[0]:.3f}")
+    return max(1, count)
+
+
+def warn_unreached(target: str, best: str) -> None:
+    """Say that a target is out of reach and what was done instead."""
+    warnings.warn(
+        f"{target} cannot be reached with this model and image; the best reachable, {best}, is "
+        "used",
+        RNNCodecWarning,
+        stacklevel=4,
+    )
