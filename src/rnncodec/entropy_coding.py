@@ -29,6 +29,9 @@ BitSource = Callable[[NDArray[np.int32]], NDArray[np.uint8]]
 EVEN = 1 << 15
 """Probability 1/2, in 1/65536."""
 NO_FLAGS = np.zeros(0, np.uint8), np.zeros(0, np.int64)
+CAREFUL_POSITIONS = 1 << 12
+"""Reading a mask takes its time however few bytes it has: in an adaptive file of more positions
+the first iteration, which has none, must be right before that is begun."""
 BATCH_POSITIONS = 1 << 14
 """Bounds the memory of a batch: some 15 KB for each position at 16 iterations and 64 units."""
 
@@ -115,6 +118,10 @@ class CodeReader:
         """
         if self.model is None:
             refuse_modelled(segments)
+        h, w, _ = self.header.code_shape
+        careful = self.header.adaptive and h * w > CAREFUL_POSITIONS
+        if careful and segments[0].iteration == 1 and len(segments) > 1:
+            return np.concatenate([self.read(segments[:1]), self.read(segments[1:])])
         sources = [Source(segment) for segment in segments]
         codes = np.empty((len(sources), *self.header.code_shape), np.uint8)
         for batch in batches(self.header, positions=BATCH_POSITIONS):

@@ -141,3 +141,17 @@ def test_another_model_is_noticed_even_under_the_same_fingerprint() -> None:
     data = write(SMALL, [Iteration(codes, [segment.payload]) for codes, segment in pairs])
     with pytest.raises(BitstreamError, match="iteration 1 is damaged"):
         decode_file(data, SOURCE)
+
+
+def test_masks_that_take_long_to_read_are_not_described() -> None:
+    header = Header(
+        width=16,
+        height=16 * 65536,
+        iterations=6,
+        fingerprint=bytes(16),
+        adaptive=True,
+    )
+    codes = np.zeros(header.code_shape, np.uint8)
+    data = write(header, [Iteration(codes, [b""]), *[Iteration(codes, [b""], [b""])] * 5])
+    assert len(data) < 100
+    assert sending_shares(data) == (1.0, *[None] * 5)

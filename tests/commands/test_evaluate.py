@@ -51,7 +51,7 @@ def test_models_and_baselines_in_one_table(evaluate, picture, tiny: Codec, tmp_p
 
 
 def test_a_model_with_an_adaptive_rate_is_a_codec_of_its_own(
-    evaluate, picture, tmp_path: Path
+    evaluate, picture, tiny: Codec, tmp_path: Path
 ) -> None:
     picture("in/a.png")
     done = evaluate("--model", "tiny", "--adaptive", "mse", "--baselines", "none", "--show", 0)

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 from rnncodec.bitstream.header import Header
 from rnncodec.bitstream.mask import Mask
+from rnncodec.bitstream.order import ROW_DELAY
 from rnncodec.bitstream.reader import parse
 from rnncodec.bitstream.segment import SegmentMode
+
+MAX_STEPS = 1 << 18
+"""Diagonals of flags, of all tiles and iterations, that are read for a description."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,11 @@ def info(data: bytes) -> Info:
     )
 
 
-def sending_shares(data: bytes) -> tuple[float, ...]:
+def sending_shares(data: bytes) -> tuple[float | None, ...]:
     """Which share of the positions sends bits in each iteration present: (1.0, 0.93, ...).
 
-    A mask needs no model, so this is cheap; only decoding can tell whether the file is damaged.
+    A mask needs no model; only decoding can tell whether the file is damaged. Masks that would
+    take long to read (over some ten seconds) are not: their shares are None.
 
     Raises:
         BitstreamError: as `info`; or a mask that is cut short.
@@ -61,6 +66,9 @@ def sending_shares(data: bytes) -> tuple[float, ...]:
     if not header.adaptive:
         return (1.0,) * len(segments)
     h, w, _ = header.code_shape
+    steps = sum(min(tile.h * tile.w, tile.w + ROW_DELAY * tile.h) for tile in header.tiles())
+    if steps * len(segments) > MAX_STEPS:
+        return (1.0, *[None] * (len(segments) - 1))
     counts = [h * w] + [0] * (len(segments) - 1)
     for number, tile in enumerate(header.tiles()):
         mask = Mask(tile.h, tile.w)

@@ -125,11 +125,16 @@ def in_words(found: dict[str, Any]) -> str:
     if found["kind"] == "rnc":
         lines.append("  iteration       bytes     bpp  sending  coding")
         lines += [
-            f"  {k:>9} {row['bytes']:>11,} {row['bpp']:>7.3f} {row['sending']:>8.1%}"
+            f"  {k:>9} {row['bytes']:>11,} {row['bpp']:>7.3f} {in_percent(row['sending']):>8}"
             f"  {row['coding'].replace('_', ' ')}"
             for k, row in enumerate(found["iterations"], start=1)
         ]
     return "\n".join(lines)
+
+
+def in_percent(share: float | None) -> str:
+    """A share, if it is known."""
+    return "" if share is None else f"{share:.1%}"
 
 
 def file_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
