@@ -70,11 +70,9 @@ def in_words(gains: NDArray[np.float64]) -> str:
     known = gains[~np.isnan(gains)]
     if not known.size:
         return ""
-    count = "" if known.size == gains.size else f", {known.size} of {gains.size}"
-    mean, low, high = (
-        f"{x:+.1%}".replace("%", " %") for x in (known.mean(), known.min(), known.max())
-    )
-    return f"{mean} ({low} .. {high}{count})"
+    count = "" if known.size == gains.size else f", {known.size} of {gains.size} pictures"
+    mean, low, high = (f"{100 * x:+.1f}" for x in (known.mean(), known.min(), known.max()))
+    return f"{mean} % ({low} .. {high}{count})"
 
 
 def seconds(rows: Rows) -> str:

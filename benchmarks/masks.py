@@ -25,7 +25,7 @@ def main() -> None:
     panels = [picture, *(drawn(path.read_bytes(), picture.shape) for path in asked.files)]
     gap = np.full((len(picture), 8, 3), 255, np.uint8)
     row = np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
-    Image.fromarray(row).save(asked.out)
+    Image.fromarray(row).reduce(2).save(asked.out, optimize=True)
 
 
 def drawn(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
