@@ -55,6 +55,7 @@ class Ledger:
         self.folder = destination / FOLDER
         self.shards: list[Shard] = []
         self.begin = Begin()
+        self._finished = 0  # files of accounts; counting them anew for each shard takes too long
         self._lock: IO[bytes] | None = None
         self._current: IO[str] | None = None
 
@@ -66,6 +67,7 @@ class Ledger:
             raise StorageError(f"{self.folder}: cannot be written ({error.strerror})") from error
         self._take()
         self._clear_temporary()
+        self._finished = len(self._accounts())
         return self
 
     def __exit__(
@@ -130,7 +132,8 @@ class Ledger:
         self._current.close()
         self._current = None
         flush_to_disk(path)
-        path.replace(self.folder / f"{len(self._accounts()):06d}.jsonl")
+        path.replace(self.folder / f"{self._finished:06d}.jsonl")
+        self._finished += 1
         self._take_up(shard, begin)
 
     def remove(self) -> None:
