@@ -1,6 +1,7 @@
 """The state of a run on disk: what is finished stays finished, whenever the process is killed.
 
 work/plan.json        what is being made; a run with other settings refuses to go on
+work/outline.json     what the source consists of, in brief
 work/listing.jsonl    all images of the source
 work/000000.jsonl     the images whose turn came while shard 0 was filled, then where the
                       next shard begins; written when shard 0 is on the disk
@@ -85,6 +86,11 @@ class Ledger:
     def listing(self) -> Path:
         """The list of all images."""
         return self.folder / "listing.jsonl"
+
+    @property
+    def outline(self) -> Path:
+        """What the source consisted of when it was listed."""
+        return self.folder / "outline.json"
 
     def check(self, plan: dict[str, Any]) -> None:
         """Keep the plan of a new run, or refuse to go on with that of another.

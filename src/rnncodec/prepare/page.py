@@ -57,7 +57,7 @@ def render(manifest: dict[str, Any], stats: Stats) -> str:
     body = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p>{counts['tiles']:,} tiles of {counts['used']:,} images from "
-        f"{html.escape(str(manifest['source']['place']))}; {counts['held_out']:,} images held "
+        f"{html.escape(str(manifest['source']['name']))}; {counts['held_out']:,} images held "
         "out for validation.</p>",
         _flaws(counts),
         "<h2>Score: bytes of a tile as PNG</h2>",
