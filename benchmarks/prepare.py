@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import random
-import resource
 import shutil
 import signal
 import statistics
@@ -18,9 +17,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -162,19 +163,33 @@ def write_files(pictures: Iterable[tuple[str, bytes]], folder: Path) -> None:
 
 def one(source: str, out: str, workers: int) -> None:
     """The command itself in this process, and what memory it took."""
+    workers_peaks: dict[str, float] = {}
+    threading.Thread(target=watch, args=(workers_peaks,), daemon=True).start()
     app(["prepare", source, out, *SMALL, "--workers", str(workers)], standalone_mode=False)
     counts = json.loads((Path(out) / "manifest.json").read_text())["counts"]
     rejected = sum(counts["rejected"].values())
-    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(
-        f"main {peak():.1f} MiB, worker {worker:.1f} MiB, {counts['tiles']:,} tiles, "
-        f"{rejected:,} rejected"
+        f"main {peak('self'):.1f} MiB, worker {max(workers_peaks.values(), default=0):.1f} MiB, "
+        f"{counts['tiles']:,} tiles, {rejected:,} rejected"
     )
 
 
-def peak() -> float:
-    """This process's peak in MiB; its ru_maxrss would begin with that of its parent."""
-    (line,) = (x for x in Path("/proc/self/status").read_text().split("\n") if "VmHWM" in x)
+def watch(peaks: dict[str, float]) -> None:
+    """Note the peaks of all child processes; what they reach in their last moment is missed.
+
+    Their ru_maxrss would tell the end too, but begins with the peak of the process they came from.
+    """
+    while True:
+        for children in Path("/proc/self/task").glob("*/children"):
+            for process in children.read_text().split():
+                with suppress(OSError, ValueError):  # it has ended
+                    peaks[process] = peak(process)
+        time.sleep(0.1)
+
+
+def peak(process: str) -> float:
+    """The peak of a process in MiB; what it was before it became what it is does not count."""
+    (line,) = (x for x in Path(f"/proc/{process}/status").read_text().split("\n") if "VmHWM" in x)
     return int(line.split()[1]) / 1024
 
 

@@ -93,6 +93,15 @@ def test_a_truncated_archive_gives_what_it_has_and_is_named(folder: Path):
     assert "cannot be read on" in last.problem
 
 
+@pytest.mark.parametrize("place", [0, 1024])
+def test_a_hole_in_an_archive_is_not_its_end(folder: Path, place: int):
+    data = bytearray((folder / "b.tar").read_bytes())
+    data[place : place + 1024] = bytes(1024)
+    (folder / "b.tar").write_bytes(data)
+    last = entries(find_source(str(folder / "b.tar")))[-1]
+    assert last.problem == "the archive cannot be read on: more follows after an end mark"
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside datasets
 def test_hugging_face_rows(tmp_path: Path):
     rows = {"label": [3, 4], "photo": [{"path": None, "bytes": b"one"}, None]}

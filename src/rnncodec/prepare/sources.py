@@ -135,9 +135,9 @@ class Files(InFiles):
 class FileList(InFiles):
     """The files that a list names, in its order; relative to the list's folder.
 
-    A text list has one path a line. A parquet list has them in a column named path, file,
-    filename, file_name or image_path, or has one column only. A path from the root on is made
-    relative if it leads below the list's folder.
+    A text list has one path a line, a parquet list a column of them: path, file, filename,
+    file_name or image_path, or its only one. Absolute paths below the list's folder are made
+    relative.
     """
 
     path: Path
@@ -176,8 +176,8 @@ class HuggingFace:
         """Name, split, and what the rows hold."""
         rows, _ = self.rows()
         name = Path(self.name).resolve().name if Path(self.name).exists() else self.name
-        place = {"kind": "hugging face", "name": name, "split": self.split}
-        return place | {"features": str(rows.features)}
+        split = {"kind": "hugging face", "name": name, "split": self.split}
+        return split | {"features": str(rows.features)}
 
     def place(self) -> str:
         """Its name on the hub, or its path."""
@@ -249,12 +249,12 @@ def members(path: Path, place: str) -> Iterator[Entry]:
             # tarfile takes a damaged header for the end
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError("no end mark after the last member that can be read")
+            while rest := file.read(1 << 20):  # a hole in a file looks like its end
+                if rest.count(0) != len(rest):
+                    raise tarfile.ReadError("more follows after an end mark")
     except (tarfile.TarError, OSError, EOFError) as error:
-        yield Entry(place, place, problem=f"the archive cannot be read on: {_reason(error)}")
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)  # without the path on this machine
+        reason = getattr(error, "strerror", None) or error  # without a path of this machine
+        yield Entry(place, place, problem=f"the archive cannot be read on: {reason}")
 
 
 def _text(path: Path) -> Iterator[str]:
