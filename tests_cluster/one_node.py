@@ -57,7 +57,8 @@ def why_not() -> str | None:
         if shutil.which("apt-get") is None:
             return f"{', '.join(missing)} missing, and no apt-get to install {PACKAGES} with"
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
+        update = ["update", "-o", "APT::Update::Error-Mode=any"]  # no network is an error, too
+        for command in (update, ["install", "-y", "--no-install-recommends", *PACKAGES]):
             tried = subprocess.run(
                 ["apt-get", "-qq", *command],
                 env=quiet,
