@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import random
-import resource
 import shutil
 import signal
 import statistics
@@ -18,27 +17,33 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 from PIL import Image
 
+from rnncodec.cli import app
 from rnncodec.data.images import Pixels, find_images, read_image
 from rnncodec.prepare.cut import non_overlapping, shrink
 from rnncodec.prepare.run import prepare
 from rnncodec.prepare.score import LEVEL, filtered
-from rnncodec.prepare.settings import Mode, Settings
-from rnncodec.prepare.sources import Files, find_source
+from rnncodec.prepare.settings import Settings
+from rnncodec.prepare.sources import Files
 
 T = TypeVar("T")
 
 SPEED = Settings(val_fraction=1e-9, photographs=1)
 CROP = 64
-SMALL = Settings(min_side=32, keep=2, shard_tiles=512, val_fraction=0.01, mode=Mode.RANDOM)
+SMALL = (
+    *("--mode", "random", "--keep", "2", "--min-side", "32", "--shard-tiles", "512"),
+    *("--val-fraction", "0.01"),
+)
 KILLED = Settings(keep=10, shard_tiles=16)
 
 
@@ -49,15 +54,18 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=60, help="photographs taken (speed, kills)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--loose", action="store_true", help="memory: files, not one tar file")
+    parser.add_argument("--workers", type=int, default=1, help="for `one`")
     parser.add_argument("--out", help="for `one`: where to")
     options = parser.parse_args()
     if options.what == "one":  # a run of its own for `memory`
-        return one(options.photos, Path(options.out))
+        return one(options.photos, options.out, options.workers)
     libraries = {name: version(name) for name in ("numpy", "pillow")}
     print({"python": sys.version.split()[0], "zlib": zlib.ZLIB_RUNTIME_VERSION, **libraries})
     with tempfile.TemporaryDirectory() as folder:
         if options.what == "memory":
-            return memory(find_images(options.photos), options.sizes, Path(folder))
+            paths = find_images(options.photos)
+            return memory(paths, options.sizes, Path(folder), loose=options.loose)
         chosen = sample(find_images(options.photos), options.images, Path(folder) / "photos")
         return speed(chosen, options.rounds) if options.what == "speed" else kills(chosen)
 
@@ -108,52 +116,80 @@ def timed(work: Callable[..., T], *arguments: Any) -> tuple[T, float]:
     return result, time.process_time() - start
 
 
-def memory(paths: list[Path], sizes: list[int], folder: Path) -> None:
-    """Peak memory of the main process and of its worker, by number of input images."""
+def memory(paths: list[Path], sizes: list[int], folder: Path, *, loose: bool) -> None:
+    """Peak memory of the command and of its largest worker, by number of input images."""
     for count in sizes:
-        archive = folder / f"{count}.tar"
-        recrop(paths, count, archive)
-        command = [
-            sys.executable,
-            __file__,
-            "one",
-            str(archive),
-            "--out",
-            str(folder / f"{count}"),
-        ]
+        source = folder / (f"{count}" if loose else f"{count}.tar")
+        pictures = recropped(paths, count)
+        write_files(pictures, source) if loose else write_archive(pictures, source)
+        out = folder / f"{count}-tiles"
         start = time.monotonic()
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        print(f"{count:>8,} images: {done.stdout.strip()}, {time.monotonic() - start:.0f} s")
-        archive.unlink()
+        command = [sys.executable, __file__, "one", str(source), "--out", str(out)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        print(
+            f"{count:>8,} images: {done.stdout.splitlines()[-1]}, {time.monotonic() - start:.0f} s"
+        )
+        shutil.rmtree(out)
+        shutil.rmtree(source) if loose else source.unlink()
 
 
-def recrop(paths: list[Path], count: int, archive: Path) -> None:
-    """A tar file of small JPEG pictures cut from the photographs at random places."""
+def recropped(paths: list[Path], count: int) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of small JPEG pictures, cut from the photographs at random places."""
     rng = random.Random(0)
     photos = [Image.open(path).convert("RGB") for path in paths[:: max(1, len(paths) // 100)]]
-    with tarfile.open(archive, "w") as out:
-        for number in range(count):
-            photo = photos[number % len(photos)]
-            left, top = rng.randrange(photo.width - CROP), rng.randrange(photo.height - CROP)
-            file = io.BytesIO()
-            photo.crop((left, top, left + CROP, top + CROP)).save(file, "JPEG", quality=85)
-            info = tarfile.TarInfo(f"{number:08d}.jpg")
-            info.size = file.tell()
-            file.seek(0)
-            out.addfile(info, file)
+    for number in range(count):
+        photo = photos[number % len(photos)]
+        left, top = rng.randrange(photo.width - CROP), rng.randrange(photo.height - CROP)
+        file = io.BytesIO()
+        photo.crop((left, top, left + CROP, top + CROP)).save(file, "JPEG", quality=85)
+        yield f"{number:08d}.jpg", file.getvalue()
 
 
-def one(source: str, out: Path) -> None:
-    """One run with one worker, and what memory it took."""
-    prepare(find_source(source), out, SMALL, workers=1)
-    counts = json.loads((out / "manifest.json").read_text())["counts"]
-    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"main {peak():.1f} MiB, worker {worker:.1f} MiB, {counts['tiles']:,} tiles")
+def write_archive(pictures: Iterable[tuple[str, bytes]], path: Path) -> None:
+    with tarfile.open(path, "w") as out:
+        for name, data in pictures:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            out.addfile(info, io.BytesIO(data))
+            out.members = []  # type: ignore[attr-defined]  # it would keep them all
 
 
-def peak() -> float:
-    """This process's peak in MiB; its ru_maxrss would begin with that of its parent."""
-    (line,) = (x for x in Path("/proc/self/status").read_text().split("\n") if "VmHWM" in x)
+def write_files(pictures: Iterable[tuple[str, bytes]], folder: Path) -> None:
+    for name, data in pictures:
+        path = folder / name[:5] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def one(source: str, out: str, workers: int) -> None:
+    """The command itself in this process, and what memory it took."""
+    workers_peaks: dict[str, float] = {}
+    threading.Thread(target=watch, args=(workers_peaks,), daemon=True).start()
+    app(["prepare", source, out, *SMALL, "--workers", str(workers)], standalone_mode=False)
+    counts = json.loads((Path(out) / "manifest.json").read_text())["counts"]
+    rejected = sum(counts["rejected"].values())
+    print(
+        f"main {peak('self'):.1f} MiB, worker {max(workers_peaks.values(), default=0):.1f} MiB, "
+        f"{counts['tiles']:,} tiles, {rejected:,} rejected"
+    )
+
+
+def watch(peaks: dict[str, float]) -> None:
+    """Note the peaks of all child processes; what they reach in their last moment is missed.
+
+    Their ru_maxrss would tell the end too, but begins with the peak of the process they came from.
+    """
+    while True:
+        for children in Path("/proc/self/task").glob("*/children"):
+            for process in children.read_text().split():
+                with suppress(OSError, ValueError):  # it has ended
+                    peaks[process] = peak(process)
+        time.sleep(0.1)
+
+
+def peak(process: str) -> float:
+    """The peak of a process in MiB; what it was before it became what it is does not count."""
+    (line,) = (x for x in Path(f"/proc/{process}/status").read_text().split("\n") if "VmHWM" in x)
     return int(line.split()[1]) / 1024
 
 

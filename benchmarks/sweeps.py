@@ -20,13 +20,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("memory", "slots"))
     parser.add_argument("--jobs", type=int)
-    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument(
+        "--steps", type=int, help="of each job: 5, or 1500 (30 s or more) on slots"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if asked.what == "memory":
-            print(json.dumps(memory(Path(folder), asked.jobs or 20, asked.steps)))
+            print(json.dumps(memory(Path(folder), asked.jobs or 20, asked.steps or 5)))
         else:
-            print(json.dumps(slots(Path(folder), asked.jobs or 8, asked.steps)))
+            print(json.dumps(slots(Path(folder), asked.jobs or 8, asked.steps or 1500)))
 
 
 def memory(folder: Path, jobs: int, steps: int) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """One Slurm for all tests, and photographs for their jobs."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,12 @@ def slurm() -> Iterator[OneNode]:
     reason = why_not()
     if reason is not None:
         pytest.skip(f"no Slurm here: {reason}")
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as Ctrl-C does
     with tempfile.TemporaryDirectory(prefix="rnncodec-slurm-") as folder:
         Path(folder).chmod(0o755)
         with OneNode(Path(folder)) as node:
             yield node
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,19 @@
 """A Slurm of one node that a test starts for itself: munged, slurmctld, slurmd in one folder."""
 
+import math
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
+
+from tests_cluster.processes import parent, processes_with
 
 PACKAGES = ("slurm-wlm", "munge")
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
@@ -51,7 +57,8 @@ def why_not() -> str | None:
         if shutil.which("apt-get") is None:
             return f"{', '.join(missing)} missing, and no apt-get to install {PACKAGES} with"
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
+        update = ["update", "-o", "APT::Update::Error-Mode=any"]  # no network is an error, too
+        for command in (update, ["install", "-y", "--no-install-recommends", *PACKAGES]):
             tried = subprocess.run(
                 ["apt-get", "-qq", *command],
                 env=quiet,
@@ -76,8 +83,20 @@ class OneNode:
         self.host = socket.gethostname().partition(".")[0]
         self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
         self.daemons: list[subprocess.Popen[bytes]] = []
+        self.commands: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> "OneNode":
+        with ExitStack() as undo:
+            undo.callback(self.stop)
+            self.begin()
+            self.undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.undo.close()
+
+    def begin(self) -> None:
+        """Start everything and wait for the node."""
         for name in ("munge", "spool", "state"):
             (self.folder / name).mkdir(parents=True)
         ports = {"controller": free_port(), "node": free_port()}
@@ -87,10 +106,16 @@ class OneNode:
         for command in (["slurmctld", "-D"], ["slurmd", "-D", "-N", self.host]):
             self.start(*command)
         wait_until(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), "the node is idle")
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """End all; a job's step that could not report its end would go on trying for long."""
+        self.end_commands()
         self.cancel_all()
+        deadline = time.monotonic() + 60
+        while self.steps() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for step in self.steps():
+            os.kill(step, signal.SIGKILL)
         for daemon in reversed(self.daemons):
             daemon.terminate()
         for daemon in self.daemons:
@@ -98,6 +123,7 @@ class OneNode:
                 daemon.wait(10)
             except subprocess.TimeoutExpired:
                 daemon.kill()
+                daemon.wait()
 
     def start_munge(self) -> None:
         """Start munged as its own user, which must own the folder of its key and socket."""
@@ -109,14 +135,26 @@ class OneNode:
             os.chown(path, user.pw_uid, user.pw_gid)
         names = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log"}
         options = [f"--{k}={place / v}" for k, v in (names | {"seed-file": "seed"}).items()]
-        self.start("runuser", "-u", "munge", "--", "munged", "-F", *options)
+        self.start("munged", "-F", *options, user="munge")
         wait_until((place / "socket").exists, "munged listens")
 
-    def start(self, *command: str) -> None:
-        """Start a daemon in the foreground."""
+    def start(self, *command: str, user: str | None = None) -> None:
+        """Start a daemon in the foreground; it is asked to end when the tests' process does."""
+        becoming = [f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
         with (self.folder / f"{command[0]}.out").open("wb") as log:
-            daemon = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+            daemon = subprocess.Popen(
+                ["setpriv", "--pdeathsig=TERM", *becoming, "--", *command],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
         self.daemons.append(daemon)
+
+    def steps(self) -> list[int]:
+        """Processes of this Slurm's jobs: its own guardians, and what they run."""
+        daemons = {daemon.pid for daemon in self.daemons}
+        found = processes_with(f"SLURM_CONF={self.folder / 'slurm.conf'}")
+        return [pid for pid in found if not {pid, parent(pid)} & daemons]
 
     def ask(self, *command: str) -> str:
         """What a Slurm command prints; nothing while the controller is not up."""
@@ -133,10 +171,39 @@ class OneNode:
         """End all jobs."""
         self.ask("scancel", "--user=root")
 
-    def wait_until_empty(self, seconds: float = 300) -> None:
+    def end_commands(self) -> None:
+        """End those that wait for jobs."""
+        for command in self.commands:
+            command.terminate()
+            command.wait()
+        self.commands.clear()
+
+    def wait_until_empty(self, seconds: float = 900) -> None:
         """Wait for all jobs; those queued again do not wait the two minutes that Slurm asks."""
 
         wait_until(lambda: not self.release(), "the queue is empty", seconds)
+
+    def state(self, job: str) -> str:
+        """PENDING, RUNNING, ..."""
+        return self.ask("squeue", "-h", "-j", job, "-o", "%T")
+
+    def limit(self, job: str, *, minutes: int) -> None:
+        """Set a job's time limit, counted from its start."""
+        subprocess.run(
+            ["scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}"],
+            env=self.environment,
+            check=True,
+        )
+
+    def end_soon(self, job: str) -> None:
+        """Set a running job's time limit as near as Slurm can still warn of it.
+
+        It looks at limits every 30 s, and warns when less than 30 s and the job's own warning
+        time, here up to 10 s, are left.
+        """
+        start = datetime.fromisoformat(self.ask("squeue", "-h", "-j", job, "-o", "%S"))
+        ran = (datetime.now() - start).total_seconds()
+        self.limit(job, minutes=math.ceil((ran + 40) / 60))
 
     def release(self) -> list[str]:
         """Let jobs that were queued again begin at once; the ids of all."""
@@ -154,7 +221,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(holds: Callable[[], bool], what: str, seconds: float = 300) -> None:
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = 900) -> None:
     """Wait for something to hold."""
     deadline = time.monotonic() + seconds
     while not holds():

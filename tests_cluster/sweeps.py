@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -34,7 +34,6 @@ class Sweep:
     slurm: OneNode
     folder: Path
     overrides: tuple[str, ...]
-    commands: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, *more: str) -> subprocess.Popen[bytes]:
         """Give the command."""
@@ -43,7 +42,7 @@ class Sweep:
         environment = self.slurm.environment | {"WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
         with self.log.open("ab") as log:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        self.commands.append(process)
+        self.slurm.commands.append(process)
         return process
 
     @property
@@ -52,21 +51,22 @@ class Sweep:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder.parent / f"{self.folder.name}.log"
 
-    def finish(self) -> None:
-        """Wait for the jobs, then end the command: it learns of no deaths without accounting."""
-        self.slurm.wait_until_empty()
-        self.commands[-1].terminate()
-        self.commands[-1].wait(30)
-
     def run(self, *more: str) -> None:
-        """Give the command and wait for its jobs."""
+        """Give the command, wait for its jobs, and end it: without accounting, it learns of no
+        deaths.
+        """
         command = self.start(*more)
         wait_until(lambda: bool(self.slurm.queued()) or command.poll() is not None, "jobs queued")
-        self.finish()
+        self.slurm.wait_until_empty()
+        self.slurm.end_commands()
 
     def runs(self) -> list[RunStatus]:
         """As `rnncodec status` sees them."""
         return find_runs(self.folder)
+
+    def said(self) -> str:
+        """What the job's attempts wrote to Slurm's files."""
+        return "".join(path.read_text() for path in self.folder.glob(".submitit/*/*_log.*"))
 
     def record(self) -> Path:
         """The record of the first job."""
@@ -95,6 +95,7 @@ class Result:
     step: int
     tensors: dict[str, torch.Tensor]
     curve: list[dict[str, float]]
+    factors: dict[str, str]
 
     def same_as(self, other: "Result") -> bool:
         """Bit for bit."""
@@ -115,7 +116,9 @@ def results(folder: Path) -> dict[str, Result]:
         description, tensors = model_file.read(path)
         summary = json.loads((path.parent / "evaluation/summary.json").read_text())
         notes = description["notes"]
-        found[path.parent.name] = Result(notes["score"], notes["step"], tensors, summary["curve"])
+        factors = {name: description["network"][name]["name"] for name in ("cell", "recon")}
+        ended = Result(notes["score"], notes["step"], tensors, summary["curve"], factors)
+        found[path.parent.name] = ended
     return found
 
 
@@ -134,26 +137,3 @@ def steps_run(run: Path) -> int:
         for row in rows[1:]
         if row.split(",")[rows[0].split(",").index(column)]
     )
-
-
-def process_of_rank(rank: int, job: str) -> int:
-    """The Python process of a Slurm task."""
-    wanted = {f"SLURM_PROCID={rank}".encode(), f"SLURM_JOB_ID={job}".encode()}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            variables = set((entry / "environ").read_bytes().split(b"\0"))
-            command = (entry / "cmdline").read_bytes()
-        except OSError:  # it ended meanwhile
-            continue
-        if wanted <= variables and b"submitit" in command and b"srun" not in command:
-            return int(entry.name)
-    raise AssertionError(f"no process of rank {rank} of job {job}")
-
-
-def is_pending(pid: int, number: signal.Signals) -> bool:
-    """Whether a signal waits for a stopped process."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    (mask,) = (int(line.split()[1], 16) for line in lines if line.startswith("ShdPnd"))
-    return bool(mask >> (number - 1) & 1)

@@ -4,8 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from tests_cluster.one_node import wait_until
 from tests_cluster.sweeps import TINY, steps_run
 
@@ -14,19 +17,36 @@ from rnncodec.sweep_status import find_runs
 STEPS, EVERY = 40, 5
 
 
-def start(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "train.py", "-m", "launcher=local", *TINY, "logger=csv", *overrides]
-    with (folder.parent / "log").open("ab") as log:
-        return subprocess.Popen(
-            [*command, f"hydra.sweep.dir={folder}"],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-            stdout=log,
-            stderr=log,
-        )
+Start = Callable[..., subprocess.Popen[bytes]]
 
 
-def test_killed_and_repeated(photographs: tuple[str, str], tmp_path: Path) -> None:
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Gives a sweep's command in a group of its own, of which nothing outlives the test."""
+    commands: list[subprocess.Popen[bytes]] = []
+
+    def begin(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "train.py", "-m", "launcher=local", *TINY, "logger=csv"]
+        with (folder.parent / "log").open("ab") as log:
+            commands.append(
+                subprocess.Popen(
+                    [*command, *overrides, f"hydra.sweep.dir={folder}"],
+                    env=os.environ | {"OMP_NUM_THREADS": "1"},
+                    start_new_session=True,
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+        return commands[-1]
+
+    yield begin
+    for command in commands:
+        with suppress(ProcessLookupError):  # it has ended, and all of its group
+            os.killpg(command.pid, signal.SIGKILL)
+        command.wait()
+
+
+def test_killed_and_repeated(start: Start, photographs: tuple[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     command = start(folder, *photographs, "cell=gru", "seed=0,1,2,3")
 
@@ -37,13 +57,15 @@ def test_killed_and_repeated(photographs: tuple[str, str], tmp_path: Path) -> No
     wait_until(some_done_and_one_midway, "one done, another midway")
     os.killpg(command.pid, signal.SIGKILL)
     command.wait()
-    wait_until(lambda: all(run.state != "running" for run in find_runs(folder)), "seen as dead", 5)
+    wait_until(
+        lambda: all(run.state != "running" for run in find_runs(folder)), "seen as dead", 60
+    )
     states = {run.name: run.state for run in find_runs(folder)}
     assert len(states) == 4, "those that have not begun are known, too"
     done = [folder / name for name, state in states.items() if state == "done"]
     before = {path: (path / "model.safetensors").stat().st_mtime_ns for path in done}
     again = start(folder, *photographs, "cell=gru", "seed=0,1,2,3")
-    assert again.wait(600) == 0, (folder.parent / "log").read_text()[-2000:]
+    assert again.wait(900) == 0, (folder.parent / "log").read_text()[-2000:]
     assert {run.state for run in find_runs(folder)} == {"done"}
     assert {path: (path / "model.safetensors").stat().st_mtime_ns for path in done} == before
     assert all(steps_run(path) == STEPS for path in done)
@@ -52,10 +74,10 @@ def test_killed_and_repeated(photographs: tuple[str, str], tmp_path: Path) -> No
 
 
 def test_one_failing_job_does_not_stop_the_others(
-    photographs: tuple[str, str], tmp_path: Path
+    start: Start, photographs: tuple[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "sweep"
     command = start(folder, *photographs, "cell=gru", "trainer.max_steps=2", "data.crop=4096,32")
-    assert command.wait(600) != 0
+    assert command.wait(900) != 0
     states = sorted((run.state, bool(run.reason)) for run in find_runs(folder))
     assert states == [("done", False), ("failed", True)]

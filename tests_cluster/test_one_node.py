@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests_cluster.one_node import OneNode, wait_until
-from tests_cluster.sweeps import (
-    Result,
-    Sweep,
-    is_pending,
-    process_of_rank,
-    results,
-    steps_run,
-    wandb_ids,
-)
+from tests_cluster.processes import is_pending, process_of_rank
+from tests_cluster.sweeps import Result, Sweep, results, steps_run, wandb_ids
 
 ONE = ("cell=gru", "recon=additive")
 TWO_RANKS = (
@@ -34,7 +27,9 @@ TOLERANCE = 2e-5
 def _empty_queue(slurm: OneNode) -> Iterator[None]:
     """What a failed test leaves behind is none of the next one's business."""
     yield
+    slurm.end_commands()
     slurm.cancel_all()
+    slurm.wait_until_empty()
 
 
 @pytest.fixture(scope="session")
@@ -45,15 +40,17 @@ def grid(
     folder = tmp_path_factory.mktemp("grid") / "sweep"
     sweep = Sweep(slurm, folder, ("cell=gru,lstm", "recon=additive,one_shot", *photographs))
     command = sweep.start()
-    assert command.wait(600) == 0, sweep.log.read_text()[-3000:]
+    assert command.wait(900) == 0, sweep.log.read_text()[-3000:]
     assert (folder / "comparison/table.md").exists(), "put side by side at the end"
     return sweep
 
 
 @pytest.fixture(scope="session")
 def undisturbed(grid: Sweep) -> Result:
-    """The grid's first job."""
-    return next(iter(results(grid.folder).values()))
+    """The grid's job that the tests below disturb."""
+    wanted = dict(part.split("=") for part in ONE)
+    (found,) = (result for result in results(grid.folder).values() if result.factors == wanted)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +82,7 @@ def test_a_grid_finishes_with_one_wandb_run_each_and_is_not_repeated(grid: Sweep
     assert len(set.union(*ids)) == 4
     models = sorted(grid.folder.glob("*/model.safetensors"))
     before = [path.stat().st_mtime_ns for path in models]
-    assert grid.start().wait(600) == 0
+    assert grid.start().wait(900) == 0
     assert [path.stat().st_mtime_ns for path in models] == before
     assert {steps_run(path.parent) for path in models} == {40}
     assert [run.attempt for run in grid.runs()] == [1] * 4
@@ -106,28 +103,42 @@ def test_two_ranks_end_with_the_weights_and_scores_of_one(
 
 
 def test_requeued_in_the_middle(sweep: Sweep, undisturbed: Result) -> None:
-    sweep.start()
+    command = sweep.start()
     pid = sweep.freeze_midway()
     (job,) = sweep.slurm.queued()
     subprocess.run(["scontrol", "requeue", job], env=sweep.slurm.environment, check=True)
     os.kill(pid, signal.SIGCONT)
-    sweep.finish()
-    (run,) = sweep.runs()
-    assert (run.state, run.attempt) == ("done", 2), "it went on by itself"
-    assert only(sweep.folder).same_as(undisturbed)
-    assert len(wandb_ids(sweep.record().parent)) == 1, "the same W&B run"
+    sweep.slurm.wait_until_empty()
+    went_on_by_itself(sweep, command, undisturbed)
 
 
 def test_time_limit_hit(sweep: Sweep, undisturbed: Result) -> None:
-    sweep.start("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=5")
-    pid = sweep.freeze_midway()  # so that it cannot end before its time is up
-    wait_until(lambda: is_pending(pid, signal.SIGUSR2), "Slurm warns of the time limit")
-    os.kill(pid, signal.SIGCONT)
-    sweep.finish()
+    command = sweep.start("hydra.launcher.signal_delay_s=5")
+    pid = sweep.freeze_midway()  # so that no machine is too fast or too slow
+    (job,) = sweep.slurm.queued()
+    sweep.slurm.end_soon(job)
+
+    def warned() -> bool:
+        if is_pending(pid, signal.SIGUSR2):
+            os.kill(pid, signal.SIGCONT)  # Slurm's own may come before its warning, or after it
+        return "Caught signal SIGUSR2" in sweep.said()
+
+    wait_until(warned, "Slurm warns of the time limit")
+    wait_until(lambda: sweep.slurm.state(job) == "PENDING", "it is queued again")
+    sweep.slurm.limit(job, minutes=10)  # one more attempt is enough, however slow the machine
+    sweep.slurm.wait_until_empty()
+    assert "this job is timed-out" in sweep.said()
+    went_on_by_itself(sweep, command, undisturbed)
+
+
+def went_on_by_itself(sweep: Sweep, command: subprocess.Popen[bytes], wanted: Result) -> None:
+    """In a second attempt, which the command has waited for, to the same end."""
+    assert command.wait(900) == 0, sweep.log.read_text()[-3000:]
     (run,) = sweep.runs()
-    assert run.state == "done"
-    assert (run.attempt or 0) >= 2, "submitit queued it again"
-    assert only(sweep.folder).same_as(undisturbed)
+    assert (run.state, run.attempt) == ("done", 2)
+    assert only(sweep.folder).same_as(wanted)
+    assert len(wandb_ids(sweep.record().parent)) == 1, "the same W&B run"
+    assert steps_run(sweep.record().parent) < 80, "from its checkpoint on"
 
 
 def test_kill_of_a_rank(
@@ -139,7 +150,8 @@ def test_kill_of_a_rank(
     (job,) = slurm.queued()
     os.kill(process_of_rank(1, job.partition("_")[0]), signal.SIGKILL)
     os.kill(pid, signal.SIGCONT)
-    sweep.finish()
+    slurm.wait_until_empty()
+    slurm.end_commands()
     (run,) = sweep.runs()
     assert run.state == "failed"
     assert run.reason

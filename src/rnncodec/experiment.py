@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from rnncodec import devices, model_file
+from rnncodec.device_slots import take_gpu
 from rnncodec.errors import RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.entropy_gain import describe
@@ -68,6 +69,8 @@ def run(cfg: DictConfig) -> float:
     if files.finished:
         check(cfg, files)
     else:
+        if cfg.spread:
+            take_gpu(files.folder.parent)
         with attempt(files, threads=cfg.threads) as begin:
             check(cfg, files)
             go_on(cfg, files, begin)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnncodec.adaptive import Rule
+from rnncodec.allocator import freed_memory_kept
 from rnncodec.bitstream import UNSENT, Codes, Header, Tile
 from rnncodec.data.images import Pixels
 from rnncodec.geometry import BLOCK, pad_to
@@ -57,6 +58,7 @@ class Transform:
         self.device = device
         self.network = network.eval().requires_grad_(False).to(device)
 
+    @freed_memory_kept()
     def analyse(
         self,
         pixels: NDArray[np.uint8],
@@ -132,6 +134,7 @@ class Painter:
         self.done = 0
         self._running: dict[int, TilePainter] = {}
 
+    @freed_memory_kept()
     def paint(self, codes: Codes) -> Pixels:
         """Run the next n iterations from their codes (n, h, w, 32) -> uint8 (H, W, 3)."""
         picture = np.empty((self.header.height, self.header.width, 3), np.uint8)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.data.test_module import train
+from tests.data.web_server import serving
 
 from rnncodec.data.module import FolderData
 from rnncodec.data.tile_module import TileData
@@ -114,6 +115,55 @@ def test_resumed_in_the_middle_of_an_epoch(root: Path, tmp_path: Path):
     assert whole.validated
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker processes")  # 2 cores
+@pytest.mark.parametrize(("ranks", "workers"), [(1, 3), (3, 1), (4, 0)])
+def test_going_on_anywhere_with_other_devices_and_workers(root: Path, ranks: int, workers: int):
+    """From step 7, in the middle of a pass, into the next one."""
+    whole = seen(attach(TileData(root, **settings())), 20)
+    found: dict[int, int] = {}
+    for rank in range(ranks):
+        data = TileData(root, **settings(num_workers=workers))
+        found |= seen(attach(data, rank, ranks, step=7), 13)
+    assert found == {index: whole[index] for index in range(7 * 12, 20 * 12)}
+    assert 7 * 12 < total(root) < 20 * 12
+
+
+@pytest.fixture
+def server(root: Path):
+    with serving(root.parent) as server:
+        yield server
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_from_a_server_as_from_the_folder(root: Path, server, tmp_path: Path, workers: int):
+    more = settings(num_workers=workers)
+    remote = TileData(f"{server.url}/set", cache_dir=tmp_path, **more)
+    assert seen(attach(remote, step=3), 20) == seen(attach(TileData(root, **more), step=3), 20)
+    assert remote.val_names
+    shards = [count for name, count in server.asked.items() if name.endswith(".tar")]
+    assert set(shards) == {1}, "each was fetched once, whoever wanted it"
+
+
+@pytest.mark.filterwarnings("ignore:The .* does not have many workers")
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")  # in Lightning
+def test_resumed_from_a_server(root: Path, server, tmp_path: Path):
+    def data() -> TileData:
+        return TileData(f"{server.url}/set", cache_dir=tmp_path / "c", **settings(batch_size=2))
+
+    whole = train(TileData(root, **settings(batch_size=2)), tmp_path, steps=5)
+    begun = train(data(), tmp_path, steps=3)
+    resumed = train(data(), tmp_path, steps=5, ckpt=tmp_path / "last.ckpt")
+    assert begun.seen + resumed.seen == whole.seen
+
+
+def test_a_cache_that_cannot_do(server, tmp_path: Path):
+    data = TileData(f"{server.url}/set", cache_dir=tmp_path, cache_gb=1e-5, crop=16)
+    with pytest.raises(
+        ConfigError, match=r"data\.cache_gb=1e-05: two windows of data\.window=128"
+    ):
+        data.setup()
+
+
 def test_validation_is_that_of_the_folder(root: Path):
     folder, tiles = FolderData(root.parent / "album", crop=16), TileData(root, crop=16)
     folder.setup()
@@ -168,6 +218,7 @@ def test_sets_mixed_by_weight(root: Path, tmp_path: Path):
     [
         ({"weights": [1, 2]}, r"data\.weights=\[1, 2\]: expected 1 of them"),
         ({"window": 0}, r"data\.window=0: expected at least 1"),
+        ({"cache_gb": 0}, r"data\.cache_gb=0: expected more than 0"),
         ({"root": []}, r"data\.root=\[\]: expected a folder"),
     ],
 )

@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -43,14 +44,28 @@ def test_other_photographs_are_far(photos: dict[str, np.ndarray]):
     assert apart(photos["astronaut.png"], photos["astronaut.png"][:, ::-1]) > 2 * NEAR
 
 
-def test_twins_are_found_among_many():
+def test_twins_are_found_among_many(monkeypatch):
+    monkeypatch.setattr("rnncodec.prepare.examine._BLOCK", 1000)  # the last of three is not full
     twins = Twins()
-    hashes = np.random.default_rng(0).integers(0, 2**63, 3000).tolist()
+    hashes = np.random.default_rng(0).integers(0, 2**63, 2500).tolist()
+    assert not twins.has(0)
     for value in hashes:
         twins.add(value)
-    assert twins.has(hashes[2999])
-    assert twins.has(hashes[5] ^ 0b10101)
-    assert not twins.has(hashes[5] ^ 0b1010101)
+    for place in (0, 999, 1000, 2499):
+        assert twins.has(hashes[place])
+        assert twins.has(hashes[place] ^ 0b10101)
+        assert not twins.has(hashes[place] ^ 0b1010101)
+
+
+def test_a_hash_takes_eight_bytes():
+    twins = Twins()
+    tracemalloc.start()
+    for value in range(0, 100_000 << 20, 1 << 20):
+        twins.add(value)
+    twins.has(2**63 - 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * 100_000 + 1_000_000
 
 
 def test_solid_borders(photos: dict[str, np.ndarray]):

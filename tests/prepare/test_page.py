@@ -47,6 +47,11 @@ def test_it_needs_nothing_beside_it(page: str):
     assert "<script" not in page
 
 
+def test_it_is_made_for_phones_too(page: str):
+    assert '<meta name=viewport content="width=device-width,initial-scale=1">' in page
+    assert page.index("<meta") < page.index("<style>") < page.index("<h1>")
+
+
 def test_names_are_escaped(page: str):
     assert "album&lt;b&gt;" in page
     assert "album<b>" not in page

@@ -251,6 +251,29 @@ def test_more_tiles_of_an_image_than_a_shard_has(album: Path, tmp_path: Path):
     assert everything(tmp_path / "a") == everything(tmp_path / "b")
 
 
+def test_where_it_came_from(album: Path, tmp_path: Path):
+    finished = prepare(Files(album), tmp_path / "out", Settings(**SMALL), note="mine, CC0")
+    source = json.loads(finished.read_text())["source"]
+    assert source["kind"] == "folder"
+    assert source["name"] == album.name
+    assert source["note"] == "mine, CC0"
+    assert source["items"] == source["images"] == 20
+    for path in (tmp_path / "out").rglob("*.json*"):
+        assert str(album.parent) not in path.read_text()
+
+
+def test_a_folder_of_the_same_name_is_another_source(album: Path, tmp_path: Path):
+    shutil.copytree(album, tmp_path / album.name)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(Files(album), tmp_path / "out", Settings(**SMALL), report=interrupt)
+    with pytest.raises(ConfigError, match="made with place="):
+        prepare(Files(tmp_path / album.name), tmp_path / "out", Settings(**SMALL))
+
+
+def interrupt(_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_no_tile_at_all(tmp_path: Path):
     (tmp_path / "album").mkdir()
     paint(1, (20, 20)).save(tmp_path / "album" / "a.png")
@@ -271,12 +294,3 @@ def test_pictures_that_come_later_are_found(tmp_path: Path):
     for seed in range(4):
         paint(seed, (64, 64)).save(tmp_path / "album" / f"{seed}.png")
     assert prepare(Files(tmp_path / "album"), tmp_path / "out", Settings(**SMALL)).exists()
-
-
-def test_parts_and_the_whole_do_not_share_a_destination(album: Path, undisturbed: Path, tmp_path):
-    with pytest.raises(ConfigError, match=r"holds manifest\.json, which does not go with --shard"):
-        prepare(Files(album), undisturbed, Settings(**SMALL, part=(0, 2)))
-    (tmp_path / "part-001-of-003").mkdir()
-    for part in ((0, 1), (0, 2)):
-        with pytest.raises(ConfigError, match="holds part-001-of-003"):
-            prepare(Files(album), tmp_path, Settings(**SMALL, part=part))

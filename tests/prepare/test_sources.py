@@ -9,6 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from rnncodec.errors import ConfigError, DataError
+from rnncodec.prepare.listing import Entry
 from rnncodec.prepare.sources import Source, find_source
 
 
@@ -33,9 +34,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def entries(source: Source) -> list[Entry]:
+    return [entry for item in source.items() for entry in source.entries(item)]
+
+
 def contents(source: Source) -> dict[str, bytes]:
     found = {}
-    for entry in source.entries():
+    for entry in entries(source):
         where = source.open(entry)
         found[entry.name] = where.read_bytes() if isinstance(where, Path) else where.read()
     return found
@@ -54,7 +59,7 @@ def test_a_folder_with_archives(folder: Path):
 def test_an_archive_alone(folder: Path):
     source = find_source(str(folder / "b.tar"))
     assert list(contents(source)) == ["b.tar/0001.jpg", "b.tar/sub/0002.PNG"]
-    assert source.describe() == {"kind": "files", "place": str(folder), "only": ["b.tar"]}
+    assert source.describe() == {"kind": "archive", "name": "b.tar"}
 
 
 def test_a_text_list_keeps_its_order(folder: Path):
@@ -71,21 +76,30 @@ def test_a_parquet_list(folder: Path):
 def test_a_parquet_list_without_paths(folder: Path):
     parquet.write_table(pyarrow.table({"x": [1], "y": [2]}), folder / "l.parquet")
     with pytest.raises(ConfigError, match="has the columns x, y; expected one of path, file"):
-        list(find_source(str(folder / "l.parquet")).entries())
+        list(find_source(str(folder / "l.parquet")).items())
 
 
 def test_what_is_no_parquet_file_is_named(folder: Path):
     (folder / "l.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"l\.parquet is no parquet file"):
-        list(find_source(str(folder / "l.parquet")).entries())
+        list(find_source(str(folder / "l.parquet")).items())
 
 
 def test_a_truncated_archive_gives_what_it_has_and_is_named(folder: Path):
     data = (folder / "b.tar").read_bytes()
     (folder / "b.tar").write_bytes(data[:700] + b"\xff" * 1000)
-    last = list(find_source(str(folder / "b.tar")).entries())[-1]
+    last = entries(find_source(str(folder / "b.tar")))[-1]
     assert last.name == "b.tar"
     assert "cannot be read on" in last.problem
+
+
+@pytest.mark.parametrize("place", [0, 1024])
+def test_a_hole_in_an_archive_is_not_its_end(folder: Path, place: int):
+    data = bytearray((folder / "b.tar").read_bytes())
+    data[place : place + 1024] = bytes(1024)
+    (folder / "b.tar").write_bytes(data)
+    last = entries(find_source(str(folder / "b.tar")))[-1]
+    assert last.problem == "the archive cannot be read on: more follows after an end mark"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside datasets
@@ -94,7 +108,7 @@ def test_hugging_face_rows(tmp_path: Path):
     features = datasets.Features({"label": datasets.Value("int64"), "photo": datasets.Image()})
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "set")
     source = pickle.loads(pickle.dumps(find_source(f"hf:{tmp_path / 'set'}")))
-    first, second = source.entries()
+    first, second = entries(source)
     assert source.open(first).read() == b"one"
     assert first.name == "000000000"
     with pytest.raises(DataError, match="row 1 has no picture"):
@@ -114,7 +128,33 @@ def test_a_missing_extra_is_named(monkeypatch, folder: Path, package: str):
     monkeypatch.setitem(__import__("sys").modules, package, None)
     text = {"datasets": "hf:name", "pyarrow": str(folder / "l.parquet")}[package]
     with pytest.raises(ConfigError, match=r"pip install 'rnncodec\[prepare\]'"):
-        list(find_source(text).entries())
+        list(find_source(text).items())
+
+
+def test_a_description_holds_no_path_of_this_machine(folder: Path):
+    parquet.write_table(pyarrow.table({"path": ["z.jpg"]}), folder / "l.parquet")
+    for text in (folder, folder / "b.tar", folder / "notes.txt", folder / "l.parquet"):
+        source = find_source(str(text))
+        assert source.describe()["name"] == text.name
+        assert source.place() == str(text)
+        assert not any(str(folder) in str(found) for found in (source.describe(), entries(source)))
+
+
+def test_a_list_of_whole_paths(folder: Path, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "x.jpg"
+    (folder / "notes.txt").write_text(f"{folder}/z.jpg\n{elsewhere}\n")
+    names = [entry.name for entry in entries(find_source(str(folder / "notes.txt")))]
+    assert names == ["z.jpg", str(elsewhere)]
+
+
+def test_reasons_hold_no_path_of_this_machine(folder: Path):
+    (folder / "notes.txt").write_text("gone.tar\nb.tar\n")
+    source = find_source(str(folder / "notes.txt"))
+    gone, member, *_ = entries(source)
+    assert gone.problem == "the archive cannot be read on: No such file or directory"
+    (folder / "b.tar").unlink()
+    with pytest.raises(DataError, match=r"^cannot read b\.tar: No such file"):
+        source.open(member)
 
 
 def test_what_is_no_source(folder: Path):

@@ -21,4 +21,4 @@ def test_figures_equal_those_of_all_tiles_at_once(album, tmp_path):
     hardest = [sizes[n] for n in order[::-1][:SHOWN]]
     assert png_sizes(found.hardest) == hardest
     assert np.allclose(found.colour, every.mean(axis=(0, 1, 2)))
-    assert found.shards == (len(tiles.paths), len(tiles.paths))
+    assert found.shards == (len(tiles.shards), len(tiles.shards))

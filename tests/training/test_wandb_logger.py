@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import wandb
 from tests.training.wandb_file import WandbFile
 
 from rnncodec.errors import ConfigError
@@ -51,6 +52,30 @@ def test_factors_are_tags_and_keys_to_group_by(tmp_path: Path) -> None:
     assert (found.group, found.job_type, found.project) == ("grid", "train", "test")
     factors = {"cell": "gru", "recon": "additive", "entropy": "none", "codec": "gru, additive"}
     assert found.config["factors"] == factors
+
+
+def test_a_run_outlives_the_process_of_wandb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where Slurm queues a job again, it signals all processes of the job."""
+
+    def lost(*_: object, **__: object) -> None:
+        raise ConnectionResetError("Connection lost")
+
+    logger = wandb_logger(save_dir=str(tmp_path), project="test", mode="offline")
+    try:
+        logger.log_metrics({"train/loss": 1.0}, step=0)
+        assert "ended before the run" not in caplog.text
+        monkeypatch.setattr(logger.experiment, "log", lost)
+        logger.log_metrics({"train/loss": 1.0}, step=1)
+        logger.log_metrics({"train/loss": 1.0}, step=2)
+        assert caplog.text.count("ended before the run") == 1, "not said at each step"
+    finally:
+        finish()
+    monkeypatch.setattr(wandb, "run", logger.experiment)
+    monkeypatch.setattr(wandb, "finish", lost)
+    finish()
+    assert caplog.text.count("ended before the run") == 2
 
 
 def test_unknown_mode_is_refused(tmp_path: Path) -> None:

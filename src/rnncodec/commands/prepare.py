@@ -48,6 +48,9 @@ Workers = Annotated[
     typer.Option(help="Processes (0: none but this); default: one a core. All give the same."),
 ]
 Seed = Annotated[int, typer.Option(help="Of mode random.")]
+Note = Annotated[
+    str, typer.Option(metavar="TEXT", help="For the manifest: origin, licence of the pictures.")
+]
 Stats = Annotated[bool, typer.Option("--stats", help="Also write stats.html, about the tiles.")]
 
 
@@ -67,6 +70,7 @@ def prepare(
     shard: Part = "0/1",
     workers: Workers = None,
     seed: Seed = DEFAULT.seed,
+    note: Note = "",
     stats: Stats = False,
 ) -> None:
     """Cut photographs to training tiles, in shards that data=tiles reads.
@@ -87,7 +91,7 @@ def prepare(
         photographs=photographs,
         seed=seed,
     )
-    manifest = run(source, destination, settings, workers=workers, exclude=exclude)
+    manifest = run(source, destination, settings, workers=workers, exclude=exclude, note=note)
     typer.echo(manifest)
     if stats:
         from rnncodec.prepare.page import write_page
@@ -102,6 +106,7 @@ def run(
     *,
     workers: int | None,
     exclude: Path | None,
+    note: str,
 ) -> Path:
     """Prepare, showing progress; the manifest.
 
@@ -122,5 +127,6 @@ def run(
             settings,
             workers=workers,
             exclude=exclude,
+            note=note,
             report=show.update,
         )

@@ -11,6 +11,8 @@ from rnncodec.data.crops import CropLoader, Sample, draw, scale
 from rnncodec.data.images import Pixels
 from rnncodec.data.module import CropData
 from rnncodec.data.photos import Photos
+from rnncodec.data.shelf import Shelf, default_shelf
+from rnncodec.data.tile_ahead import Ahead
 from rnncodec.data.tile_sets import Mixture, Order, TileSet
 from rnncodec.data.unusable import Unusable
 from rnncodec.errors import ConfigError
@@ -25,9 +27,11 @@ class TileData(CropData):
     are those of `CropData`.
 
     Args:
-        root: the folder, or a list of folders.
+        root: the folder or its http(s) address (of a set in parts, that of any part), or a list.
         weights: of the folders, in their order; by default their tiles.
         window: how many runs of 1024 tiles are shuffled among each other.
+        cache_gb: room for copies of shards from servers; all processes of a machine share it.
+        cache_dir: where these copies lie; by default in the user's cache.
     """
 
     def __init__(
@@ -36,6 +40,8 @@ class TileData(CropData):
         *,
         weights: Sequence[float] | None = None,
         window: int = 128,
+        cache_gb: float = 32,
+        cache_dir: str | Path | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -46,8 +52,12 @@ class TileData(CropData):
             raise ConfigError(f"data.weights={list(weights)}: expected {len(self.roots)} of them")
         if window < 1:
             raise ConfigError(f"data.window={window}: expected at least 1")
+        if not cache_gb > 0:
+            raise ConfigError(f"data.cache_gb={cache_gb}: expected more than 0")
         self.weights = weights
         self.window = window
+        folder = Path(cache_dir).expanduser() if cache_dir else default_shelf()
+        self.shelf = Shelf(folder, int(cache_gb * 1e9))
         self._tiles: Tiles | None = None
         self._held_out: set[str] = set()
 
@@ -55,15 +65,15 @@ class TileData(CropData):
         """Do nothing: evaluation images are left out when tiles are cut, by `--exclude`."""
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the manifests, look at every shard's size, decode the validation images.
+        """Read the manifests, look at every local shard's size, decode the validation images.
 
         Raises:
-            ConfigError: data.crop is larger than the tiles.
+            ConfigError: data.crop is larger than the tiles; data.cache_gb is too small.
             DataError: a set is damaged or incomplete; no photograph for one of the two uses.
         """
         if self._tiles is not None:
             return
-        sets = [TileSet(root) for root in self.roots]
+        sets = [TileSet(root, self.shelf) for root in self.roots]
         for tiles in sets:
             tiles.check()
             if tiles.layout.side < self.crop:
@@ -71,8 +81,19 @@ class TileData(CropData):
                     f"data.crop={self.crop}: the tiles of {tiles.root} are {tiles.layout.side}x"
                     f"{tiles.layout.side}; lower it, or prepare larger tiles"
                 )
+        self._check_room([tiles for tiles in sets if tiles.remote])
         self._tiles = Tiles(sets, self.weights, crop=self.crop, window=self.window, seed=self.seed)
         super().setup(stage)
+
+    def _check_room(self, remote: Sequence[TileSet]) -> None:
+        # with less room, shards would be fetched again and again for a few tiles each
+        needed = sum(tiles.bytes_of(2 * self.window) for tiles in remote)
+        if needed > self.shelf.room:
+            raise ConfigError(
+                f"data.cache_gb={self.shelf.room / 1e9:g}: two windows of data.window="
+                f"{self.window} need {needed / 1e9:.1f}; raise it, lower data.window, or prepare "
+                "the sets with fewer --shard-tiles"
+            )
 
     def photographs(self) -> Photos:
         """Those in one piece, of all sets."""
@@ -126,10 +147,15 @@ class Tiles(Dataset[Sample]):
             Order(len(tiles), window=window, seed=seed, stream=number)
             for number, tiles in enumerate(sets)
         ]
+        both = zip(self.sets, self.orders, strict=True)
+        self.ahead = [Ahead(*pair) if pair[0].remote else None for pair in both]
 
     def __getitem__(self, index: int) -> Sample:
         which, place = self.mixture.place(index)
-        tile = self.sets[which].load(self.orders[which].tile(place))
+        number = self.orders[which].tile(place)
+        if (ahead := self.ahead[which]) is not None:
+            ahead.look()
+        tile = self.sets[which].load(number)
         return Sample(index, self._crop(tile, index), {})
 
     def _crop(self, tile: Pixels, index: int) -> Pixels:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncodec.data import tile_manifest
+from rnncodec.data.download import is_address
 from rnncodec.data.images import Pixels
 from rnncodec.data.shards import Layout, ShardFile
+from rnncodec.data.shelf import Shelf
+from rnncodec.data.tile_places import Manifest, Place, find_folders, find_on_server
 from rnncodec.errors import ConfigError, DataError
 
 BLOCK = 1024
@@ -23,23 +25,30 @@ _SLOTS = 4096  # samples of a round of the mixture
 
 
 class TileSet:
-    """The tiles of a prepared folder (and of its parts), numbered through all shards.
+    """The tiles of a prepared set (and of its parts), numbered through all shards.
 
     Opens shards when they are needed; pickling carries no open file.
 
+    Args:
+        root: a folder, or the http(s) address of one.
+        shelf: where copies of shards from a server are kept; needed for an address.
+
     Raises:
-        DataError: no manifest; a part is missing, or was made from another list or settings; a
-            shard is missing or not whole.
+        ConfigError: an address that cannot be one.
+        DataError: no manifest; a part is missing, or was made from another list or settings.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root).expanduser()
-        self.parts = find_parts(self.root)
-        settings = self.parts[0][1]["settings"]
-        self.layout = Layout(settings["tile"])
-        shards = [(folder, item) for folder, content in self.parts for item in content["shards"]]
-        self.paths = [folder / item["name"] for folder, item in shards]
-        self.tiles = [int(item["tiles"]) for _, item in shards]
+    def __init__(self, root: str | Path, shelf: Shelf | None = None) -> None:
+        if remote := isinstance(root, str) and is_address(root):
+            assert shelf is not None
+            self.parts = find_on_server(str(root), shelf)
+        else:
+            self.parts = find_folders(Path(root).expanduser())
+        self.root, self.remote = str(root), remote
+        _check_parts(self.root, self.parts)
+        self.layout = Layout(self.parts[0][1]["settings"]["tile"])
+        self.shards = [(place, item) for place, part in self.parts for item in part["shards"]]
+        self.tiles = [int(item["tiles"]) for _, item in self.shards]
         self.ends = list(accumulate(self.tiles))
         self._files: OrderedDict[int, ShardFile] = OrderedDict()
 
@@ -50,51 +59,74 @@ class TileSet:
         return {**self.__dict__, "_files": OrderedDict()}
 
     def check(self) -> None:
-        """Open each shard once.
+        """Open each shard once, if they are files of this machine.
 
         Raises:
             DataError: one is missing or has another size than it should.
         """
-        for path, tiles in zip(self.paths, self.tiles, strict=True):
-            ShardFile(path, self.layout, tiles).close()
+        for number in range(0 if self.remote else len(self.shards)):
+            self.open(number).close()
+
+    def open(self, shard: int) -> ShardFile:
+        """A shard, fetched if it must be.
+
+        Raises:
+            DataError: it is missing, or has another size than it should.
+            StorageError: there is no room for it.
+        """
+        place, item = self.shards[shard]
+        tiles = self.tiles[shard]
+        path = place.file(item, self.layout.shard_bytes(tiles))
+        return ShardFile(path, self.layout, tiles)
 
     def load(self, number: int) -> Pixels:
         """Tile `number` as read-only uint8 (side, side, 3).
 
         Raises:
-            DataError: its shard is damaged.
+            DataError, StorageError: as `open`; its shard is damaged.
         """
-        shard = int(np.searchsorted(self.ends, number, side="right"))
-        return self._file(shard).tile(number - self.ends[shard] + self.tiles[shard])
+        shard = self.shard_of(number)
+        place = number - self.ends[shard] + self.tiles[shard]
+        if not self.remote:
+            return self._file(shard).tile(place)
+        file = self.open(shard)  # kept open, it would take room after it left the shelf
+        try:
+            return file.tile(place)
+        finally:
+            file.close()
+
+    def shard_of(self, number: int) -> int:
+        """The shard in which tile `number` is."""
+        return int(np.searchsorted(self.ends, number, side="right"))
+
+    def bytes_of(self, blocks: int) -> int:
+        """About what the shards take in which so many blocks of tiles lie, anywhere."""
+        sizes = [self.layout.shard_bytes(tiles) for tiles in self.tiles]
+        return min(sum(sizes), blocks * max(*sizes, BLOCK * self.layout.member))
 
     def photographs(self, kind: str) -> list[tuple[str, Path]]:
-        """Name and file of the photographs kept in one piece, by name."""
+        """Name and file of the photographs kept in one piece, by name.
+
+        Raises:
+            DataError, StorageError: one cannot be fetched.
+        """
         return sorted(
-            (item["name"], folder / item["file"])
-            for folder, content in self.parts
+            (item["name"], place.photograph(item))
+            for place, content in self.parts
             for item in content[kind]
         )
 
     def _file(self, shard: int) -> ShardFile:
         if shard not in self._files:
-            self._files[shard] = ShardFile(self.paths[shard], self.layout, self.tiles[shard])
+            self._files[shard] = self.open(shard)
             if len(self._files) > _OPEN:
                 self._files.popitem(last=False)[1].close()
         self._files.move_to_end(shard)
         return self._files[shard]
 
 
-def find_parts(root: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Folder and manifest of a set, or of each of its parts.
-
-    Raises:
-        DataError: there is none, not all of them, or they do not belong together.
-    """
-    folders = [path.parent for path in sorted(root.glob(f"part-*-of-*/{tile_manifest.NAME}"))]
-    if not folders:
-        return [(root, tile_manifest.read(root / tile_manifest.NAME))]
-    parts = [(folder, tile_manifest.read(folder / tile_manifest.NAME)) for folder in folders]
-    _, first = parts[0]
+def _check_parts(root: str, parts: list[tuple[Place, Manifest]]) -> None:
+    place, first = parts[0]
     count = first["part"][1]
     found = {content["part"][0] for _, content in parts}
     if missing := sorted(set(range(count)) - found):
@@ -102,15 +134,14 @@ def find_parts(root: Path) -> list[tuple[Path, dict[str, Any]]]:
             f"{root} lacks the parts {', '.join(map(str, missing))} of {count}; run "
             f"`rnncodec prepare` with --shard {missing[0]}/{count}, or wait until it has finished"
         )
-    for folder, content in parts:
+    for other, content in parts[1:]:
         same = all(content[key] == first[key] for key in ("settings", "excluded"))
-        listing = [part["source"]["listing_sha256"] for part in (content, first)]
+        listing = [part["source"].get("listing_sha256") for part in (content, first)]
         if content["part"][1] != count or not same or listing[0] != listing[1]:
             raise DataError(
-                f"{folder} and {folders[0]} were not made from the same list of images with the "
+                f"{other} and {place} were not made from the same list of images with the "
                 "same settings; prepare one of them again"
             )
-    return parts
 
 
 class Order:
@@ -145,9 +176,23 @@ class Order:
             self._enter(window)
         return int(self._tiles[place - self._starts[window]])
 
+    @property
+    def window_of_pass(self) -> tuple[int, int]:
+        """(pass, window) of the place asked for last."""
+        return self._window
+
+    def blocks(self) -> list[int]:
+        """The blocks of the window of the place asked for last, then those of the next one."""
+        number, window = self._window
+        start = window * self.window
+        found: list[int] = self._blocks[start : start + 2 * self.window].tolist()
+        if start + self.window >= len(self._blocks):
+            found += self._permutation(number + 1, len(self._blocks), 0)[: self.window].tolist()
+        return found
+
     def _begin(self, number: int) -> None:
         self._pass = number
-        self._blocks = self._permutation(-(-self.total // BLOCK), 0)
+        self._blocks = self._permutation(number, -(-self.total // BLOCK), 0)
         sizes = np.minimum(BLOCK, self.total - self._blocks * BLOCK)
         ends = np.cumsum(sizes)
         self._starts = (ends - sizes)[:: self.window]
@@ -157,10 +202,10 @@ class Order:
         blocks = self._blocks[window * self.window :][: self.window]
         tiles = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
         tiles = tiles[tiles < self.total]
-        self._tiles = tiles[self._permutation(len(tiles), 1 + window)]
+        self._tiles = tiles[self._permutation(self._pass, len(tiles), 1 + window)]
 
-    def _permutation(self, count: int, what: int) -> NDArray[np.int64]:
-        words = [0, self._pass, _ORDER, (self.stream << 40) + what]
+    def _permutation(self, number: int, count: int, what: int) -> NDArray[np.int64]:
+        words = [0, number, _ORDER, (self.stream << 40) + what]
         numbers = np.random.Philox(key=self.seed, counter=words).random_raw(count)
         return np.argsort(numbers, kind="stable")
 

@@ -18,6 +18,7 @@ SOLID_LEVELS = 4
 BLOCKING = 1.6
 """Jumps between neighbours at block edges, over those elsewhere, from which blocking is heavy."""
 
+_BLOCK = 1 << 15  # hashes: 256 KiB, which fit in a processor's cache
 _WINDOW = 1024  # pixels a side, from the middle, in which blocks are looked for
 
 
@@ -36,22 +37,32 @@ def difference_hash(image: Pixels) -> int:
 
 
 class Twins:
-    """The hashes seen so far: 8 bytes an image, each new one compared with all of them."""
+    """The hashes seen so far: 8 bytes an image, each new one compared with all of them.
+
+    They lie in blocks: growing copies none of them, and comparing takes the room of one block
+    beside them, however many there are.
+    """
 
     def __init__(self) -> None:
-        self._hashes: NDArray[np.uint64] = np.zeros(1024, np.uint64)
+        self._blocks: list[NDArray[np.uint64]] = []
         self._count = 0
 
     def has(self, value: int) -> bool:
         """Whether a hash within `NEAR` bits of this one was added."""
-        others = self._hashes[: self._count]
-        return bool((np.bitwise_count(others ^ np.uint64(value)) <= NEAR).any())
+        wanted, left = np.uint64(value), self._count
+        for block in self._blocks:
+            differing = np.bitwise_count(block[:left] ^ wanted)
+            if differing.min() <= NEAR:
+                return True
+            left -= _BLOCK
+        return False
 
     def add(self, value: int) -> None:
         """Remember a hash."""
-        if self._count == len(self._hashes):
-            self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
-        self._hashes[self._count] = value
+        number, place = divmod(self._count, _BLOCK)
+        if number == len(self._blocks):
+            self._blocks.append(np.empty(_BLOCK, np.uint64))
+        self._blocks[number][place] = value
         self._count += 1
 
 

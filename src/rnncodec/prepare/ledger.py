@@ -1,6 +1,7 @@
 """The state of a run on disk: what is finished stays finished, whenever the process is killed.
 
 work/plan.json        what is being made; a run with other settings refuses to go on
+work/outline.json     what the source consists of, in brief
 work/listing.jsonl    all images of the source
 work/000000.jsonl     the images whose turn came while shard 0 was filled, then where the
                       next shard begins; written when shard 0 is on the disk
@@ -55,6 +56,7 @@ class Ledger:
         self.folder = destination / FOLDER
         self.shards: list[Shard] = []
         self.begin = Begin()
+        self._finished = 0  # files of accounts; counting them anew for each shard takes too long
         self._lock: IO[bytes] | None = None
         self._current: IO[str] | None = None
 
@@ -66,6 +68,7 @@ class Ledger:
             raise StorageError(f"{self.folder}: cannot be written ({error.strerror})") from error
         self._take()
         self._clear_temporary()
+        self._finished = len(self._accounts())
         return self
 
     def __exit__(
@@ -83,6 +86,11 @@ class Ledger:
     def listing(self) -> Path:
         """The list of all images."""
         return self.folder / "listing.jsonl"
+
+    @property
+    def outline(self) -> Path:
+        """What the source consisted of when it was listed."""
+        return self.folder / "outline.json"
 
     def check(self, plan: dict[str, Any]) -> None:
         """Keep the plan of a new run, or refuse to go on with that of another.
@@ -130,7 +138,8 @@ class Ledger:
         self._current.close()
         self._current = None
         flush_to_disk(path)
-        path.replace(self.folder / f"{len(self._accounts()):06d}.jsonl")
+        path.replace(self.folder / f"{self._finished:06d}.jsonl")
+        self._finished += 1
         self._take_up(shard, begin)
 
     def remove(self) -> None:

@@ -35,6 +35,36 @@ class Entry(NamedTuple):
     problem: str = ""
 
 
+class Item(NamedTuple):
+    """What a source consists of: a file, an archive, a split of a data set.
+
+    Attributes:
+        place: path relative to the source, or name.
+        size: of an archive in bytes, of a split in rows; -1 of a file, which is not looked at.
+    """
+
+    place: str
+    size: int = -1
+
+
+class Outline:
+    """How many items a source has, and a SHA-256 of their list: tells whether it has changed."""
+
+    def __init__(self) -> None:
+        self.items = 0
+        self._digest = hashlib.sha256()
+
+    def add(self, item: Item) -> Item:
+        """Note an item, and give it back."""
+        self.items += 1
+        self._digest.update(json.dumps(item).encode() + b"\n")
+        return item
+
+    def plain(self) -> dict[str, int | str]:
+        """As the manifest has it."""
+        return {"items": self.items, "items_sha256": self._digest.hexdigest()}
+
+
 def write_listing(path: Path, entries: Iterable[Entry]) -> None:
     """Write a listing as a whole or not at all, in the order given.
 

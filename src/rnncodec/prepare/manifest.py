@@ -37,7 +37,9 @@ def write(
     content = {
         "format": FORMAT,
         **plan,
-        "source": plan["source"] | {"images": images, "listing_sha256": digest},
+        "source": plan["source"]
+        | json.loads(ledger.outline.read_text())
+        | {"images": images, "listing_sha256": digest},
         "counts": counts,
         "shards": [shard.__dict__ for shard in ledger.shards],
         **photographs,

@@ -18,8 +18,9 @@ from rnncodec.storage import write_text
 NAME = "stats.html"
 _COLUMNS = 16  # tiles of a row
 _BINS = 64
-_WIDTH, _HEIGHT, _AXIS = 720, 180, 18  # of a drawing, and of the line of numbers under it
+_WIDTH, _HEIGHT, _AXIS = 720, 180, 30  # of a drawing, and of the line of numbers under it
 
+_META = '<meta charset=utf-8><meta name=viewport content="width=device-width,initial-scale=1">'
 _STYLE = """
 :root{color-scheme:light dark;--ground:#fff;--text:#1b1f24;--faint:#6a737d;--line:#d5dae0;
 --bar:#3b6ea8;--red:#c0392b;--green:#2e8b57;--blue:#2f6fd0}
@@ -29,7 +30,9 @@ body{background:var(--ground);color:var(--text);font:15px/1.5 system-ui,sans-ser
 max-width:760px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.4rem}h2{font-size:1.05rem;margin-top:2rem}p,td,th{color:var(--text)}
 .faint,text{color:var(--faint);fill:var(--faint);font-size:12px}
-svg,img{width:100%;height:auto}img{image-rendering:pixelated}
+svg,img{width:100%;height:auto}img{image-rendering:pixelated;min-width:512px}
+.sheet{overflow-x:auto}
+@media(max-width:600px){body{margin:1rem auto}svg text{font-size:22px}}
 table{border-collapse:collapse}td,th{padding:.15rem .8rem .15rem 0;text-align:left;
 border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}
 rect{fill:var(--bar)}line{stroke:var(--line)}polyline{fill:none;stroke-width:1.5}
@@ -57,7 +60,7 @@ def render(manifest: dict[str, Any], stats: Stats) -> str:
     body = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p>{counts['tiles']:,} tiles of {counts['used']:,} images from "
-        f"{html.escape(str(manifest['source']['place']))}; {counts['held_out']:,} images held "
+        f"{html.escape(str(manifest['source']['name']))}; {counts['held_out']:,} images held "
         "out for validation.</p>",
         _flaws(counts),
         "<h2>Score: bytes of a tile as PNG</h2>",
@@ -75,7 +78,7 @@ def render(manifest: dict[str, Any], stats: Stats) -> str:
         "<h2>Colour balance</h2>",
         _colours(stats),
     ]
-    head = f"<meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>"
+    head = f"{_META}<title>{html.escape(title)}</title><style>{_STYLE}</style>"
     return "\n".join(["<!doctype html><html lang=en>", head, *body, "</html>\n"])
 
 
@@ -101,7 +104,7 @@ def picture(tiles: Pixels, name: str) -> str:
     file = io.BytesIO()
     Image.fromarray(whole.reshape(rows * side, _COLUMNS * side, 3)).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
-    return f'<img alt="{name}" src="data:image/png;base64,{data}">'
+    return f'<div class=sheet><img alt="{name}" src="data:image/png;base64,{data}"></div>'
 
 
 def _colours(stats: Stats) -> str:
@@ -126,7 +129,7 @@ def _points(levels: Sequence[int], highest: int) -> str:
 def _drawing(inside: str, labels: Sequence[int]) -> str:
     anchors = ["start", *["middle"] * (len(labels) - 2), "end"]
     texts = "".join(
-        f'<text x="{_WIDTH * i / (len(labels) - 1):.0f}" y="{_HEIGHT + _AXIS - 4}" '
+        f'<text x="{_WIDTH * i / (len(labels) - 1):.0f}" y="{_HEIGHT + _AXIS - 10}" '
         f'text-anchor="{anchor}">{label}</text>'
         for i, (label, anchor) in enumerate(zip(labels, anchors, strict=True))
     )
@@ -138,10 +141,10 @@ def _quantiles(scores: np.ndarray[Any, np.dtype[np.int64]], raw: int) -> str:
     shares = (0, 1, 10, 50, 90, 99, 100)
     values = np.percentile(scores, shares)
     return _table(
-        ["share of tiles below", *(f"{share} %" for share in shares)],
+        ["share of tiles below", "bytes", "of the raw bytes"],
         [
-            ["bytes", *(f"{value:,.0f}" for value in values)],
-            ["of the raw bytes", *(f"{value / raw:.0%}" for value in values)],
+            [f"{share} %", f"{value:,.0f}", f"{value / raw:.0%}"]
+            for share, value in zip(shares, values, strict=True)
         ],
     )
 

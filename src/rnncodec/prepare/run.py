@@ -5,6 +5,7 @@ depend on nothing else: neither on the number of processes nor on how often the 
 """
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,17 +16,18 @@ from typing import Any
 from rnncodec.data import tile_manifest
 from rnncodec.data.images import find_images, read_image
 from rnncodec.data.shards import END, Layout
-from rnncodec.errors import ConfigError, DataError
+from rnncodec.errors import DataError
 from rnncodec.prepare import manifest
+from rnncodec.prepare.destination import clear, place_of, refuse_changed, refuse_inside
 from rnncodec.prepare.examine import Twins, difference_hash
 from rnncodec.prepare.keep import Keep
-from rnncodec.prepare.ledger import FOLDER, Begin, Ledger, Shard, refuse_other
-from rnncodec.prepare.listing import length_and_hash, read_listing, write_listing
+from rnncodec.prepare.ledger import Begin, Ledger, Shard, refuse_other
+from rnncodec.prepare.listing import Entry, Outline, length_and_hash, read_listing, write_listing
 from rnncodec.prepare.settings import Flaw, Settings, made_with
 from rnncodec.prepare.sources import Source
 from rnncodec.prepare.team import Team
 from rnncodec.prepare.worker import EXCLUDED, Bars, Outcome, Task, Workshop
-from rnncodec.storage import replacing
+from rnncodec.storage import replacing, write_text
 
 
 @dataclass
@@ -57,42 +59,55 @@ def prepare(
     *,
     workers: int = 0,
     exclude: Path | None = None,
+    note: str = "",
     report: Report = lambda _: None,
 ) -> Path:
     """Make a tile set, or go on making it, or see that it is made; its manifest.
 
-    With a part of several, the set is `part-<k>-of-<n>` in the destination.
+    With a part of several, the set is `part-<k>-of-<n>` in the destination. `note` goes into the
+    manifest: where the pictures come from, under which licence.
 
     Raises:
-        ConfigError: the destination holds something made otherwise.
+        ConfigError: the destination holds something made otherwise, or from what the source was
+            before; it lies in the source.
         DataError: the source cannot be read; there is no image in it; no tile came of it.
         StorageError: the disk is full, ...; another process writes there.
     """
+    refuse_inside(destination, source)
     destination = place_of(destination, settings.part)
     excluded = excluded_hashes(exclude)
     plan = {
-        "source": source.describe(),
+        "source": source.describe() | ({"note": note} if note else {}),
         "settings": settings.plain(),
         "excluded": [f"{value:016x}" for value in excluded],
         "part": list(settings.part),
-        "made_with": made_with(),
     }
     finished = destination / tile_manifest.NAME
     if finished.exists():
-        del plan["made_with"]  # what is finished stays valid
-        refuse_other(tile_manifest.read(finished), plan, destination)
+        content = tile_manifest.read(finished)
+        refuse_other(content, plan, destination)
+        refuse_changed(content["source"], source, destination)
         clear(destination)
         return finished
+    plan["made_with"] = made_with()  # what is finished stays valid whatever comes later
     with Ledger(destination) as ledger:
-        ledger.check(plan)
+        ledger.check(plan | {"place": source.place()})
         # an empty one must not outlive the pictures that were put there since
         if not ledger.listing.exists() or not ledger.listing.stat().st_size:
-            write_listing(ledger.listing, source.entries())
+            write_listing(ledger.listing, listed(source, ledger))
         run = Run(ledger, settings, excluded)
         run.cut(source, workers, report)
         manifest.write(ledger, plan, run.kept())
         ledger.remove()
     return finished
+
+
+def listed(source: Source, ledger: Ledger) -> Iterator[Entry]:
+    """All images of a source; then its outline is written."""
+    outline = Outline()
+    for item in source.items():
+        yield from source.entries(outline.add(item))
+    write_text(ledger.outline, json.dumps(outline.plain()))
 
 
 class Run:
@@ -232,33 +247,6 @@ class ShardWriter:
         tiles = (size - len(END)) // self.layout.member
         self._parts, self._bytes = [], 0
         self.ledger.commit(Shard(name, tiles, size, digest.hexdigest()), begin)
-
-
-def clear(destination: Path) -> None:
-    """Clear away what a run that was killed at its very end has left."""
-    if (destination / FOLDER).exists():
-        with Ledger(destination) as ledger:
-            ledger.remove()
-
-
-def place_of(destination: Path, part: tuple[int, int]) -> Path:
-    """The folder of the whole set, or of a part.
-
-    Raises:
-        ConfigError: the destination holds the other of the two, or parts of another number.
-    """
-    number, count = part
-    name = f"part-{number:03d}-of-{count:03d}" if count > 1 else ""
-    parts = [path.name for path in destination.glob("part-*-of-*")]
-    whole = [path for path in (tile_manifest.NAME, FOLDER) if (destination / path).exists()]
-    others = whole if name else parts
-    others += [other for other in parts if name and not other.endswith(name[-7:])]
-    if others:
-        raise ConfigError(
-            f"{destination} holds {others[0]}, which does not go with --shard {number}/{count}; "
-            "choose another destination, or remove that"
-        )
-    return destination / name
 
 
 def excluded_hashes(folder: Path | None) -> list[int]:

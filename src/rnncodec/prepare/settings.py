@@ -8,10 +8,9 @@ from typing import Any
 
 from PIL import features
 
+from rnncodec.data.tile_manifest import LARGEST_TILE
 from rnncodec.errors import ConfigError
 from rnncodec.version import __version__
-
-LARGEST_TILE = 512
 
 
 class Mode(StrEnum):

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 from rnncodec.data.images import picture_extensions, walk
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.prepare.listing import Entry, sorted_lines
+from rnncodec.prepare.listing import Entry, Item, sorted_lines
 
 ARCHIVE = ".tar"
 LISTS = (".txt", ".parquet")
@@ -22,10 +22,16 @@ class Source(Protocol):
     """Photographs that can be listed once, and opened one by one in any process."""
 
     def describe(self) -> dict[str, Any]:
-        """What the manifest says of it."""
+        """What the manifest says of it: kind and name, but no path of this machine."""
 
-    def entries(self) -> Iterator[Entry]:
-        """All images, always in the same order."""
+    def place(self) -> str:
+        """Where exactly it is, for this machine alone."""
+
+    def items(self) -> Iterator[Item]:
+        """What it consists of, always in the same order; quick, for no picture is read."""
+
+    def entries(self, item: Item) -> Iterator[Entry]:
+        """The images of an item."""
 
     def open(self, entry: Entry) -> Path | BinaryIO:
         """Where the bytes of an image can be read.
@@ -51,7 +57,7 @@ def find_source(text: str) -> Source:
     if not path.exists():
         raise DataError(f"{text}: no such file or folder")
     if path.suffix == ARCHIVE:
-        return Files(path.parent, (path.name,))
+        return Files(path.parent, path.name)
     if path.suffix in LISTS:
         return FileList(path)
     raise ConfigError(
@@ -65,6 +71,13 @@ class InFiles:
 
     root: Path
 
+    def entries(self, item: Item) -> Iterator[Entry]:
+        """The file, or the members of the archive in their order in it."""
+        if item.place.endswith(ARCHIVE):
+            yield from members(self.root / item.place, item.place)
+        else:
+            yield Entry(item.place, item.place)
+
     def open(self, entry: Entry) -> Path | BinaryIO:
         """The file itself, or its bytes out of the archive."""
         path = self.root / entry.place
@@ -75,46 +88,56 @@ class InFiles:
                 file.seek(entry.offset)
                 return io.BytesIO(file.read(entry.size))
         except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror}") from error
+            raise DataError(f"cannot read {entry.place}: {error.strerror}") from error
 
-    def _expand(self, place: str) -> Iterator[Entry]:
-        if place.endswith(ARCHIVE):
-            yield from members(self.root / place, place)
-        else:
-            yield Entry(place, place)
+    def _item(self, place: str) -> Item:
+        if not place.endswith(ARCHIVE):
+            return Item(place)
+        try:
+            return Item(place, (self.root / place).stat().st_size)
+        except OSError:  # what reads it will say so
+            return Item(place)
 
 
 @dataclass
 class Files(InFiles):
-    """The pictures and the archives under a folder (or only some files in it), by path."""
+    """The pictures and the archives under a folder (or only one file in it), by path."""
 
     root: Path
-    only: tuple[str, ...] = ()
+    only: str = ""
 
     def describe(self) -> dict[str, Any]:
-        """The folder, and the files in it if they are named."""
-        place = {"kind": "files", "place": str(self.root)}
-        return place | {"only": list(self.only)} if self.only else place
+        """The folder's name, or the archive's."""
+        if self.only:
+            return {"kind": "archive", "name": self.only}
+        return {"kind": "folder", "name": self.root.resolve().name}
 
-    def entries(self) -> Iterator[Entry]:
-        """Sorted by path; the members of an archive in their order in it."""
+    def place(self) -> str:
+        """Its path."""
+        return str((self.root / self.only).resolve())
+
+    def items(self) -> Iterator[Item]:
+        """Sorted by path."""
         wanted = picture_extensions() | {ARCHIVE}
-        places = self.only or (
+        places: Iterator[str] = (
             path.relative_to(self.root).as_posix()
             for path in walk(self.root)
             if path.suffix.lower() in wanted
         )
+        if self.only:
+            places = iter([self.only])
         # JSON has no line ends in it, which names of files may have
         for line in sorted_lines(json.dumps(place) for place in places):
-            yield from self._expand(json.loads(line))
+            yield self._item(json.loads(line))
 
 
 @dataclass
 class FileList(InFiles):
     """The files that a list names, in its order; relative to the list's folder.
 
-    A text list has one path a line. A parquet list has them in a column named path, file,
-    filename, file_name or image_path, or has one column only.
+    A text list has one path a line, a parquet list a column of them: path, file, filename,
+    file_name or image_path, or its only one. Absolute paths below the list's folder are made
+    relative.
     """
 
     path: Path
@@ -124,14 +147,18 @@ class FileList(InFiles):
         self.root = self.path.parent
 
     def describe(self) -> dict[str, Any]:
-        """The list."""
-        return {"kind": "list", "place": str(self.path)}
+        """The list's name."""
+        return {"kind": "list", "name": self.path.name}
 
-    def entries(self) -> Iterator[Entry]:
+    def place(self) -> str:
+        """Its path."""
+        return str(self.path.resolve())
+
+    def items(self) -> Iterator[Item]:
         """In the list's order."""
-        places = _parquet(self.path) if self.path.suffix == ".parquet" else _text(self.path)
-        for place in places:
-            yield from self._expand(place)
+        above = f"{self.root.absolute()}/"
+        for place in _parquet(self.path) if self.path.suffix == ".parquet" else _text(self.path):
+            yield self._item(place.removeprefix(above))
 
 
 @dataclass
@@ -146,15 +173,24 @@ class HuggingFace:
         return {**self.__dict__, "_rows": None}  # each process opens its own
 
     def describe(self) -> dict[str, Any]:
-        """Name, split, and the fingerprint that `datasets` gives the rows."""
+        """Name, split, and what the rows hold."""
         rows, _ = self.rows()
-        place = {"kind": "hugging face", "place": self.name, "split": self.split}
-        return place | {"rows": len(rows), "features": str(rows.features)}
+        name = Path(self.name).resolve().name if Path(self.name).exists() else self.name
+        split = {"kind": "hugging face", "name": name, "split": self.split}
+        return split | {"features": str(rows.features)}
 
-    def entries(self) -> Iterator[Entry]:
-        """By row."""
+    def place(self) -> str:
+        """Its name on the hub, or its path."""
+        return str(Path(self.name).resolve()) if Path(self.name).exists() else self.name
+
+    def items(self) -> Iterator[Item]:
+        """One, as long as there are rows."""
         rows, _ = self.rows()
-        for row in range(len(rows)):
+        yield Item(self.split, len(rows))
+
+    def entries(self, item: Item) -> Iterator[Entry]:
+        """By row."""
+        for row in range(item.size):
             yield Entry(f"{row:09d}", "", row)
 
     def open(self, entry: Entry) -> Path | BinaryIO:
@@ -213,8 +249,12 @@ def members(path: Path, place: str) -> Iterator[Entry]:
             # tarfile takes a damaged header for the end
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError("no end mark after the last member that can be read")
+            while rest := file.read(1 << 20):  # a hole in a file looks like its end
+                if rest.count(0) != len(rest):
+                    raise tarfile.ReadError("more follows after an end mark")
     except (tarfile.TarError, OSError, EOFError) as error:
-        yield Entry(place, place, problem=f"the archive {path} cannot be read on: {error}")
+        reason = getattr(error, "strerror", None) or error  # without a path of this machine
+        yield Entry(place, place, problem=f"the archive cannot be read on: {reason}")
 
 
 def _text(path: Path) -> Iterator[str]:

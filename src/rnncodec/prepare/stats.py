@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncodec.data.images import Pixels
-from rnncodec.data.shards import ShardFile
 from rnncodec.data.tile_sets import TileSet
 
 MOST_SHARDS = 256
@@ -58,8 +57,8 @@ def measure(tiles: TileSet) -> Stats:
     Raises:
         DataError: a shard is damaged.
     """
-    count = min(MOST_SHARDS, len(tiles.paths))
-    chosen = np.linspace(0, len(tiles.paths) - 1, count).round().astype(int).tolist()
+    count = min(MOST_SHARDS, len(tiles.shards))
+    chosen = np.linspace(0, len(tiles.shards) - 1, count).round().astype(int).tolist()
     found = _Collected()
     for shard in chosen:
         _add(found, tiles, shard, -(-SHOWN // count))
@@ -69,12 +68,12 @@ def measure(tiles: TileSet) -> Stats:
         easiest=_pixels(found.easiest, tiles),
         some=np.concatenate(found.some)[:SHOWN],
         levels=found.levels,
-        shards=(count, len(tiles.paths)),
+        shards=(count, len(tiles.shards)),
     )
 
 
 def _add(found: _Collected, tiles: TileSet, shard: int, shown: int) -> None:
-    file = ShardFile(tiles.paths[shard], tiles.layout, tiles.tiles[shard])
+    file = tiles.open(shard)
     members = file.members(0, tiles.tiles[shard])
     file.close()
     pixels, scores = tiles.layout.pixels(members), tiles.layout.names(members).score

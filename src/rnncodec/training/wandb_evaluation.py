@@ -26,6 +26,7 @@ from rnncodec.evaluation.metrics import METRICS
 from rnncodec.evaluation.plots import TITLES
 from rnncodec.evaluation.rate_distortion import MeanCurve, auc, auc_nominal, mean_curve
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.training.wandb_logger import outliving
 
 SHOWN_IMAGES = 3
 SIDE = 512
@@ -34,6 +35,7 @@ SIDE = 512
 CHART_TITLES = {**TITLES, "ms_ssim_db": "MS-SSIM (dB)"}
 
 
+@outliving()
 def log_evaluation(
     logger: WandbLogger, folder: Path, model: EvaluatedModel, images: Sequence[Input]
 ) -> None:

@@ -1,8 +1,10 @@
 """Weights & Biases: one run per run directory, offline unless told otherwise."""
 
 import hashlib
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,35 @@ from rnncodec.errors import ConfigError
 HOMES = ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR")
 MODES = {"online", "offline", "disabled"}
 
+_log = logging.getLogger(__name__)
+
+
+class OutlivingLogger(WandbLogger):
+    """Lightning's logger, but training goes on when W&B's process has ended."""
+
+    lost = False
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log them, as long as there is somebody to tell."""
+        if not self.lost:
+            self.lost = True
+            with outliving():
+                super().log_metrics(metrics, step)
+                self.lost = False
+
+
+@contextmanager
+def outliving() -> Iterator[None]:
+    """Around calls of W&B: the end of its process is a warning, and not the end of the run.
+
+    Slurm signals all processes of a job that it queues again, and W&B's own obeys at once, while
+    ours writes its checkpoint.
+    """
+    try:
+        yield
+    except ConnectionError as error:
+        _log.warning("W&B's process has ended before the run, and so do its records (%s)", error)
+
 
 def wandb_logger(
     *,
@@ -24,7 +55,7 @@ def wandb_logger(
     job_type: str | None = None,
     tags: Sequence[str] = (),
     **arguments: Any,
-) -> WandbLogger:
+) -> OutlivingLogger:
     """The logger of one run; its id comes from the run directory, so a resumed run goes on.
 
     Needs no account: offline unless ``mode`` or the environment variable ``WANDB_MODE`` says
@@ -63,7 +94,7 @@ def wandb_logger(
     )
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return WandbLogger(experiment=run)
+    return OutlivingLogger(experiment=run)
 
 
 def label(logger: WandbLogger, factors: Mapping[str, str]) -> None:
@@ -86,7 +117,9 @@ def keep_inside(folder: Path) -> None:
 def finish() -> None:
     """Close the process's run, if any, so that the next job of a sweep gets its own."""
     if wandb.run is not None:
-        wandb.finish()
-        wandb.teardown()  # its service keeps the folders of the job it was started for
+        with outliving():
+            wandb.finish()
+        with outliving():
+            wandb.teardown()  # its service keeps the folders of the job it was started for
         for name in HOMES:
             os.environ.pop(name, None)
