@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
@@ -25,7 +26,9 @@ GROUPS = (
 def composed(*overrides: str) -> DictConfig:
     register_resolvers()
     with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
+        cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)  # what ${hydra:...} reads; train.py sets it, too
+    return cfg
 
 
 def targets(node: object):
