@@ -3,7 +3,7 @@
 Three trainings of the compact gru_resnet / additive from the same weights on the same crops of the
 photographs inside scikit-image: float32 by the book (no sharing of weights), the same with other
 binarizer noise, and what the package does (bf16 where it pays, shared weights). The distance of
-the last to the first should be that of the second. JSON to outputs/bench/loss_curve.json.
+the last to the first should be that of the second. JSON and a picture to outputs/bench/.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import statistics
 from contextlib import nullcontext
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import torch
 
 import machine
@@ -58,6 +59,19 @@ def main() -> None:
     }
     print(json.dumps(result, indent=2))
     write_text(options.out, json.dumps(result | {"curves": curves}, indent=2) + "\n")
+    draw(curves, options.out.with_suffix(".png"))
+
+
+def draw(curves: dict[str, list[float]], path: Path) -> None:
+    """The three curves, as means over ten steps."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    labels = ("float32, by the book", "the same, other noise", "this package")
+    for curve, label in zip(curves.values(), labels, strict=True):
+        means = [statistics.mean(curve[k : k + 10]) for k in range(0, len(curve), 10)]
+        axes.plot(range(10, len(curve) + 10, 10), means, label=label, linewidth=1)
+    axes.set(xlabel="step", ylabel="L1, mean over T = 8", yscale="log")
+    axes.legend()
+    figure.savefig(path, dpi=110)
 
 
 def losses(options: argparse.Namespace, *, fast: bool, seed: int) -> list[float]:
