@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from PIL import Image
 from safetensors.torch import load_file
 from tests.training.wandb_file import WandbFile
@@ -21,6 +22,7 @@ from rnncodec import experiment, model_file
 from rnncodec.codec import load
 from rnncodec.errors import ConfigError, DataError, ModelError
 from rnncodec.sweep_status import run_status
+from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.entropy_module import EntropyModule
 
 SMALL = [
@@ -242,6 +244,32 @@ def test_interrupted_killed_and_repeated_ends_bit_identical(
     assert states[0]["global_step"] == states[1]["global_step"] == 60
     for name, tensor in states[0]["current_model_state"].items():
         assert torch.equal(tensor, states[1]["current_model_state"][name]), name
+
+
+def test_ended_in_the_midst_of_a_validation_goes_on_bit_identically(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the network holds the averaged weights, with which it must not go on."""
+    overrides = settings(
+        photographs, "trainer.max_steps=12", "trainer.val_check_interval=4", "checkpoint_every=3",
+        "logger=csv", "optim.ema=0.9",
+    )  # fmt: skip
+    run(tmp_path / "a", overrides)
+    validate = CodecModule.validation_step
+
+    def ends(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> object:
+        if self.global_step == 8:
+            raise SIGTERMException  # as Lightning's loop does after a SIGTERM
+        return validate(self, batch, batch_idx)
+
+    monkeypatch.setattr(CodecModule, "validation_step", ends)
+    with pytest.raises(SIGTERMException):
+        run(tmp_path / "b", overrides)
+    monkeypatch.undo()
+    run(tmp_path / "b", overrides)
+    a, b = (model_file.read(tmp_path / side / "model.safetensors") for side in "ab")
+    assert a[0]["notes"] == b[0]["notes"]
+    assert all(torch.equal(tensor, b[1][name]) for name, tensor in a[1].items())
 
 
 ENTROPY = [

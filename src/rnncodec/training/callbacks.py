@@ -121,8 +121,12 @@ class LastCheckpoint(Callback):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Write on SIGTERM, which Lightning raises between two steps."""
-        if isinstance(exception, SIGTERMException):
+        """Write on SIGTERM, if Lightning raises it between two steps.
+
+        In the midst of a validation the network may hold the averaged weights, and a run that
+        went on from there would miss the validation: the checkpoint before it stays.
+        """
+        if isinstance(exception, SIGTERMException) and trainer.training:
             self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
