@@ -19,6 +19,7 @@ def freed_memory_kept() -> Iterator[None]:
 
     By default a tensor above 32 MB is mapped by itself and unmapped when it is freed, so the
     system clears its pages anew for the next one: a third of the time of a tile of 1024 pixels.
+    Older versions of glibc refuse thresholds above 32 MB, and all stays as slow as it was.
     A thread that leaves while another is inside makes that one slower, nothing else.
     """
     library = glibc()

@@ -1,5 +1,6 @@
 """Writing files so that a reader sees the old content or the whole new one, never a part."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -45,6 +46,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal; OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -131,12 +131,10 @@ def evaluate(
         model or [], iterations=iterations, device=device, taken=tuple(BASELINES)
     )
     formats, left_out = chosen_baselines(baselines)
-    if not models and not formats:
-        raise ConfigError("nothing to evaluate: give --model, or --baselines other than none")
-    check_names(metric or [])
     variants = [AdaptiveModel(each, rule) for each in models for rule in adaptive or []]
     codecs: list[EvaluatedCodec] = [*models, *variants, *formats]
     anchor = chosen_anchor(anchor, codecs)
+    check_names(metric or [])
     study = Study(codecs, inputs_in(images), out, metric or [])
     for reason in left_out:
         typer.echo(f"rnncodec: left out: {reason}", err=True)
@@ -189,8 +187,10 @@ def chosen_anchor(anchor: str | None, codecs: "Sequence[EvaluatedCodec]") -> str
     """The codec that deltas are taken against: that asked for, or the first baseline.
 
     Raises:
-        ConfigError: it is not among the codecs.
+        ConfigError: it is not among the codecs, or there are none.
     """
+    if not codecs:
+        raise ConfigError("nothing to evaluate: give --model, or --baselines other than none")
     names = [codec.name for codec in codecs]
     if anchor is not None and anchor not in names:
         raise ConfigError(f"--anchor {anchor}: not among the codecs {', '.join(names)}")

@@ -46,9 +46,18 @@ def kodak_folders() -> list[Path]:
     Raises:
         ConfigError: the `[train]` extra, which brings pooch, is not installed.
     """
-    cache = Path(_pooch().os_cache("rnncodec")) / "kodak"
+    cache = user_cache() / "kodak"
     data = os.environ.get("RNNCODEC_DATA")
     return [Path(data).expanduser() / "kodak", cache] if data else [cache]
+
+
+def user_cache() -> Path:
+    """Where this user's system wants what can be fetched again: ``~/.cache/rnncodec`` on Linux.
+
+    Raises:
+        ConfigError: the `[train]` extra, which brings pooch, is not installed.
+    """
+    return Path(_pooch().os_cache("rnncodec"))
 
 
 def fetch_kodak(

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rnncodec.data.download import PAUSES, Expected, download
+from rnncodec.data.fetch import user_cache
 from rnncodec.errors import DataError, StorageError
 
 _FINISHED = re.compile("[0-9a-f]{64}")
@@ -15,9 +16,8 @@ _UNFINISHED = re.compile(r"\.[0-9a-f]{64}\..+")  # see storage.replacing
 
 
 def default_shelf() -> Path:
-    """`$XDG_CACHE_HOME/rnncodec/tiles`, or that below `~/.cache`."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "rnncodec" / "tiles"
+    """`tiles` in the user's cache, on Linux `~/.cache/rnncodec/tiles` (`$XDG_CACHE_HOME`)."""
+    return user_cache() / "tiles"
 
 
 class Shelf:

@@ -1,6 +1,5 @@
 """What an evaluation asks of a codec, and our models as it sees them: as their users do."""
 
-import hashlib
 import math
 import time
 from collections.abc import Collection, Iterator
@@ -15,6 +14,7 @@ from rnncodec.codec import Codec, load
 from rnncodec.data.images import Pixels
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.model_description import parameter_counts, part_name, read_description
+from rnncodec.storage import sha256_of
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,7 @@ def file_hash(path: Path) -> str:
         ModelError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise ModelError(f"cannot read model {path}: {error.strerror or error}") from error
 

@@ -1,6 +1,5 @@
 """The image files of an evaluation, and what tables call them."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from rnncodec.data.images import find_images
 from rnncodec.data.photos import Photos
 from rnncodec.errors import DataError
+from rnncodec.storage import sha256_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,6 @@ def file_hash(path: Path) -> str:
         DataError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise DataError(f"cannot read image {path}: {error.strerror or error}") from error

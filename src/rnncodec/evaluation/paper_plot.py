@@ -206,11 +206,12 @@ def legend_columns(names: Sequence[str], width: float) -> int:
     Examples:
         >>> legend_columns(["a", "b", "c", "d" * 40, "e"], 7.2), legend_columns(["a" * 60] * 4, 7)
         (4, 1)
+        >>> legend_columns(["a", "b", "c", "d", "e" * 50, "f" * 50], 7.2)  # matplotlib: 2, 2, 1, 1
+        3
     """
     for columns in (4, 3, 2):
-        rows = -(-len(names) // columns)
-        widest = [max(map(len, names[k : k + rows])) for k in range(0, len(names), rows)]
-        if sum(0.62 + 0.055 * letters for letters in widest) <= width:
+        parts = np.array_split([len(name) for name in names], columns)  # as matplotlib does
+        if sum(0.62 + 0.055 * part.max(initial=0) for part in parts) <= width:
             return columns
     return 1
 

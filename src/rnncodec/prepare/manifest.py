@@ -1,16 +1,14 @@
 """Writing what a finished tile set says of itself: the manifest, and two lists beside it."""
 
-import hashlib
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from rnncodec.data.tile_manifest import FORMAT, NAME
 from rnncodec.errors import DataError
 from rnncodec.prepare.ledger import Ledger
 from rnncodec.prepare.listing import length_and_hash
-from rnncodec.storage import replacing, write_text
+from rnncodec.storage import replacing, sha256_of, write_text
 
 IMAGES, REJECTED, SUMS = "images.jsonl", "rejected.jsonl", "SHA256SUMS"
 
@@ -33,7 +31,7 @@ def write(
             f"({ledger.folder} has the reasons)"
         )
     images, digest = length_and_hash(ledger.listing)
-    lists = {name: file_hash(folder / name) for name in (IMAGES, REJECTED)}
+    lists = {name: sha256_of(folder / name) for name in (IMAGES, REJECTED)}
     content = {
         "format": FORMAT,
         **plan,
@@ -72,9 +70,3 @@ def write_lists(ledger: Ledger) -> dict[str, Any]:
                 totals["tiles"] += fact.get("tiles", 0)
     kinds = {"rejected": dict(sorted(rejected.items())), "noticed": dict(sorted(noticed.items()))}
     return {key: totals[key] for key in ("images", "used", "held_out", "tiles")} | kinds
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
