@@ -1,7 +1,12 @@
 """One offline run per run directory, and nothing anywhere else."""
 
+import gc
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import wandb
@@ -76,6 +81,43 @@ def test_a_run_outlives_the_process_of_wandb(
     monkeypatch.setattr(wandb, "finish", lost)
     finish()
     assert caplog.text.count("ended before the run") == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot stop a process")
+@pytest.mark.parametrize("moment", ["before", "while it finishes"])
+def test_the_process_of_wandb_is_killed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, moment: str
+) -> None:
+    logger = wandb_logger(save_dir=str(tmp_path), project="test", mode="offline")
+    core = process_of_wandb()
+    try:
+        if moment == "before":
+            core.kill()
+            core.wait()
+            logger.log_metrics({"train/loss": 1.0}, step=1)
+            logger.log_hyperparams({"seed": 0})
+            label(logger, {"cell": "gru", "recon": "additive"})
+        else:
+            core.send_signal(signal.SIGSTOP)
+            Timer(1.0, core.kill).start()
+    finally:
+        finish()
+    warnings = caplog.text.count("ended before the run")
+    assert warnings
+    try:
+        again = wandb_logger(save_dir=str(tmp_path / "next"), project="test", mode="offline")
+        again.log_metrics({"train/loss": 1.0}, step=0)
+        assert again.experiment.id != logger.experiment.id, "the next job has its own run"
+    finally:
+        finish()
+    assert caplog.text.count("ended before the run") == warnings
+    core.wait()
+
+
+def process_of_wandb() -> subprocess.Popen[bytes]:
+    found = [each for each in gc.get_objects() if type(each) is subprocess.Popen]
+    (core,) = (each for each in found if "wandb-core" in str(each.args) and each.poll() is None)
+    return core
 
 
 def test_unknown_mode_is_refused(tmp_path: Path) -> None:

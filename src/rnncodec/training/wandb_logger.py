@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +11,31 @@ from typing import Any
 
 import wandb
 from lightning.pytorch.loggers import WandbLogger
+from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
 from rnncodec.errors import ConfigError
 
 HOMES = ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR")
 MODES = {"online", "offline", "disabled"}
 
+GONE = (ConnectionError, HandleAbandonedError, MailboxClosedError)
+"""What W&B raises when its process has ended: as it speaks, as it waits for an answer, after."""
+
 _log = logging.getLogger(__name__)
+
+
+@contextmanager
+def outliving() -> Iterator[None]:
+    """Around calls of W&B: the end of its process is a warning, and not the end of the run.
+
+    Slurm signals all processes of a job that it queues again, and W&B's own obeys at once, while
+    ours writes its checkpoint.
+    """
+    try:
+        yield
+    except GONE as error:
+        why = str(error) or type(error).__name__
+        _log.warning("W&B's process has ended before the run, and so do its records (%s)", why)
 
 
 class OutlivingLogger(WandbLogger):
@@ -32,18 +51,10 @@ class OutlivingLogger(WandbLogger):
                 super().log_metrics(metrics, step)
                 self.lost = False
 
-
-@contextmanager
-def outliving() -> Iterator[None]:
-    """Around calls of W&B: the end of its process is a warning, and not the end of the run.
-
-    Slurm signals all processes of a job that it queues again, and W&B's own obeys at once, while
-    ours writes its checkpoint.
-    """
-    try:
-        yield
-    except ConnectionError as error:
-        _log.warning("W&B's process has ended before the run, and so do its records (%s)", error)
+    @outliving()
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        """Record them, if there is somebody to tell."""
+        super().log_hyperparams(params)
 
 
 def wandb_logger(
@@ -92,11 +103,13 @@ def wandb_logger(
         tags=list(tags),
         **arguments,
     )
-    run.define_metric("trainer/global_step")
-    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    with outliving():
+        run.define_metric("trainer/global_step")
+        run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     return OutlivingLogger(experiment=run)
 
 
+@outliving()
 def label(logger: WandbLogger, factors: Mapping[str, str]) -> None:
     """Tag the run with each factor, as ``cell=gru``, and keep them in its config to group by.
 
@@ -121,5 +134,6 @@ def finish() -> None:
             wandb.finish()
         with outliving():
             wandb.teardown()  # its service keeps the folders of the job it was started for
+        wandb.run = None  # one whose process has ended stays there, and the next job would get it
         for name in HOMES:
             os.environ.pop(name, None)
