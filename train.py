@@ -1,9 +1,11 @@
 """Train and evaluate a codec: ``python train.py cell=gru_resnet recon=scaled_additive``."""
 
 import hydra
+from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from rnncodec import experiment
+from rnncodec.errors import RNNCodecError
 
 experiment.register_resolvers()
 
@@ -11,7 +13,10 @@ experiment.register_resolvers()
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg: DictConfig) -> float:
     """Run what ``conf/`` and the command line describe; returns the selection score."""
-    return experiment.run(cfg)
+    try:
+        return experiment.run(cfg)
+    except RNNCodecError as error:  # of this kind Hydra prints the message, without a traceback
+        raise CompactHydraException(f"error: {error}") from error
 
 
 if __name__ == "__main__":

@@ -198,6 +198,16 @@ def start(folder: Path, overrides: list[str]) -> subprocess.Popen[bytes]:
     )
 
 
+def test_a_user_sees_the_error_without_a_traceback(photographs: Path, tmp_path: Path) -> None:
+    process = start(
+        tmp_path, settings(photographs, "trainer.max_steps=1", "data.root=/nonexistent")
+    )
+    message, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert b"error: image folder /nonexistent does not exist" in message
+    assert b"Traceback" not in message
+
+
 def wait_for(path: Path, process: subprocess.Popen[bytes], *, newer_than: int = 0) -> None:
     deadline = time.monotonic() + 120
     while not (path.exists() and path.stat().st_mtime_ns > newer_than):
