@@ -117,6 +117,13 @@ def test_sweeps_say_what_they_ask_and_compose(path: Path) -> None:
     assert cfg.trainer.max_time is not None or cfg.trainer.max_steps > 0
 
 
+@pytest.mark.parametrize("named", ["name=x", "experiment=demo"])
+def test_jobs_of_a_sweep_with_a_name_have_folders_of_their_own(named: str) -> None:
+    folders = {composed(named, f"cell={cell}").hydra.sweep.subdir for cell in ("gru", "lstm")}
+    assert len(folders) == 2
+    assert composed("name=x", "cell=gru").hydra.run.dir == "outputs/x"
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_build_a_network_and_end(preset: str) -> None:
     cfg = composed(f"experiment={preset}")

@@ -32,6 +32,7 @@ from rnncodec.evaluation.inputs import inputs_of
 from rnncodec.factors import factors, sweep_name
 from rnncodec.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.run_directory import RunFiles, run_name
+from rnncodec.run_settings import record, settings
 from rnncodec.training import wandb_logger
 from rnncodec.training.attempt import attempt
 from rnncodec.training.callbacks import Interrupt, LastCheckpoint, LearningRate, Throughput
@@ -73,6 +74,8 @@ def run(cfg: DictConfig) -> float:
             take_gpu(files.folder.parent)
         with attempt(files, threads=cfg.threads) as begin:
             check(cfg, files)
+            if is_main():
+                record(cfg, files)
             go_on(cfg, files, begin)
     return report(files) if is_main() else math.nan
 
@@ -224,14 +227,6 @@ def build_trainer(
     trainer: L.Trainer = build(cfg.trainer, **(more | own))
     refuse_sweep_in_children(trainer)
     return trainer
-
-
-def settings(cfg: DictConfig) -> dict[str, Any]:
-    """The run's settings as plain data for the model file."""
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
-    plain.pop("run_dir")  # a path of this machine says nothing about the model
-    return {str(key): value for key, value in plain.items()}
 
 
 def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:

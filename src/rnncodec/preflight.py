@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from rnncodec import families, model_file
 from rnncodec.errors import ConfigError
 from rnncodec.run_directory import RunFiles
+from rnncodec.run_settings import check_settings
 
 NO_ENTROPY = "none"
 
@@ -23,6 +24,8 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
     wanted = entropy_name(cfg)
     if files.model.exists():
         check_same(files.model, wanted)
+    check_settings(cfg, files)
+    if files.model.exists():
         return
     if cfg.codec is None:
         check_ends("trainer", cfg.trainer)

@@ -61,4 +61,4 @@ def planned(config: DictConfig, asked: Sequence[str]) -> list[str]:
     grid = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     overrides = OverridesParser.create().parse_overrides([*grid, *asked])
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
-    return [run_name(config.name, job) for job in jobs]
+    return [run_name(None, job) for job in jobs]
