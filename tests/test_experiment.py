@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -382,6 +383,24 @@ def test_entropy_model_for_the_codec_of_a_model_file(
     weights = original.network.state_dict()
     assert all(torch.equal(weights[k], v) for k, v in made.network.state_dict().items())
     assert not (tmp_path / "checkpoints/last.ckpt").exists(), "no codec was trained"
+
+
+def test_entropy_model_for_one_of_the_codecs_of_a_grid(
+    photographs: Path, entropy_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = tmp_path / "grid/whatever/model.safetensors"
+    codec.parent.mkdir(parents=True)
+    shutil.copy(entropy_run / "checkpoints/codec.safetensors", codec)
+
+    def ends(*_: object) -> None:
+        raise MemoryError("killed")
+
+    ends.__name__ = "fit_entropy"
+    monkeypatch.setattr(experiment, "fit_entropy", ends)
+    with pytest.raises(MemoryError):
+        run(tmp_path / "run", settings(photographs, *ENTROPY, f"codec={codec.parent.parent}"))
+    taken = load_file(tmp_path / "run/checkpoints/codec.safetensors")
+    assert all(torch.equal(taken[name], t) for name, t in load_file(codec).items())
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
 from rnncodec.evaluation.inputs import inputs_of
 from rnncodec.factors import factors, sweep_name
+from rnncodec.finished_codec import codec_file
 from rnncodec.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.run_directory import RunFiles, run_name
 from rnncodec.run_settings import record, settings
@@ -82,6 +83,9 @@ def run(cfg: DictConfig) -> float:
 
 def go_on(cfg: DictConfig, files: RunFiles, begin: Callable[[str], None]) -> None:
     """Go through the phases that are not done."""
+    if cfg.codec is not None and not files.model.exists():
+        cfg = cfg.copy()
+        cfg.codec = str(codec_file(cfg))
     to_do = [phase for phase, result in phases(cfg, files).items() if not result.exists()]
     with quiet_lightning(), run_loggers(cfg, files) as loggers:
         for phase in to_do:

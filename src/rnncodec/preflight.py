@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from rnncodec import families, model_file
 from rnncodec.errors import ConfigError
+from rnncodec.finished_codec import codec_file
 from rnncodec.run_directory import RunFiles
 from rnncodec.run_settings import check_settings
 
@@ -19,7 +20,7 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
     Raises:
         ConfigError: a training without an end; nothing to train; a run directory that holds
             another model.
-        ModelError: ``codec=`` is no model file.
+        ModelError: ``codec=`` is no model file, and no folder that has one.
     """
     wanted = entropy_name(cfg)
     if files.model.exists():
@@ -30,7 +31,7 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
     if cfg.codec is None:
         check_ends("trainer", cfg.trainer)
     else:
-        model_file.read(cfg.codec)
+        model_file.read(codec_file(cfg))
         if wanted == NO_ENTROPY:
             raise ConfigError(
                 f"codec={cfg.codec} with entropy={wanted} leaves nothing to train; choose an "

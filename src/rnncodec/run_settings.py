@@ -116,6 +116,8 @@ def compared(side: dict[str, Any], files: RunFiles, asked: dict[str, Any]) -> di
     groups = list(ALWAYS)
     if asked.get("codec") is None:  # or else the codec's own count, whatever cell= says
         groups = [*CODEC, *ALWAYS]
+    elif not str(asked["codec"]).endswith(".safetensors"):  # one of a folder
+        groups = ["cell", "recon", *ALWAYS]
     with_entropy = files.codes.exists() or files.model.exists()
     if with_entropy and not str(asked["entropy"]["_target_"]).endswith(".NoEntropy"):
         groups += ENTROPY
