@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
@@ -19,9 +21,10 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
 
     Raises:
         ConfigError: a training without an end; nothing to train; a run directory that holds
-            another model.
+            another model; loader workers with ``launcher=local``.
         ModelError: ``codec=`` is no model file, and no folder that has one.
     """
+    check_loaders(cfg)
     wanted = entropy_name(cfg)
     if files.model.exists():
         check_same(files.model, wanted)
@@ -49,6 +52,18 @@ def check_same(model: Path, wanted: str) -> None:
         raise ConfigError(
             f"{model} was made with entropy={found}, this run asks for entropy={wanted}; choose "
             f"another name=, with codec={model} to train the entropy model only"
+        )
+
+
+def check_loaders(cfg: DictConfig) -> None:
+    """Refuse loader workers in the processes of ``launcher=local``: joblib's and they clash."""
+    if not HydraConfig.initialized() or not cfg.data.num_workers:
+        return
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN and hydra.launcher._target_.endswith("JoblibLauncher"):
+        raise ConfigError(
+            f"data.num_workers={cfg.data.num_workers} with launcher=local: loader workers and the "
+            "launcher's own processes clash; give data.num_workers=0"
         )
 
 
