@@ -8,6 +8,9 @@ from pathlib import Path
 
 LONGEST = 100
 MODEL = "model.safetensors"
+SHARED = "outputs"
+"""The folder of all runs, and of sweeps that have none of their own."""
+
 SWEEP = "sweep.json"
 """A sweep's list of jobs, in its folder."""
 
@@ -44,6 +47,11 @@ def run_name(name: str | None, overrides: Sequence[str]) -> str:
     if readable == exact:
         return exact
     return f"{readable}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"
+
+
+def failure_note(folder: Path) -> Path:
+    """Why a run of a sweep failed that could not keep a record in its own folder."""
+    return folder.parent / f"{folder.name}.failed.json"
 
 
 @dataclass(frozen=True)
