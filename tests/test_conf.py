@@ -115,8 +115,6 @@ def test_sweeps_say_what_they_ask_and_compose(path: Path) -> None:
         f"outputs/{path.stem}",
     ):
         assert part in text
-    if "hydra/sweeper: optuna" in text:
-        pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="extra tune")
     cfg = composed(f"+sweeps={path.stem}")
     assert cfg.trainer.max_time is not None or cfg.trainer.max_steps > 0
 
