@@ -133,6 +133,43 @@ def test_a_run_on_wandb_says_what_it_was_and_how_it_scored(
     assert not [key for key in found.summary if key.startswith("auc/")], "two iterations"
 
 
+def test_a_killed_run_goes_on_on_wandb_at_the_step_of_its_checkpoint(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=7", "trainer.val_check_interval=7",
+        "trainer.log_every_n_steps=1", "checkpoint_every=2",
+    )  # fmt: skip
+    train = CodecModule.training_step
+
+    def dies(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.global_step == 5:
+            raise MemoryError("killed")
+        return train(self, batch, batch_idx)
+
+    monkeypatch.setattr(CodecModule, "training_step", dies)
+    with pytest.raises(MemoryError):
+        run(tmp_path, overrides)
+    monkeypatch.undo()
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    first = set((tmp_path / "wandb").glob("offline-run-*"))
+    time.sleep(1.1)  # W&B names an attempt's folder by the second
+    run(tmp_path, overrides)
+    second = set((tmp_path / "wandb").glob("offline-run-*")) - first
+    steps = [
+        [row["trainer/global_step"] for row in WandbFile(folder).rows("train/loss")]
+        for (folder,) in (first, second)
+    ]
+    assert steps == [[0, 1, 2, 3, 4], [4, 5, 6]], "those after the checkpoint again, none left out"
+    assert steps_in_csv(tmp_path) == steps
+
+
+def steps_in_csv(folder: Path) -> list[list[int]]:
+    tables = [table(path) for path in sorted(folder.glob("csv/version_*/metrics.csv"))]
+    return [[int(row["step"]) for row in rows if row.get("train/loss")] for rows in tables]
+
+
 def test_two_cells_export_different_tensors_and_init_starts_from_them(
     photographs: Path, tmp_path: Path
 ) -> None:
