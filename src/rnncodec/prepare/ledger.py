@@ -17,12 +17,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
+from rnncodec.data.tile_manifest import PHOTOGRAPHS, VALIDATION
 from rnncodec.errors import ConfigError, StorageError
 from rnncodec.prepare.worker import Outcome
 from rnncodec.storage import flush_to_disk, write_text
 
 FOLDER = "work"
-_TEMPORARY = re.compile(r"\.(shard-\d+\.tar|\w+\.jsonl?|SHA256SUMS|[0-9a-f]{32}\.png)\..+")
+PLAN = "plan.json"
+_FILES = re.compile(r"lock|plan\.json|outline\.json|listing\.jsonl|current|\d{6,}\.jsonl")
+_WRITTEN = "|".join(
+    (
+        r"shard-\d+\.tar|[0-9a-f]{32}\.png|SHA256SUMS|stats\.html",
+        r"(manifest|plan|outline)\.json|(images|rejected|listing)\.jsonl",
+    )
+)
+_TEMPORARY = re.compile(rf"\.({_WRITTEN})\.[a-z0-9_]{{8}}")  # as `storage.replacing` names them
 
 
 class Begin(NamedTuple):
@@ -98,7 +107,7 @@ class Ledger:
         Raises:
             ConfigError: what is there was begun with other settings.
         """
-        path = self.folder / "plan.json"
+        path = self.folder / PLAN
         if not path.exists():
             write_text(path, json.dumps(plan, indent=1))
             return
@@ -144,13 +153,14 @@ class Ledger:
 
     def remove(self) -> None:
         """Clear the folder away: the manifest says all that is worth keeping."""
-        for path in self.folder.iterdir():
+        own = [path for path in self.folder.iterdir() if _FILES.fullmatch(path.name)]
+        for path in sorted(own, key=lambda path: path.name == PLAN):  # last: it says whose all is
             path.unlink()
         with suppress(OSError):  # not empty: somebody else's file
             self.folder.rmdir()
 
     def _accounts(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]*.jsonl"))
+        return sorted(self.folder.glob(f"{'[0-9]' * 6}*.jsonl"))
 
     def _take_up(self, shard: Shard | None, begin: Begin) -> None:
         self.begin = begin
@@ -159,8 +169,9 @@ class Ledger:
 
     def _clear_temporary(self) -> None:
         """Remove what a killed process was writing (see `storage.replacing`)."""
-        for folder in (self.destination, *self.destination.glob("*/")):
-            for path in folder.iterdir():
+        own = (FOLDER, VALIDATION, PHOTOGRAPHS)
+        for folder in (self.destination, *(self.destination / name for name in own)):
+            for path in folder.iterdir() if folder.is_dir() else ():
                 if _TEMPORARY.fullmatch(path.name):
                     path.unlink()
 
@@ -174,6 +185,20 @@ class Ledger:
                 f"{self.destination}: another `rnncodec prepare` is writing there; wait for it, "
                 "or choose another destination"
             ) from error
+
+
+def is_begun(destination: Path) -> bool:
+    """Whether a run has begun to write there, and can go on."""
+    try:
+        plan = json.loads((destination / FOLDER / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(plan, dict) and "settings" in plan
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder `work` holds nothing but what a run leaves that had no time to begin."""
+    return all(path.name == "lock" or _TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
 
 
 def refuse_other(found: dict[str, Any], wanted: dict[str, Any], destination: Path) -> None:

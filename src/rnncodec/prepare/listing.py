@@ -88,7 +88,8 @@ def read_listing(path: Path, part: tuple[int, int]) -> Iterator[tuple[int, Entry
                 yield number, Entry(*json.loads(line))
     except (OSError, ValueError, TypeError) as error:
         raise StorageError(
-            f"{path} cannot be read ({error}); remove its folder, then repeat the command"
+            f"{path} cannot be read ({error}); remove all that was prepared there, then repeat "
+            "the command"
         ) from error
 
 

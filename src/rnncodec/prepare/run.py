@@ -18,7 +18,13 @@ from rnncodec.data.images import find_images, read_image
 from rnncodec.data.shards import END, Layout
 from rnncodec.errors import DataError
 from rnncodec.prepare import manifest
-from rnncodec.prepare.destination import clear, place_of, refuse_changed, refuse_inside
+from rnncodec.prepare.destination import (
+    clear,
+    place_of,
+    refuse_changed,
+    refuse_foreign,
+    refuse_inside,
+)
 from rnncodec.prepare.examine import Twins, difference_hash
 from rnncodec.prepare.keep import Keep
 from rnncodec.prepare.ledger import Begin, Ledger, Shard, refuse_other
@@ -69,12 +75,13 @@ def prepare(
 
     Raises:
         ConfigError: the destination holds something made otherwise, or from what the source was
-            before; it lies in the source.
+            before, or files of another origin; it lies in the source, or the source in it.
         DataError: the source cannot be read; there is no image in it; no tile came of it.
         StorageError: the disk is full, ...; another process writes there.
     """
     refuse_inside(destination, source)
     destination = place_of(destination, settings.part)
+    refuse_inside(destination, source)
     excluded = excluded_hashes(exclude)
     plan = {
         "source": source.describe() | ({"note": note} if note else {}),
@@ -89,6 +96,7 @@ def prepare(
         refuse_changed(content["source"], source, destination)
         clear(destination)
         return finished
+    refuse_foreign(destination)
     plan["made_with"] = made_with()  # what is finished stays valid whatever comes later
     with Ledger(destination) as ledger:
         ledger.check(plan | {"place": source.place()})
