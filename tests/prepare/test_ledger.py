@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rnncodec.errors import ConfigError
+from rnncodec.errors import ConfigError, StorageError
 from rnncodec.prepare.ledger import Begin, Ledger, Shard, refuse_other
 from rnncodec.prepare.worker import Outcome
 
@@ -64,3 +64,17 @@ def test_only_files_of_its_own_are_cleared_away(tmp_path: Path):
         ledger.commit(None, Begin(0))
         ledger.remove()
     assert list((tmp_path / "work").iterdir()) == [mine]
+
+
+@pytest.mark.parametrize("length", [3, 100_000])
+def test_a_full_disk_is_told(tmp_path: Path, length: int):
+    """Whether it is noticed while noting, or when a file is closed."""
+    with Ledger(tmp_path) as ledger:
+        (tmp_path / "work" / "current").symlink_to("/dev/full")
+        with pytest.raises(StorageError, match=r"work: could not be written \(No space left"):
+            fill(ledger, "a" * length)
+
+
+def fill(ledger: Ledger, name: str) -> None:
+    ledger.note(Outcome(0, name))
+    ledger.commit(None, Begin(1))

@@ -4,7 +4,7 @@ from collections import Counter
 from rich.console import Console
 
 from rnncodec.prepare import show
-from rnncodec.prepare.run import Progress
+from rnncodec.prepare.progress import Progress
 from rnncodec.prepare.show import Show, describe
 
 

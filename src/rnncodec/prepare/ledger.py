@@ -11,7 +11,7 @@ import fcntl
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -87,7 +87,10 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         if self._current is not None:
-            self._current.close()
+            with suppress(
+                OSError
+            ):  # a full disk, told already; what is not committed is done again
+                self._current.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -133,31 +136,56 @@ class Ledger:
                 yield from (fact for fact in facts if "begin" not in fact)
 
     def note(self, outcome: Outcome) -> None:
-        """Account for an image; it counts from the next `commit` on."""
-        if self._current is None:
-            self._current = (self.folder / "current").open("w", encoding="ascii")
-        self._current.write(json.dumps(outcome.account()) + "\n")
+        """Account for an image; it counts from the next `commit` on.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        with self._writing():
+            self._append(outcome.account())
 
     def commit(self, shard: Shard | None, begin: Begin) -> None:
-        """Say that a shard, now on the disk, is finished; None if images end without one."""
+        """Say that a shard, now on the disk, is finished; None if images end without one.
+
+        Raises:
+            StorageError: it could not be written.
+        """
         path = self.folder / "current"
-        if self._current is None:
-            self._current = path.open("w", encoding="ascii")
-        self._current.write(json.dumps({"begin": begin, "shard": shard and asdict(shard)}) + "\n")
-        self._current.close()
-        self._current = None
-        flush_to_disk(path)
-        path.replace(self.folder / f"{self._finished:06d}.jsonl")
+        with self._writing():
+            self._append({"begin": begin, "shard": shard and asdict(shard)}).close()
+            self._current = None
+            flush_to_disk(path)
+            path.replace(self.folder / f"{self._finished:06d}.jsonl")
         self._finished += 1
         self._take_up(shard, begin)
 
     def remove(self) -> None:
         """Clear the folder away: the manifest says all that is worth keeping."""
+        with self._writing():
+            self._remove()
+
+    def _remove(self) -> None:
         own = [path for path in self.folder.iterdir() if _FILES.fullmatch(path.name)]
         for path in sorted(own, key=lambda path: path.name == PLAN):  # last: it says whose all is
             path.unlink()
         with suppress(OSError):  # not empty: somebody else's file
             self.folder.rmdir()
+
+    def _append(self, fact: dict[str, Any]) -> IO[str]:
+        if self._current is None:
+            self._current = (self.folder / "current").open("w", encoding="ascii")
+        self._current.write(json.dumps(fact) + "\n")
+        return self._current
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"{self.folder}: could not be written ({error.strerror or error}); free some "
+                "space, then repeat the command: it goes on where it stopped"
+            ) from error
 
     def _accounts(self) -> list[Path]:
         return sorted(self.folder.glob(f"{'[0-9]' * 6}*.jsonl"))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from rnncodec.prepare.run import Progress as State
+from rnncodec.prepare.progress import Progress as State
 
 EVERY = 30.0
 """Seconds between two lines where there is no terminal (a log file of Slurm)."""

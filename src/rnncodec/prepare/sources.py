@@ -27,6 +27,9 @@ class Source(Protocol):
     def place(self) -> str:
         """Where exactly it is, for this machine alone."""
 
+    def folder(self) -> Path | None:
+        """The folder that holds all of it, if there is one."""
+
     def items(self) -> Iterator[Item]:
         """What it consists of, always in the same order; quick, for no picture is read."""
 
@@ -70,6 +73,10 @@ class InFiles:
     """Photographs in files and tar archives below a folder."""
 
     root: Path
+
+    def folder(self) -> Path | None:
+        """The folder to which paths are relative."""
+        return self.root
 
     def entries(self, item: Item) -> Iterator[Entry]:
         """The file, or the members of the archive in their order in it."""
@@ -182,6 +189,10 @@ class HuggingFace:
     def place(self) -> str:
         """Its name on the hub, or its path."""
         return str(Path(self.name).resolve()) if Path(self.name).exists() else self.name
+
+    def folder(self) -> Path | None:
+        """None: the hub's files lie in a cache."""
+        return None
 
     def items(self) -> Iterator[Item]:
         """One, as long as there are rows."""
