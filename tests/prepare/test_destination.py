@@ -65,7 +65,7 @@ def test_the_advice_works(copy: Path, tmp_path: Path):
     for number in range(50, 58):
         paint(number).save(copy / "s0" / f"{number}.png")
     (copy / "list.txt").write_text("".join(f"s0/{number}.png\n" for number in range(50, 58)))
-    make(copy / "list.txt", tmp_path / "new", val_fraction=0.3)
+    make(copy / "list.txt", tmp_path / "new")
     data = TileData([tmp_path / "old", tmp_path / "new"], crop=16)
     data.setup()
     assert any(name.startswith("s0/5") for name in data.train_names)

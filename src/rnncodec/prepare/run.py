@@ -13,6 +13,7 @@ from typing import Any
 
 from rnncodec.data import tile_manifest
 from rnncodec.data.images import find_images, read_image
+from rnncodec.data.likeness import difference_hash
 from rnncodec.data.shards import END, Layout
 from rnncodec.errors import DataError
 from rnncodec.prepare import manifest
@@ -23,7 +24,7 @@ from rnncodec.prepare.destination import (
     refuse_foreign,
     refuse_inside,
 )
-from rnncodec.prepare.examine import Twins, difference_hash
+from rnncodec.prepare.examine import Twins
 from rnncodec.prepare.failures import CRASHED, DAMAGED, MAX_BAD, refuse_many, require_share
 from rnncodec.prepare.keep import Keep
 from rnncodec.prepare.ledger import Begin, Ledger, Shard, refuse_other

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from rnncodec.data.images import Pixels, open_image, to_rgb
+from rnncodec.data.likeness import difference_hash
 from rnncodec.data.photos import hash_fraction
 from rnncodec.data.shards import Layout
 from rnncodec.errors import DataError
@@ -123,7 +124,7 @@ class Workshop:
             return to_rgb(image)
 
     def _examine(self, image: Pixels, outcome: Outcome) -> None:
-        outcome.hash = examine.difference_hash(image)
+        outcome.hash = difference_hash(image)
         found: dict[str, str] = {}
         height, width = image.shape[:2]
         if min(height, width) < max(self.settings.tile, self.settings.min_side):
