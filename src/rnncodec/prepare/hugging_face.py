@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.prepare.listing import Entry, Item
+from rnncodec.prepare.listing import Entry, Item, Tell, silent
 
 HUGGING_FACE = "hf:"
 _DEFAULT = "train"
@@ -44,7 +44,7 @@ class HuggingFace:
         """None: the hub's files lie in a cache."""
         return None
 
-    def items(self) -> Iterator[Item]:
+    def items(self, tell: Tell = silent) -> Iterator[Item]:
         """One, as long as there are rows."""
         rows, _ = self.rows()
         yield Item(self._split(rows), len(rows))

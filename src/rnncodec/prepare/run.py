@@ -28,7 +28,14 @@ from rnncodec.prepare.examine import Twins
 from rnncodec.prepare.failures import CRASHED, DAMAGED, MAX_BAD, refuse_many, require_share
 from rnncodec.prepare.keep import Keep
 from rnncodec.prepare.ledger import Begin, Ledger, Shard, refuse_other
-from rnncodec.prepare.listing import Entry, Outline, length_and_hash, read_listing, write_listing
+from rnncodec.prepare.listing import (
+    Entry,
+    Outline,
+    counted,
+    length_and_hash,
+    read_listing,
+    write_listing,
+)
 from rnncodec.prepare.progress import Progress, Report
 from rnncodec.prepare.settings import Flaw, Settings, made_with
 from rnncodec.prepare.sources import Source
@@ -85,7 +92,7 @@ def prepare(
         ledger.check(plan | {"place": source.place()})
         # an empty one must not outlive the pictures that were put there since
         if not ledger.listing.exists() or not ledger.listing.stat().st_size:
-            write_listing(ledger.listing, listed(source, ledger))
+            write_listing(ledger.listing, listed(source, ledger, report))
         run = Run(ledger, settings, excluded, max_bad=max_bad)
         run.cut(source, workers, report)
         manifest.write(ledger, plan, run.kept())
@@ -93,11 +100,15 @@ def prepare(
     return finished
 
 
-def listed(source: Source, ledger: Ledger) -> Iterator[Entry]:
+def listed(source: Source, ledger: Ledger, report: Report) -> Iterator[Entry]:
     """All images of a source; then its outline is written."""
+
+    def tell(count: int) -> None:
+        report(Progress(0, listed=count))
+
     outline = Outline()
-    for item in source.items():
-        yield from source.entries(outline.add(item))
+    items = (outline.add(item) for item in source.items(tell))
+    yield from counted((entry for item in items for entry in source.entries(item)), tell)
     write_text(ledger.outline, json.dumps(outline.plain()))
 
 
@@ -135,6 +146,7 @@ class Run:
         for fact in self.ledger.resume():
             self._remember(fact)
         self.progress.resumed = self.progress.done
+        report(self.progress)
         writer = ShardWriter(self.ledger, self.settings)
         with Team(Workshop(source, self.settings), workers) as team:
             for place, outcome in enumerate(team.results(self._tasks()), self.ledger.begin.place):

@@ -10,7 +10,7 @@ from rnncodec.data.images import picture_extensions, walk
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.prepare.archives import is_archive, members, read_member
 from rnncodec.prepare.hugging_face import HUGGING_FACE, HuggingFace
-from rnncodec.prepare.listing import Entry, Item, sorted_lines
+from rnncodec.prepare.listing import Entry, Item, Tell, counted, silent, sorted_lines
 
 ARCHIVE = ".tar"
 LISTS = (".txt", ".parquet")
@@ -29,8 +29,11 @@ class Source(Protocol):
     def folder(self) -> Path | None:
         """The folder that holds all of it, if there is one."""
 
-    def items(self) -> Iterator[Item]:
-        """What it consists of, always in the same order; quick, for no picture is read."""
+    def items(self, tell: Tell = silent) -> Iterator[Item]:
+        """What it consists of, always in the same order; no picture is read.
+
+        `tell` hears how many were found, where that takes long before the first one is known.
+        """
 
     def entries(self, item: Item) -> Iterator[Entry]:
         """The images of an item."""
@@ -115,7 +118,7 @@ class Files(InFiles):
         """Its path."""
         return str((self.root / self.only).resolve())
 
-    def items(self) -> Iterator[Item]:
+    def items(self, tell: Tell = silent) -> Iterator[Item]:
         """Sorted by path."""
         wanted = picture_extensions() | {ARCHIVE}
         places: Iterator[str] = (
@@ -126,7 +129,7 @@ class Files(InFiles):
         if self.only:
             places = iter([self.only])
         # JSON has no line ends in it, which names of files may have
-        for line in sorted_lines(json.dumps(place) for place in places):
+        for line in sorted_lines(json.dumps(place) for place in counted(places, tell)):
             yield self._item(json.loads(line))
 
 
@@ -153,7 +156,7 @@ class FileList(InFiles):
         """Its path."""
         return str(self.path.resolve())
 
-    def items(self) -> Iterator[Item]:
+    def items(self, tell: Tell = silent) -> Iterator[Item]:
         """In the list's order."""
         above = f"{self.root.absolute()}/"
         for place in (
