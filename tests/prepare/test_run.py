@@ -16,7 +16,7 @@ from rnncodec.data.photos import hash_fraction
 from rnncodec.data.shards import Layout, ShardFile
 from rnncodec.data.tile_sets import TileSet
 from rnncodec.errors import ConfigError, DataError, StorageError
-from rnncodec.prepare import listing, manifest
+from rnncodec.prepare import manifest
 from rnncodec.prepare.examine import Twins
 from rnncodec.prepare.ledger import Ledger
 from rnncodec.prepare.run import prepare
@@ -147,18 +147,6 @@ def test_going_on_compares_no_image_again(with_twin: Path, tmp_path: Path, monke
     monkeypatch.setattr(Twins, "has", lambda *_: pytest.fail("compares"))
     prepare(Files(with_twin), tmp_path / "b", settings)
     assert everything(tmp_path / "a") == everything(tmp_path / "b")
-
-
-def test_listing_and_the_start_are_reported(album: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(listing, "EVERY", 10)
-    seen = []
-    prepare(
-        *(Files(album), tmp_path, Settings(**SMALL)),
-        report=lambda p: seen.append((p.listed, p.images, p.done)),
-    )
-    found = [(10, 0, 0), (20, 0, 0)]  # while the folder is walked, then while it is written down
-    assert seen[:5] == [*found, *found, (None, 20, 0)]
-    assert seen[5:] == [(None, 20, done) for done in range(1, 21)]
 
 
 def test_parts_together_are_the_whole(album: Path, undisturbed: Path, tmp_path: Path):

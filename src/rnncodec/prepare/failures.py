@@ -1,6 +1,7 @@
 """When pictures that cannot be read are no longer these pictures' fault, but the storage's."""
 
 import errno
+import os
 from pathlib import Path
 
 from rnncodec.errors import ConfigError, DataError
@@ -55,8 +56,9 @@ def refuse_lost(error: BaseException, root: Path | None) -> None:
 
 def _gone(root: Path) -> str:
     try:
-        # an unmounted share leaves an empty folder
-        return "" if any(root.iterdir()) else "is empty now"
+        with os.scandir(root) as found:  # looks at one entry, however many there are
+            # an unmounted share leaves an empty folder
+            return "is empty now" if next(found, None) is None else ""
     except OSError as error:
         return f"cannot be listed: {error.strerror}"
 

@@ -67,7 +67,7 @@ class HuggingFace:
                 raise DataError(f"row {entry.offset} has no picture")
             return Path(cell["path"]) if cell["bytes"] is None else io.BytesIO(cell["bytes"])
         except _DAMAGED as error:
-            reason = str(error) or type(error).__name__
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise DataError(f"cannot read row {entry.offset}: {reason}") from error
 
     def rows(self) -> tuple[Any, str]:

@@ -87,9 +87,8 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         if self._current is not None:
-            with suppress(
-                OSError
-            ):  # a full disk, told already; what is not committed is done again
+            # of a full disk, told already; what is not committed is done again
+            with suppress(OSError):
                 self._current.close()
         if self._lock is not None:
             self._lock.close()
