@@ -48,6 +48,7 @@ def test_a_part(command, picture, tmp_path: Path):
 def test_what_cannot_work(command, tmp_path: Path):
     assert "--filter ugly" in command("prepare", tmp_path, "x", "--filter", "ugly").err
     assert "--workers -1" in command("prepare", tmp_path, "x", "--workers", -1).err
+    assert "--max-bad 2" in command("prepare", tmp_path, tmp_path / "x", "--max-bad", 2).err
     assert "nowhere: no such file" in command("prepare", "nowhere", "x").err
 
 

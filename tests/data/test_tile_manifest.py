@@ -90,6 +90,8 @@ def test_names_that_lead_elsewhere(tmp_path: Path, name: object):
         ({"settings": {"tile": 33}}, "tile=33"),
         ({"part": [3, 3]}, r"part=\[3, 3\]"),
         ({"part": "1/2"}, "part='1/2'"),
+        ({"excluded": ["xyz"]}, r"excluded=\['xyz'\]"),
+        ({"excluded": 3}, "excluded=3"),
     ],
 )
 def test_what_cannot_be(tmp_path: Path, change: dict, message: str):

@@ -8,6 +8,7 @@ from tests.data.web_server import WebServer, serving
 from tests.prepare.conftest import SMALL, paint
 
 from rnncodec.data.shelf import Shelf
+from rnncodec.data.tile_mixture import photographs
 from rnncodec.data.tile_sets import TileSet
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.prepare.run import prepare
@@ -52,19 +53,18 @@ def stored(shelf: Shelf) -> list[Path]:
 def test_the_tiles_and_photographs_of_the_folder(web: Path, server: WebServer, shelf: Shelf):
     local, remote = TileSet(web / "whole"), TileSet(f"{server.url}/whole/", shelf)
     assert same_tiles(remote, local)
-    for kind in ("validation", "photographs"):
-        ours, theirs = dict(remote.photographs(kind)), dict(local.photographs(kind))
-        assert ours.keys() == theirs.keys()
-        assert all(ours[name].read_bytes() == theirs[name].read_bytes() for name in ours)
+    (ours, held_out), (theirs, also) = photographs([remote]), photographs([local])
+    assert (ours.keys(), held_out) == (theirs.keys(), also)
+    assert all(ours[name].read_bytes() == theirs[name].read_bytes() for name in ours)
     assert set(server.asked.values()) == {1}, "each file once"
 
 
 def test_what_is_on_the_disk_is_not_asked_for_again(server: WebServer, shelf: Shelf):
     first = TileSet(f"{server.url}/whole", shelf)
-    first.load(0), first.photographs("photographs")
+    first.load(0), photographs([first])
     before = server.asked.copy()
     second = TileSet(f"{server.url}/whole", shelf)
-    second.load(0), second.photographs("photographs")
+    second.load(0), photographs([second])
     assert server.asked - before == {"whole/manifest.json": 1}
 
 

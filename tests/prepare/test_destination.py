@@ -65,7 +65,7 @@ def test_the_advice_works(copy: Path, tmp_path: Path):
     for number in range(50, 58):
         paint(number).save(copy / "s0" / f"{number}.png")
     (copy / "list.txt").write_text("".join(f"s0/{number}.png\n" for number in range(50, 58)))
-    make(copy / "list.txt", tmp_path / "new", val_fraction=0.3)
+    make(copy / "list.txt", tmp_path / "new")
     data = TileData([tmp_path / "old", tmp_path / "new"], crop=16)
     data.setup()
     assert any(name.startswith("s0/5") for name in data.train_names)
@@ -85,3 +85,61 @@ def test_parts_and_the_whole_do_not_share_a_destination(copy: Path, tmp_path: Pa
     for part in ((0, 1), (0, 2)):
         with pytest.raises(ConfigError, match="holds part-001-of-003"):
             make(copy, tmp_path / "other", part=part)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("work/thesis.tex", "work/000000.jsonl", "validation/mine.png", "photographs/a.png"),
+        *("shard-000000.tar", "images.jsonl", "rejected.jsonl", "SHA256SUMS", "stats.html"),
+    ],
+)
+def test_files_of_others_are_never_touched(album: Path, tmp_path: Path, name: str):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"mine")
+    before = everything(tmp_path)
+    with pytest.raises(ConfigError, match=rf"holds {name.split('/')[0]}, which no run of"):
+        make(album, tmp_path)
+    assert everything(tmp_path) == before
+
+
+def test_what_a_run_leaves_that_had_no_time_to_begin_is_no_hindrance(album: Path, tmp_path: Path):
+    for folder in ("work", "validation"):
+        (tmp_path / folder).mkdir()
+    for name in ("work/lock", "work/.plan.json.a1b2c3d4", "README"):
+        (tmp_path / name).touch()
+    make(album, tmp_path)
+    assert not (tmp_path / "work").exists()
+    assert (tmp_path / "README").exists()
+
+
+def test_a_folder_work_beside_a_finished_set_stays(album: Path, tmp_path: Path):
+    make(album, tmp_path)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "current").write_text("mine")
+    make(album, tmp_path)
+    assert (tmp_path / "work" / "current").read_text() == "mine"
+
+
+def test_a_source_among_the_files_of_the_destination(copy: Path, tmp_path: Path):
+    (tmp_path / "wds").mkdir()
+    archive = tmp_path / "wds" / "shard-000000.tar"
+    with tarfile.open(archive, "w") as file:
+        file.add(copy, "album")
+    before = everything(tmp_path)
+    with pytest.raises(ConfigError, match=r"shard-000000\.tar has a name that `rnncodec prepare`"):
+        make(archive, tmp_path / "wds")
+    shutil.move(copy, tmp_path / "wds" / "validation")
+    with pytest.raises(ConfigError, match=r"wds/validation has a name that"):
+        make(tmp_path / "wds" / "validation", tmp_path / "wds")
+    assert sorted(everything(tmp_path).values()) == sorted(before.values())
+
+
+def test_an_archive_beside_its_tiles_stays(copy: Path, tmp_path: Path):
+    archive = tmp_path / "photos.tar"
+    with tarfile.open(archive, "w") as file:
+        file.add(copy, "album")
+    data = archive.read_bytes()
+    make(archive, tmp_path)
+    make(archive, tmp_path)
+    assert archive.read_bytes() == data

@@ -32,9 +32,10 @@ def test_the_bar_falls():
     assert bars[-1] == max(map(hash_fraction, BEST))
 
 
-def test_files_of_others_are_cleared_away(tmp_path: Path):
+def test_files_that_a_killed_run_left_are_cleared_away_and_no_others(tmp_path: Path):
     keep = Keep(tmp_path, 4)
     keep.add("a.jpg", b"a")
     (tmp_path / f"{'0' * 32}.png").write_bytes(b"left by a killed run")
-    keep.listed()
-    assert len(list(tmp_path.iterdir())) == 1
+    (tmp_path / "holiday.png").write_bytes(b"a picture of the user")
+    names = [Path(item["file"]).name for item in keep.listed()]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "holiday.png"])

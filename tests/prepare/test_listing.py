@@ -32,5 +32,5 @@ def test_sorting_in_runs_equals_sorting_at_once(monkeypatch, count: int):
 
 def test_a_damaged_listing(tmp_path: Path):
     (tmp_path / "l").write_text("[1\n")
-    with pytest.raises(StorageError, match="remove its folder, then repeat"):
+    with pytest.raises(StorageError, match="remove all that was prepared there, then repeat"):
         list(read_listing(tmp_path / "l", (0, 1)))

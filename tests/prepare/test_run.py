@@ -16,6 +16,8 @@ from rnncodec.data.photos import hash_fraction
 from rnncodec.data.shards import Layout, ShardFile
 from rnncodec.data.tile_sets import TileSet
 from rnncodec.errors import ConfigError, DataError, StorageError
+from rnncodec.prepare import manifest
+from rnncodec.prepare.examine import Twins
 from rnncodec.prepare.ledger import Ledger
 from rnncodec.prepare.run import prepare
 from rnncodec.prepare.settings import Flaw, Mode, Settings
@@ -132,6 +134,19 @@ def test_finished_shards_are_not_done_again(album: Path, tmp_path: Path):
     assert set(seen) == {seen[0]}
     assert seen[0] >= 9
     assert all((tmp_path / name).stat().st_mtime_ns == time for name, time in before.items())
+
+
+def test_going_on_compares_no_image_again(with_twin: Path, tmp_path: Path, monkeypatch):
+    """What earlier processes found out about twins is in their accounts."""
+    settings = Settings(**SMALL, refuse=(Flaw.SMALL,))
+    prepare(Files(with_twin), tmp_path / "a", settings)
+    with monkeypatch.context() as patched:
+        patched.setattr(manifest, "write", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(Files(with_twin), tmp_path / "b", settings)
+    monkeypatch.setattr(Twins, "has", lambda *_: pytest.fail("compares"))
+    prepare(Files(with_twin), tmp_path / "b", settings)
+    assert everything(tmp_path / "a") == everything(tmp_path / "b")
 
 
 def test_parts_together_are_the_whole(album: Path, undisturbed: Path, tmp_path: Path):
@@ -270,7 +285,7 @@ def test_a_folder_of_the_same_name_is_another_source(album: Path, tmp_path: Path
         prepare(Files(tmp_path / album.name), tmp_path / "out", Settings(**SMALL))
 
 
-def interrupt(_: object) -> None:
+def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 

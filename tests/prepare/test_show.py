@@ -4,7 +4,7 @@ from collections import Counter
 from rich.console import Console
 
 from rnncodec.prepare import show
-from rnncodec.prepare.run import Progress
+from rnncodec.prepare.progress import Progress
 from rnncodec.prepare.show import Show, describe
 
 
@@ -32,4 +32,26 @@ def test_a_run_that_found_all_done_says_nothing():
     file = io.StringIO()
     with Show(Console(file=file)):
         pass
+    assert file.getvalue() == ""
+
+
+def test_listing_and_going_through_what_is_done_do_not_count_as_work(monkeypatch):
+    """Ten seconds to list, one for ten images."""
+    clock = iter([0.0, 5.0, 10.0, 11.0, 11.0, 11.0, 11.0])
+    monkeypatch.setattr(show, "EVERY", 1.0)
+    monkeypatch.setattr(show.time, "monotonic", lambda: next(clock))
+    file = io.StringIO()
+    shown = Show(Console(file=file))
+    shown.update(Progress(0, listed=3000))
+    shown.update(Progress(50, resumed=20, done=20))
+    shown.update(Progress(50, resumed=20, done=30))
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "listing the source: 3,000 found"
+    assert lines[-1] == "30 of 50 images, 0 tiles, 10.0 images/s, 0:00:02 left"
+
+
+def test_a_run_that_ends_while_listing_says_nothing_of_images():
+    file = io.StringIO()
+    with Show(Console(file=file)) as shown:
+        shown.update(Progress(0, listed=3000))
     assert file.getvalue() == ""

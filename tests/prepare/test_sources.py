@@ -1,9 +1,7 @@
 import io
-import pickle
 import tarfile
 from pathlib import Path
 
-import datasets
 import pyarrow
 import pytest
 from pyarrow import parquet
@@ -56,6 +54,22 @@ def test_a_folder_with_archives(folder: Path):
     ]
 
 
+def test_extensions_are_read_in_any_case(folder: Path):
+    (folder / "b.tar").rename(folder / "b.TAR")
+    (folder / "notes.txt").write_text("b.TAR\n")
+    (folder / "notes.txt").rename(folder / "notes.TXT")
+    for text in (folder / "b.TAR", folder / "notes.TXT"):
+        assert list(contents(find_source(str(text)))) == ["b.TAR/0001.jpg", "b.TAR/sub/0002.PNG"]
+    assert "b.TAR/0001.jpg" in contents(find_source(str(folder)))
+
+
+def test_a_list_of_no_paths_is_told_item_by_item(folder: Path):
+    (folder / "notes.txt").write_text("a\0b.tar\nz.jpg\n")
+    first, second = entries(find_source(str(folder / "notes.txt")))
+    assert "cannot be read on: embedded null byte" in first.problem
+    assert second.name == "z.jpg"
+
+
 def test_an_archive_alone(folder: Path):
     source = find_source(str(folder / "b.tar"))
     assert list(contents(source)) == ["b.tar/0001.jpg", "b.tar/sub/0002.PNG"]
@@ -83,43 +97,6 @@ def test_what_is_no_parquet_file_is_named(folder: Path):
     (folder / "l.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"l\.parquet is no parquet file"):
         list(find_source(str(folder / "l.parquet")).items())
-
-
-def test_a_truncated_archive_gives_what_it_has_and_is_named(folder: Path):
-    data = (folder / "b.tar").read_bytes()
-    (folder / "b.tar").write_bytes(data[:700] + b"\xff" * 1000)
-    last = entries(find_source(str(folder / "b.tar")))[-1]
-    assert last.name == "b.tar"
-    assert "cannot be read on" in last.problem
-
-
-@pytest.mark.parametrize("place", [0, 1024])
-def test_a_hole_in_an_archive_is_not_its_end(folder: Path, place: int):
-    data = bytearray((folder / "b.tar").read_bytes())
-    data[place : place + 1024] = bytes(1024)
-    (folder / "b.tar").write_bytes(data)
-    last = entries(find_source(str(folder / "b.tar")))[-1]
-    assert last.problem == "the archive cannot be read on: more follows after an end mark"
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside datasets
-def test_hugging_face_rows(tmp_path: Path):
-    rows = {"label": [3, 4], "photo": [{"path": None, "bytes": b"one"}, None]}
-    features = datasets.Features({"label": datasets.Value("int64"), "photo": datasets.Image()})
-    datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "set")
-    source = pickle.loads(pickle.dumps(find_source(f"hf:{tmp_path / 'set'}")))
-    first, second = entries(source)
-    assert source.open(first).read() == b"one"
-    assert first.name == "000000000"
-    with pytest.raises(DataError, match="row 1 has no picture"):
-        source.open(second)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside datasets
-def test_hugging_face_rows_without_pictures(tmp_path: Path):
-    datasets.Dataset.from_dict({"x": [1]}).save_to_disk(tmp_path / "set")
-    with pytest.raises(ConfigError, match="no column of pictures, only x"):
-        find_source(f"hf:{tmp_path / 'set'}").describe()
 
 
 @pytest.mark.parametrize("package", ["datasets", "pyarrow"])

@@ -11,10 +11,11 @@ from tests.prepare.conftest import paint
 
 from rnncodec.data.photos import hash_fraction
 from rnncodec.data.shards import Layout
+from rnncodec.prepare.failures import DAMAGED
 from rnncodec.prepare.listing import Entry
 from rnncodec.prepare.settings import Flaw, Settings
 from rnncodec.prepare.sources import Files
-from rnncodec.prepare.worker import DAMAGED, Bars, Outcome, Task, Workshop, middle
+from rnncodec.prepare.worker import Bars, Outcome, Task, Workshop, middle
 
 
 def encoded(kind: str, image: Image.Image | None = None) -> bytes:
@@ -69,6 +70,7 @@ def test_ten_kinds_of_damage_are_told(tmp_path: Path, small, kind: str):
 
 
 def test_a_missing_file(tmp_path: Path, small):
+    (tmp_path / "other.jpg").touch()
     done = outcome(tmp_path, "gone.jpg", small())
     assert (done.rejected, done.reason) == (
         DAMAGED,

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict, Unpack
 
 import typer
 
 from rnncodec.errors import ConfigError
+from rnncodec.prepare.failures import MAX_BAD
 from rnncodec.prepare.settings import Flaw, Mode, Settings, flaws, pair
 
 DEFAULT = Settings()
@@ -51,7 +52,18 @@ Seed = Annotated[int, typer.Option(help="Of mode random.")]
 Note = Annotated[
     str, typer.Option(metavar="TEXT", help="For the manifest: origin, licence of the pictures.")
 ]
+MaxBad = Annotated[
+    float, typer.Option(help="Stop if a larger share of the images (and over 99) is damaged.")
+]
 Stats = Annotated[bool, typer.Option("--stats", help="Also write stats.html, about the tiles.")]
+
+
+class Options(TypedDict):
+    """Handed on as they are, see `prepare.run.prepare`."""
+
+    exclude: Path | None
+    note: str
+    max_bad: float
 
 
 def prepare(
@@ -71,6 +83,7 @@ def prepare(
     workers: Workers = None,
     seed: Seed = DEFAULT.seed,
     note: Note = "",
+    max_bad: MaxBad = MAX_BAD,
     stats: Stats = False,
 ) -> None:
     """Cut photographs to training tiles, in shards that data=tiles reads.
@@ -91,7 +104,8 @@ def prepare(
         photographs=photographs,
         seed=seed,
     )
-    manifest = run(source, destination, settings, workers=workers, exclude=exclude, note=note)
+    more: Options = {"exclude": exclude, "note": note, "max_bad": max_bad}
+    manifest = run(source, destination, settings, workers=workers, **more)
     typer.echo(manifest)
     if stats:
         from rnncodec.prepare.page import write_page
@@ -105,8 +119,7 @@ def run(
     settings: Settings,
     *,
     workers: int | None,
-    exclude: Path | None,
-    note: str,
+    **more: Unpack[Options],
 ) -> Path:
     """Prepare, showing progress; the manifest.
 
@@ -126,7 +139,6 @@ def run(
             destination,
             settings,
             workers=workers,
-            exclude=exclude,
-            note=note,
             report=show.update,
+            **more,
         )

@@ -17,6 +17,7 @@ _MOST_TILES = 1 << 24  # of a shard
 _NEEDED = {"settings", "excluded", "part", "source", "shards", VALIDATION, PHOTOGRAPHS}
 # no address, nothing absolute, no way up, nothing that a server or a shell takes for more
 _FILE = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+_HASH = re.compile("[0-9a-f]{16}")  # a perceptual one
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -52,6 +53,10 @@ def _problem(content: dict[str, Any]) -> str:
     for kind in ("settings", "source"):
         if not isinstance(content[kind], dict):
             return f"{kind}={content[kind]!r}"
+    if not all(
+        isinstance(one, str) and _HASH.fullmatch(one) for one in _list(content["excluded"])
+    ):
+        return f"excluded={content['excluded']!r}"
     tile, part = content["settings"].get("tile"), content["part"]
     if not _whole(tile, 16, LARGEST_TILE) or tile % 16:
         return f"tile={tile!r}"
@@ -92,8 +97,11 @@ def _file_problem(item: dict[str, Any], key: str) -> str:
 
 def _dicts(items: Any) -> list[dict[str, Any]]:
     """The items; what is none becomes an empty one, in which everything is missing."""
-    listed = items if isinstance(items, list) else [items]
-    return [item if isinstance(item, dict) else {} for item in listed]
+    return [item if isinstance(item, dict) else {} for item in _list(items)]
+
+
+def _list(items: Any) -> list[Any]:
+    return items if isinstance(items, list) else [items]
 
 
 def _whole(value: Any, least: int, most: int) -> bool:

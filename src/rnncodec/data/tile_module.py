@@ -1,21 +1,26 @@
 """Training on prepared tiles (paper section 4.1): each exactly once a pass, resumed anywhere."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from torch.utils.data import Dataset
 
-from rnncodec.data import tile_manifest
 from rnncodec.data.crops import CropLoader, Sample, draw, scale
-from rnncodec.data.images import Pixels
+from rnncodec.data.images import Pixels, read_image
+from rnncodec.data.likeness import difference_hash
 from rnncodec.data.module import CropData
 from rnncodec.data.photos import Photos
 from rnncodec.data.shelf import Shelf, default_shelf
 from rnncodec.data.tile_ahead import Ahead
+from rnncodec.data.tile_mixture import not_excluded, photographs, refuse_unlike
 from rnncodec.data.tile_sets import Mixture, Order, TileSet
 from rnncodec.data.unusable import Unusable
-from rnncodec.errors import ConfigError
+from rnncodec.errors import ConfigError, DataError
+
+_log = logging.getLogger(__name__)
 
 
 class TileData(CropData):
@@ -23,8 +28,9 @@ class TileData(CropData):
 
     Sample `index` is a function of (seed, index): which tile (see `Order`), where in it the crop
     lies if it is smaller, and whether it is mirrored. Validation images, and larger crops for the
-    entropy model, come from the photographs that `prepare` kept in one piece. Further settings
-    are those of `CropData`.
+    entropy model, come from the photographs that `prepare` kept in one piece. Evaluation images
+    are left out when tiles are cut, by `prepare --exclude`; here a warning says which set was not
+    made so. Further settings are those of `CropData`.
 
     Args:
         root: the folder or its http(s) address (of a set in parts, that of any part), or a list.
@@ -61,14 +67,12 @@ class TileData(CropData):
         self._tiles: Tiles | None = None
         self._held_out: set[str] = set()
 
-    def exclude(self, paths: Iterable[Path]) -> None:
-        """Do nothing: evaluation images are left out when tiles are cut, by `--exclude`."""
-
     def setup(self, stage: str | None = None) -> None:
         """Read the manifests, look at every local shard's size, decode the validation images.
 
         Raises:
-            ConfigError: data.crop is larger than the tiles; data.cache_gb is too small.
+            ConfigError: data.crop is larger than the tiles; data.cache_gb is too small; the sets
+                do not hold out alike.
             DataError: a set is damaged or incomplete; no photograph for one of the two uses.
         """
         if self._tiles is not None:
@@ -81,9 +85,25 @@ class TileData(CropData):
                     f"data.crop={self.crop}: the tiles of {tiles.root} are {tiles.layout.side}x"
                     f"{tiles.layout.side}; lower it, or prepare larger tiles"
                 )
+        refuse_unlike(sets)
+        self._tell_of_evaluated(sets)
         self._check_room([tiles for tiles in sets if tiles.remote])
         self._tiles = Tiles(sets, self.weights, crop=self.crop, window=self.window, seed=self.seed)
         super().setup(stage)
+
+    def _tell_of_evaluated(self, sets: Sequence[TileSet]) -> None:
+        # nothing can be left out of tiles any more: `prepare --exclude` does that
+        hashes = []
+        for path in sorted(self._excluded):
+            with suppress(DataError):  # the evaluation will tell
+                hashes.append(difference_hash(read_image(path)))
+        for tiles in sets:
+            if count := not_excluded(tiles, hashes):
+                _log.warning(
+                    "%s was not prepared without %d of the %d evaluation images, and may hold "
+                    "tiles of them; if so, prepare it again with --exclude, or change eval",
+                    *(tiles.root, count, len(hashes)),
+                )
 
     def _check_room(self, remote: Sequence[TileSet]) -> None:
         # with less room, shards would be fetched again and again for a few tiles each
@@ -98,11 +118,7 @@ class TileData(CropData):
     def photographs(self) -> Photos:
         """Those in one piece, of all sets."""
         assert self._tiles is not None
-        named: dict[str, Path] = {}
-        for tiles in self._tiles.sets:
-            held_out = dict(tiles.photographs(tile_manifest.VALIDATION))
-            self._held_out |= set(held_out)
-            named |= dict(tiles.photographs(tile_manifest.PHOTOGRAPHS)) | held_out
+        named, self._held_out = photographs(self._tiles.sets)
         return Photos(list(named.values()), list(named), cache_mb=self.cache_mb)
 
     def is_held_out(self, name: str) -> bool:

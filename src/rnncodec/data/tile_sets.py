@@ -104,18 +104,6 @@ class TileSet:
         sizes = [self.layout.shard_bytes(tiles) for tiles in self.tiles]
         return min(sum(sizes), blocks * max(*sizes, BLOCK * self.layout.member))
 
-    def photographs(self, kind: str) -> list[tuple[str, Path]]:
-        """Name and file of the photographs kept in one piece, by name.
-
-        Raises:
-            DataError, StorageError: one cannot be fetched.
-        """
-        return sorted(
-            (item["name"], place.photograph(item))
-            for place, content in self.parts
-            for item in content[kind]
-        )
-
     def _file(self, shard: int) -> ShardFile:
         if shard not in self._files:
             self._files[shard] = self.open(shard)

@@ -1,18 +1,26 @@
 """Where a tile set is written, and what must not be there, or not be so, before it is."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from rnncodec.data import tile_manifest
 from rnncodec.errors import ConfigError
-from rnncodec.prepare.ledger import FOLDER, Ledger
+from rnncodec.prepare.ledger import FOLDER, Ledger, is_begun, is_empty
 from rnncodec.prepare.listing import Outline
 from rnncodec.prepare.sources import Source
+
+_OWN = re.compile(
+    rf"{FOLDER}|validation|photographs|shard-\d+\.tar|(images|rejected)\.jsonl|SHA256SUMS"
+    r"|manifest\.json|stats\.html|part-\d+-of-\d+"
+)
+"""Whatever a run, or its page, writes in its destination."""
 
 
 def clear(destination: Path) -> None:
     """Clear away what a run that was killed at its very end has left."""
-    if (destination / FOLDER).exists():
+    folder = destination / FOLDER
+    if folder.is_dir() and (is_begun(destination) or is_empty(folder)):
         with Ledger(destination) as ledger:
             ledger.remove()
 
@@ -38,15 +46,44 @@ def place_of(destination: Path, part: tuple[int, int]) -> Path:
 
 
 def refuse_inside(destination: Path, source: Source) -> None:
-    """Refuse a destination whose own files would be pictures of the source.
+    """Refuse a destination in the source, and a source among the files of the destination.
 
     Raises:
-        ConfigError: it lies in the source's folder.
+        ConfigError: one would become part of, or overwrite, the other.
     """
-    if Path(source.place()) in (destination.resolve(), *destination.resolve().parents):
+    place, folder = Path(source.place()), destination.resolve()
+    if place in (folder, *folder.parents):
         raise ConfigError(
-            f"{destination} lies in the source, {source.place()}; choose a destination outside"
+            f"{destination} lies in the source, {place}; choose a destination outside"
         )
+    if place.is_relative_to(folder) and _OWN.fullmatch(place.relative_to(folder).parts[0]):
+        raise ConfigError(
+            f"the source {place} has a name that `rnncodec prepare` writes in {destination}; "
+            "choose another destination"
+        )
+
+
+def refuse_foreign(destination: Path) -> None:
+    """Refuse to begin where there are files that a run would overwrite or clear away.
+
+    Raises:
+        ConfigError: naming the first of them.
+    """
+    if not destination.is_dir() or is_begun(destination):
+        return
+    for path in sorted(destination.iterdir()):
+        if _OWN.fullmatch(path.name) and not _nothing(path):
+            raise ConfigError(
+                f"{destination} holds {path.name}, which no run of `rnncodec prepare` that can go "
+                "on has written, and a new one might overwrite; choose another destination, or "
+                "move that away"
+            )
+
+
+def _nothing(path: Path) -> bool:
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return is_empty(path) if path.name == FOLDER else not any(path.iterdir())
 
 
 def refuse_changed(made_from: dict[str, Any], source: Source, destination: Path) -> None:

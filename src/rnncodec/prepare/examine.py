@@ -2,12 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from rnncodec.data.images import Pixels
-
-NEAR = 3
-"""Perceptual hashes that differ in at most this many of 64 bits are those of near-duplicates."""
+from rnncodec.data.likeness import NEAR
 
 SOLID_SHARE = 0.02
 """A border is this share of a side, at both of its ends, in lines of one colour."""
@@ -20,20 +17,6 @@ BLOCKING = 1.6
 
 _BLOCK = 1 << 15  # hashes: 256 KiB, which fit in a processor's cache
 _WINDOW = 1024  # pixels a side, from the middle, in which blocks are looked for
-
-
-def difference_hash(image: Pixels) -> int:
-    """64 bits: whether each cell of a 9x8 grey thumbnail is darker than its right neighbour.
-
-    Scaling, recompression and small changes of colour leave nearly all bits as they are.
-
-    >>> ramp = np.repeat(np.arange(0, 90, dtype=np.uint8)[None, :, None], 40, 0).repeat(3, 2)
-    >>> hex(difference_hash(ramp))
-    '0xffffffffffffffff'
-    """
-    grey = Image.fromarray(image).convert("L").resize((9, 8), Image.Resampling.BOX)
-    cells = np.asarray(grey)
-    return int.from_bytes(np.packbits(cells[:, :-1] < cells[:, 1:]).tobytes(), "big")
 
 
 class Twins:

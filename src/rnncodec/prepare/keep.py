@@ -2,11 +2,14 @@
 
 import hashlib
 import heapq
+import re
 from pathlib import Path
 from typing import Any
 
 from rnncodec.data.photos import hash_fraction
 from rnncodec.storage import write_bytes
+
+_OWN = re.compile(r"[0-9a-f]{32}\.png")
 
 
 class Keep:
@@ -43,11 +46,11 @@ class Keep:
             self._file(dropped).unlink(missing_ok=True)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Name, file and SHA-256 of each, by name; other files are cleared away."""
+        """Name, file and SHA-256 of each, by name; what a killed run has left is cleared away."""
         found = sorted(name for _, name in self._kept)
         files = {self._file(name): name for name in found}
         for path in self.folder.glob("*.png"):
-            if path not in files:
+            if path not in files and _OWN.fullmatch(path.name):
                 path.unlink()
         return [
             {

@@ -11,18 +11,27 @@ import fcntl
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
+from rnncodec.data.tile_manifest import PHOTOGRAPHS, VALIDATION
 from rnncodec.errors import ConfigError, StorageError
 from rnncodec.prepare.worker import Outcome
 from rnncodec.storage import flush_to_disk, write_text
 
 FOLDER = "work"
-_TEMPORARY = re.compile(r"\.(shard-\d+\.tar|\w+\.jsonl?|SHA256SUMS|[0-9a-f]{32}\.png)\..+")
+PLAN = "plan.json"
+_FILES = re.compile(r"lock|plan\.json|outline\.json|listing\.jsonl|current|\d{6,}\.jsonl")
+_WRITTEN = "|".join(
+    (
+        r"shard-\d+\.tar|[0-9a-f]{32}\.png|SHA256SUMS|stats\.html",
+        r"(manifest|plan|outline)\.json|(images|rejected|listing)\.jsonl",
+    )
+)
+_TEMPORARY = re.compile(rf"\.({_WRITTEN})\.[a-z0-9_]{{8}}")  # as `storage.replacing` names them
 
 
 class Begin(NamedTuple):
@@ -78,7 +87,9 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         if self._current is not None:
-            self._current.close()
+            # of a full disk, told already; what is not committed is done again
+            with suppress(OSError):
+                self._current.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -98,7 +109,7 @@ class Ledger:
         Raises:
             ConfigError: what is there was begun with other settings.
         """
-        path = self.folder / "plan.json"
+        path = self.folder / PLAN
         if not path.exists():
             write_text(path, json.dumps(plan, indent=1))
             return
@@ -124,33 +135,59 @@ class Ledger:
                 yield from (fact for fact in facts if "begin" not in fact)
 
     def note(self, outcome: Outcome) -> None:
-        """Account for an image; it counts from the next `commit` on."""
-        if self._current is None:
-            self._current = (self.folder / "current").open("w", encoding="ascii")
-        self._current.write(json.dumps(outcome.account()) + "\n")
+        """Account for an image; it counts from the next `commit` on.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        with self._writing():
+            self._append(outcome.account())
 
     def commit(self, shard: Shard | None, begin: Begin) -> None:
-        """Say that a shard, now on the disk, is finished; None if images end without one."""
+        """Say that a shard, now on the disk, is finished; None if images end without one.
+
+        Raises:
+            StorageError: it could not be written.
+        """
         path = self.folder / "current"
-        if self._current is None:
-            self._current = path.open("w", encoding="ascii")
-        self._current.write(json.dumps({"begin": begin, "shard": shard and asdict(shard)}) + "\n")
-        self._current.close()
-        self._current = None
-        flush_to_disk(path)
-        path.replace(self.folder / f"{self._finished:06d}.jsonl")
+        with self._writing():
+            self._append({"begin": begin, "shard": shard and asdict(shard)}).close()
+            self._current = None
+            flush_to_disk(path)
+            path.replace(self.folder / f"{self._finished:06d}.jsonl")
         self._finished += 1
         self._take_up(shard, begin)
 
     def remove(self) -> None:
         """Clear the folder away: the manifest says all that is worth keeping."""
-        for path in self.folder.iterdir():
+        with self._writing():
+            self._remove()
+
+    def _remove(self) -> None:
+        own = [path for path in self.folder.iterdir() if _FILES.fullmatch(path.name)]
+        for path in sorted(own, key=lambda path: path.name == PLAN):  # last: it says whose all is
             path.unlink()
         with suppress(OSError):  # not empty: somebody else's file
             self.folder.rmdir()
 
+    def _append(self, fact: dict[str, Any]) -> IO[str]:
+        if self._current is None:
+            self._current = (self.folder / "current").open("w", encoding="ascii")
+        self._current.write(json.dumps(fact) + "\n")
+        return self._current
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"{self.folder}: could not be written ({error.strerror or error}); free some "
+                "space, then repeat the command: it goes on where it stopped"
+            ) from error
+
     def _accounts(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]*.jsonl"))
+        return sorted(self.folder.glob(f"{'[0-9]' * 6}*.jsonl"))
 
     def _take_up(self, shard: Shard | None, begin: Begin) -> None:
         self.begin = begin
@@ -159,8 +196,9 @@ class Ledger:
 
     def _clear_temporary(self) -> None:
         """Remove what a killed process was writing (see `storage.replacing`)."""
-        for folder in (self.destination, *self.destination.glob("*/")):
-            for path in folder.iterdir():
+        own = (FOLDER, VALIDATION, PHOTOGRAPHS)
+        for folder in (self.destination, *(self.destination / name for name in own)):
+            for path in folder.iterdir() if folder.is_dir() else ():
                 if _TEMPORARY.fullmatch(path.name):
                     path.unlink()
 
@@ -174,6 +212,20 @@ class Ledger:
                 f"{self.destination}: another `rnncodec prepare` is writing there; wait for it, "
                 "or choose another destination"
             ) from error
+
+
+def is_begun(destination: Path) -> bool:
+    """Whether a run has begun to write there, and can go on."""
+    try:
+        plan = json.loads((destination / FOLDER / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(plan, dict) and "settings" in plan
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder `work` holds nothing but what a run leaves that had no time to begin."""
+    return all(path.name == "lock" or _TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
 
 
 def refuse_other(found: dict[str, Any], wanted: dict[str, Any], destination: Path) -> None:

@@ -4,17 +4,23 @@ import hashlib
 import heapq
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeVar
 
 from rnncodec.errors import StorageError
 from rnncodec.storage import replacing
 
 RUN = 50_000
 """Lines that are sorted in memory at a time."""
+
+EVERY = 1000
+"""Of so many things found while listing, one is told."""
+
+T = TypeVar("T")
+Tell = Callable[[int], None]
 
 
 class Entry(NamedTuple):
@@ -65,6 +71,18 @@ class Outline:
         return {"items": self.items, "items_sha256": self._digest.hexdigest()}
 
 
+def silent(_: int) -> None:
+    """Tell nobody."""
+
+
+def counted(things: Iterable[T], tell: Tell) -> Iterator[T]:
+    """Pass things on, and now and then tell how many they are so far."""
+    for number, thing in enumerate(things, 1):
+        if number % EVERY == 0:
+            tell(number)
+        yield thing
+
+
 def write_listing(path: Path, entries: Iterable[Entry]) -> None:
     """Write a listing as a whole or not at all, in the order given.
 
@@ -88,7 +106,8 @@ def read_listing(path: Path, part: tuple[int, int]) -> Iterator[tuple[int, Entry
                 yield number, Entry(*json.loads(line))
     except (OSError, ValueError, TypeError) as error:
         raise StorageError(
-            f"{path} cannot be read ({error}); remove its folder, then repeat the command"
+            f"{path} cannot be read ({error}); remove all that was prepared there, then repeat "
+            "the command"
         ) from error
 
 

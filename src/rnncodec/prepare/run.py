@@ -6,50 +6,42 @@ depend on nothing else: neither on the number of processes nor on how often the 
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rnncodec.data import tile_manifest
 from rnncodec.data.images import find_images, read_image
+from rnncodec.data.likeness import difference_hash
 from rnncodec.data.shards import END, Layout
 from rnncodec.errors import DataError
 from rnncodec.prepare import manifest
-from rnncodec.prepare.destination import clear, place_of, refuse_changed, refuse_inside
-from rnncodec.prepare.examine import Twins, difference_hash
+from rnncodec.prepare.destination import (
+    clear,
+    place_of,
+    refuse_changed,
+    refuse_foreign,
+    refuse_inside,
+)
+from rnncodec.prepare.examine import Twins
+from rnncodec.prepare.failures import CRASHED, DAMAGED, MAX_BAD, refuse_many, require_share
 from rnncodec.prepare.keep import Keep
 from rnncodec.prepare.ledger import Begin, Ledger, Shard, refuse_other
-from rnncodec.prepare.listing import Entry, Outline, length_and_hash, read_listing, write_listing
+from rnncodec.prepare.listing import (
+    Entry,
+    Outline,
+    counted,
+    length_and_hash,
+    read_listing,
+    write_listing,
+)
+from rnncodec.prepare.progress import Progress, Report
 from rnncodec.prepare.settings import Flaw, Settings, made_with
 from rnncodec.prepare.sources import Source
 from rnncodec.prepare.team import Team
 from rnncodec.prepare.worker import EXCLUDED, Bars, Outcome, Task, Workshop
 from rnncodec.storage import replacing, write_text
-
-
-@dataclass
-class Progress:
-    """How far a run is: images in all, done, and what came of them.
-
-    Attributes:
-        images: how many there are in this part.
-        resumed: how many were done before this process.
-        done: how many are done by now.
-        tiles: how many are written or waiting to be.
-        rejected: how many by kind.
-    """
-
-    images: int
-    resumed: int = 0
-    done: int = 0
-    tiles: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-
-
-Report = Callable[[Progress], None]
 
 
 def prepare(
@@ -60,21 +52,26 @@ def prepare(
     workers: int = 0,
     exclude: Path | None = None,
     note: str = "",
+    max_bad: float = MAX_BAD,
     report: Report = lambda _: None,
 ) -> Path:
     """Make a tile set, or go on making it, or see that it is made; its manifest.
 
     With a part of several, the set is `part-<k>-of-<n>` in the destination. `note` goes into the
-    manifest: where the pictures come from, under which licence.
+    manifest: where the pictures come from, under which licence. More damaged images than the share
+    `max_bad` (and at least 100) end the run; with a larger one it goes on.
 
     Raises:
         ConfigError: the destination holds something made otherwise, or from what the source was
-            before; it lies in the source.
-        DataError: the source cannot be read; there is no image in it; no tile came of it.
+            before, or files of another origin; it lies in the source, or the source in it.
+        DataError: the source, or too much of it, cannot be read; there is no image in it; no tile
+            came of it.
         StorageError: the disk is full, ...; another process writes there.
     """
+    require_share(max_bad)
     refuse_inside(destination, source)
     destination = place_of(destination, settings.part)
+    refuse_inside(destination, source)
     excluded = excluded_hashes(exclude)
     plan = {
         "source": source.describe() | ({"note": note} if note else {}),
@@ -89,33 +86,41 @@ def prepare(
         refuse_changed(content["source"], source, destination)
         clear(destination)
         return finished
+    refuse_foreign(destination)
     plan["made_with"] = made_with()  # what is finished stays valid whatever comes later
     with Ledger(destination) as ledger:
         ledger.check(plan | {"place": source.place()})
         # an empty one must not outlive the pictures that were put there since
         if not ledger.listing.exists() or not ledger.listing.stat().st_size:
-            write_listing(ledger.listing, listed(source, ledger))
-        run = Run(ledger, settings, excluded)
+            write_listing(ledger.listing, listed(source, ledger, report))
+        run = Run(ledger, settings, excluded, max_bad=max_bad)
         run.cut(source, workers, report)
         manifest.write(ledger, plan, run.kept())
         ledger.remove()
     return finished
 
 
-def listed(source: Source, ledger: Ledger) -> Iterator[Entry]:
+def listed(source: Source, ledger: Ledger, report: Report) -> Iterator[Entry]:
     """All images of a source; then its outline is written."""
+
+    def tell(count: int) -> None:
+        report(Progress(0, listed=count))
+
     outline = Outline()
-    for item in source.items():
-        yield from source.entries(outline.add(item))
+    items = (outline.add(item) for item in source.items(tell))
+    yield from counted((entry for item in items for entry in source.entries(item)), tell)
     write_text(ledger.outline, json.dumps(outline.plain()))
 
 
 class Run:
     """The images of one part, from the listing to the shards."""
 
-    def __init__(self, ledger: Ledger, settings: Settings, excluded: list[int]) -> None:
+    def __init__(
+        self, ledger: Ledger, settings: Settings, excluded: list[int], *, max_bad: float = MAX_BAD
+    ) -> None:
         self.ledger = ledger
         self.settings = settings
+        self.max_bad = max_bad
         self.excluded = Twins()
         for value in excluded:
             self.excluded.add(value)
@@ -141,6 +146,7 @@ class Run:
         for fact in self.ledger.resume():
             self._remember(fact)
         self.progress.resumed = self.progress.done
+        report(self.progress)
         writer = ShardWriter(self.ledger, self.settings)
         with Team(Workshop(source, self.settings), workers) as team:
             for place, outcome in enumerate(team.results(self._tasks()), self.ledger.begin.place):
@@ -148,6 +154,8 @@ class Run:
                     self._judge(outcome)
                     self.ledger.note(outcome)
                     self._count(outcome)
+                    if outcome.rejected in (DAMAGED, CRASHED):
+                        refuse_many(self.progress, self.max_bad, outcome.reason)
                 writer.add(place, outcome)
                 report(self.progress)
         writer.finish(self.progress.done)
@@ -194,9 +202,8 @@ class Run:
         outcome.tiles = fact.get("tiles", 0)
         self._count(outcome)
         if not outcome.rejected:
-            value = int(fact["hash"], 16)
-            if not self.twins.has(value):
-                self.twins.add(value)
+            if Flaw.DUPLICATE not in fact.get("noticed", ()):  # comparing again would take long
+                self.twins.add(int(fact["hash"], 16))
             self._keep(held_out="held_out" in fact).add(outcome.name, None)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from rnncodec.prepare.run import Progress as State
+from rnncodec.prepare.progress import Progress as State
 
 EVERY = 30.0
 """Seconds between two lines where there is no terminal (a log file of Slurm)."""
@@ -27,7 +27,8 @@ class Show:
             disable=not self.console.is_terminal,
         )
         self.task = self.bar.add_task("starting", total=None)
-        self.start = self.last = time.monotonic()
+        self.last = time.monotonic()
+        self.start: float | None = None
         self.state: State | None = None
 
     def __enter__(self) -> "Show":
@@ -36,27 +37,35 @@ class Show:
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
-        if self.state is not None:
+        if self.state is not None and self.state.listed is None:
             self._line(self.state)
 
     def update(self, state: State) -> None:
         """Note how far a run is, and show it if it is time to."""
         self.state = state
         now = time.monotonic()
+        if self.start is None and state.listed is None:
+            self.start = now  # listing, and going through what is done, are no work on images
         every = _REFRESH if self.console.is_terminal else EVERY
         if now - self.last < every:
             return
         self.last = now
         if self.console.is_terminal:
-            text = describe(state, now - self.start)
-            self.bar.update(self.task, completed=state.done, total=state.images, description=text)
+            total, text = state.images or None, self._text(state)
+            self.bar.update(self.task, completed=state.done, total=total, description=text)
         else:
             self._line(state)
 
     def _line(self, state: State) -> None:
-        text = describe(state, time.monotonic() - self.start)
-        line = f"{state.done:,} of {state.images:,} images, {text}"
+        done = "" if state.listed is not None else f"{state.done:,} of {state.images:,} images, "
+        line = done + self._text(state)
         self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def _text(self, state: State) -> str:
+        if state.listed is not None:
+            return f"listing the source: {state.listed:,} found"
+        seconds = 0.0 if self.start is None else time.monotonic() - self.start
+        return describe(state, seconds)
 
 
 def describe(state: State, seconds: float) -> str:

@@ -8,17 +8,17 @@ import numpy as np
 from PIL import Image
 
 from rnncodec.data.images import Pixels, open_image, to_rgb
+from rnncodec.data.likeness import difference_hash
 from rnncodec.data.photos import hash_fraction
 from rnncodec.data.shards import Layout
 from rnncodec.errors import DataError
 from rnncodec.prepare import examine
 from rnncodec.prepare.cut import cut, shrink
+from rnncodec.prepare.failures import CRASHED, DAMAGED, refuse_lost
 from rnncodec.prepare.listing import Entry
 from rnncodec.prepare.settings import Flaw, Settings
 from rnncodec.prepare.sources import Source
 
-DAMAGED = "damaged"
-CRASHED = "crashed the decoder"
 EXCLUDED = "excluded"
 PHOTOGRAPH_SIDE = 512
 """Photographs kept in one piece are cropped at the centre to at most this, as validation does."""
@@ -91,7 +91,11 @@ class Workshop:
         self.layout = Layout(settings.tile)
 
     def __call__(self, tasks: list[Task]) -> list[Outcome]:
-        """One outcome a task; none raises because of a picture."""
+        """One outcome a task; none raises because of a picture.
+
+        Raises:
+            DataError: the source's storage failed, or it is gone.
+        """
         return [self.one(task) for task in tasks]
 
     def crashed(self, task: Task) -> Outcome:
@@ -105,6 +109,7 @@ class Workshop:
         try:
             image = self._read(task.entry)
         except DataError as error:
+            refuse_lost(error, self.source.folder())
             outcome.rejected, outcome.reason = DAMAGED, str(error)
             return outcome
         self._examine(image, outcome)
@@ -119,7 +124,7 @@ class Workshop:
             return to_rgb(image)
 
     def _examine(self, image: Pixels, outcome: Outcome) -> None:
-        outcome.hash = examine.difference_hash(image)
+        outcome.hash = difference_hash(image)
         found: dict[str, str] = {}
         height, width = image.shape[:2]
         if min(height, width) < max(self.settings.tile, self.settings.min_side):
