@@ -215,7 +215,7 @@ def build_trainer(
     bar = [TrainingProgress(every=every)] if cfg.trainer.enable_progress_bar else []
     arithmetic = devices.resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
     more = {
-        "callbacks": [*around, JobProgress(files.progress), *bar, Interrupt()],
+        "callbacks": [Interrupt(), *around, JobProgress(files.progress), *bar],
         "logger": loggers,
         "plugins": [AtomicCheckpointIO(), *cluster_plugins()],
         "default_root_dir": str(files.folder),
