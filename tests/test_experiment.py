@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from PIL import Image
 from safetensors.torch import load_file
@@ -21,7 +23,9 @@ from tests.training.wandb_file import WandbFile
 
 from rnncodec import experiment, model_file
 from rnncodec.codec import load
-from rnncodec.errors import ConfigError, DataError, ModelError
+from rnncodec.errors import ConfigError, DataError, ModelError, RNNCodecError
+from rnncodec.job import Job
+from rnncodec.run_directory import RunFiles
 from rnncodec.sweep_status import run_status
 from rnncodec.training import fitting
 from rnncodec.training.codec_module import CodecModule, ValidationScores
@@ -475,6 +479,55 @@ def test_entropy_model_for_the_codec_of_a_model_file(
     weights = original.network.state_dict()
     assert all(torch.equal(weights[k], v) for k, v in made.network.state_dict().items())
     assert not (tmp_path / "checkpoints/last.ckpt").exists(), "no codec was trained"
+
+
+def as_rank(rank: int, port: int, folder: Path, overrides: list[str]) -> None:
+    """A task of two that Slurm has started; says how it ended."""
+    tasks = {"NTASKS": "2", "NTASKS_PER_NODE": "2", "NODEID": "0", "JOB_NAME": "train"}
+    os.environ |= {f"SLURM_{name}": value for name, value in tasks.items()}
+    os.environ |= {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    rank_zero_only.rank = rank
+    said = folder.with_name(f"rank {rank}")
+    try:
+        run(folder, [*overrides, "trainer.devices=2", "+trainer.strategy=ddp"])
+    except RNNCodecError as error:
+        said.write_text(f"{type(error).__name__}: {error}")
+    else:
+        said.write_text("done")
+
+
+def two_ranks(folder: Path, overrides: list[str]) -> list[str]:
+    """How each of two ranks ended."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    given = [(rank, port, folder, overrides) for rank in (0, 1)]
+    processes = [get_context("fork").Process(target=as_rank, args=own) for own in given]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(90)
+        process.kill()
+    return [folder.with_name(f"rank {rank}").read_text() for rank in (0, 1)]
+
+
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+def test_two_ranks_take_the_codec_of_a_model_file(
+    photographs: Path, entropy_run: Path, tmp_path: Path
+) -> None:
+    given = f"codec={entropy_run / 'model.safetensors'}"
+    said = two_ranks(tmp_path / "run", settings(photographs, *ENTROPY, given))
+    assert said == ["done", "done"]
+    assert load(tmp_path / "run/model.safetensors").model.entropy is not None
+
+
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+def test_where_rank_0_is_refused_the_others_end_with_it(photographs: Path, tmp_path: Path) -> None:
+    with Job(RunFiles(tmp_path / "run")):
+        overrides = settings(photographs, "cell=gru", "trainer.max_steps=1", "logger=csv")
+        said = two_ranks(tmp_path / "run", overrides)
+    assert "is running this already" in said[0]
+    assert said[1] == f"RNNCodecError: rank 0 ended: {said[0].removeprefix('ConfigError: ')}"
 
 
 @pytest.mark.parametrize(

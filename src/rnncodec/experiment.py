@@ -42,6 +42,7 @@ from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.fitting import fit, quiet_lightning
 from rnncodec.training.job_progress import JobProgress
+from rnncodec.training.meeting import started_together
 from rnncodec.training.progress import TrainingProgress
 from rnncodec.training.rates import integer_rates, rate_lost
 from rnncodec.training.selection import EntropySelection, Selection
@@ -71,7 +72,8 @@ def run(cfg: DictConfig) -> float:
     else:
         if cfg.spread:
             take_gpu(files.folder.parent)
-        with attempt(files, threads=cfg.threads) as begin:
+        environment = started_together(cfg.trainer)
+        with attempt(files, threads=cfg.threads, environment=environment) as begin:
             check(cfg, files)
             go_on(cfg, files, begin)
     return report(files) if is_main() else math.nan

@@ -84,7 +84,7 @@ def on_any_rank(flag: bool) -> bool:
 
 
 @lru_cache(maxsize=1)
-def host_group(world: dist.ProcessGroup) -> dist.ProcessGroup:
+def host_group(world: "dist.ProcessGroup") -> "dist.ProcessGroup":
     """The group in which all ranks agree on numbers of the host; all have to ask together.
 
     Through the devices' own group, each answer would wait for all that the device has to do.
