@@ -42,7 +42,6 @@ from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.fitting import fit, quiet_lightning
 from rnncodec.training.job_progress import JobProgress
-from rnncodec.training.meeting import started_together
 from rnncodec.training.progress import TrainingProgress
 from rnncodec.training.rates import integer_rates, rate_lost
 from rnncodec.training.selection import EntropySelection, Selection
@@ -72,8 +71,7 @@ def run(cfg: DictConfig) -> float:
     else:
         if cfg.spread:
             take_gpu(files.folder.parent)
-        environment = started_together(cfg.trainer)
-        with attempt(files, threads=cfg.threads, environment=environment) as begin:
+        with attempt(files, threads=cfg.threads, trainer=cfg.trainer) as begin:
             check(cfg, files)
             go_on(cfg, files, begin)
     return report(files) if is_main() else math.nan

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
-from lightning.fabric.plugins import ClusterEnvironment
+from omegaconf import DictConfig
 
 from rnncodec.job import Job
 from rnncodec.run_directory import RunFiles
 from rnncodec.training.distributed import is_main, own_process_group, wait_for_all
-from rnncodec.training.meeting import meeting
+from rnncodec.training.meeting import meeting, started_together
 
 
 @contextmanager
 def attempt(
-    files: RunFiles, *, threads: int | None, environment: ClusterEnvironment | None = None
+    files: RunFiles, *, threads: int | None, trainer: DictConfig
 ) -> Iterator[Callable[[str], None]]:
     """Around all phases; what it yields is to be called with the name of each as it begins.
 
@@ -24,7 +24,7 @@ def attempt(
     Args:
         files: of the run.
         threads: of PyTorch; None: as many as it likes.
-        environment: what started all ranks at once, if anything did.
+        trainer: its settings, which say whether there are other ranks.
 
     Raises:
         RNNCodecError: on other ranks than 0, rank 0 has ended.
@@ -35,7 +35,7 @@ def attempt(
         torch.set_num_threads(threads)
     with (
         own_process_group(),
-        meeting(environment, files.folder.name) as rank_0_begins,
+        meeting(started_together(trainer), files.folder.name) as rank_0_begins,
         Job(files) if is_main() else nullcontext() as job,
     ):
 

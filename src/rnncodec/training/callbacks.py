@@ -173,19 +173,20 @@ class Interrupt(Callback):
         Lightning validates wherever it is told to stop. The undisturbed run would not, and could
         not keep the weights of this step.
         """
-        self.stop_if_requested(trainer)
-        if self.requested and not validation_is_due(trainer):
+        if self.stops(trainer) and not validation_is_due(trainer):
             trainer.limit_val_batches = 0
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stop after the validation in which Ctrl-C came."""
         if trainer.state.fn == "fit":
-            self.stop_if_requested(trainer)
+            self.stops(trainer)
 
-    def stop_if_requested(self, trainer: L.Trainer) -> None:
-        """Tell Lightning, on all ranks together."""
-        self.requested = on_any_rank(self.requested)
-        trainer.should_stop |= self.requested
+    def stops(self, trainer: L.Trainer) -> bool:
+        """Whether a rank was asked to stop; then Lightning is told so on all."""
+        if not on_any_rank(self.requested):
+            return False
+        self.requested = trainer.should_stop = True
+        return True
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Give SIGINT back."""

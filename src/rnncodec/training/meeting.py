@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightning.fabric.plugins import ClusterEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from omegaconf import DictConfig
 from torch import distributed as dist
 
 from rnncodec.errors import RNNCodecError
@@ -26,7 +27,7 @@ FAREWELL = 60.0
 """Seconds that rank 0 stays for the others to hear how it ended."""
 
 
-def started_together(trainer: Any) -> ClusterEnvironment | None:
+def started_together(trainer: DictConfig) -> ClusterEnvironment | None:
     """What started all ranks of a run at once; None where rank 0 starts the others, or is alone.
 
     Args:
