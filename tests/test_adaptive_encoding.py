@@ -157,8 +157,8 @@ def test_images_of_one_size_are_coded_together() -> None:
     images = [PHOTO[:48, :64], PHOTO[40:88, 40:104]]
     for image, data in zip(images, GOLDEN.encode_all(images, adaptive=RULE), strict=True):
         alone = sending(GOLDEN.decode_codes(GOLDEN.encode(image, adaptive=RULE)))
-        # Another batch size may round the float network otherwise: a position in a hundred.
-        assert (sending(GOLDEN.decode_codes(data)) != alone).mean() < 0.1
+        # Another batch size may round the float network otherwise: here and there a position.
+        assert (sending(GOLDEN.decode_codes(data)) != alone).mean() < 0.02
 
 
 def test_what_is_no_rule() -> None:

@@ -115,6 +115,36 @@ def test_rate_target_fills_the_budget_and_stays_within() -> None:
         assert info(data).header.iterations == info(data).iterations
 
 
+def test_no_part_of_the_network_runs_for_nothing() -> None:
+    codec, pixels = make(Progressive, iterations=8), picture(96, 112)
+    rates = info(codec.encode(pixels)).bpp
+    runs = {"encoder": 0, "decoder": 0}
+
+    def count(name: str) -> None:
+        runs[name] += 1
+
+    for name in runs:
+        part = getattr(codec.model.network, name)
+        part.register_forward_hook(lambda *_, name=name: count(name))
+
+    def counted(**target: float) -> tuple[int, int]:
+        runs.update(encoder=0, decoder=0)
+        data = codec.encode(pixels, **target)  # type: ignore[arg-type]
+        found = runs["encoder"], runs["decoder"]
+        codec.decode(data)
+        assert runs["encoder"] == found[0], "decoding runs no encoder"
+        assert runs["decoder"] == found[1] + info(data).iterations
+        return found
+
+    assert counted(iterations=1) == (1, 0)
+    assert counted() == (8, 7), "nobody looks at the last picture"
+    for k in (1, 4, 6):  # one more must be coded to know that it does not fit
+        assert counted(bpp=rates[k - 1]) == (k + 1, k)
+    assert counted(bpp=100.0) == (8, 7)
+    shown = counted(psnr=max(quality(codec, pixels)[:1]))
+    assert shown == (1, 1), "a quality has to be looked at"
+
+
 def test_rate_target_below_one_iteration_is_said() -> None:
     with pytest.warns(RNNCodecWarning, match=r"bpp=0\.001 cannot be reached"):
         data = CODECS["raw"].encode(picture(32, 32), bpp=0.001)

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
 from rnncodec import cells, entropy, families, recon
+from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
+from rnncodec.preflight import check
+from rnncodec.run_directory import RunFiles
 
 WHOLE = ("experiment", "launcher")  # groups whose options change settings of other groups
 LEAVES = sorted(path for path in Path("conf").glob("*/*.yaml") if path.parent.name not in WHOLE)
@@ -111,10 +115,35 @@ def test_sweeps_say_what_they_ask_and_compose(path: Path) -> None:
         f"outputs/{path.stem}",
     ):
         assert part in text
-    if "hydra/sweeper: optuna" in text:
-        pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="extra tune")
     cfg = composed(f"+sweeps={path.stem}")
     assert cfg.trainer.max_time is not None or cfg.trainer.max_steps > 0
+
+
+@pytest.mark.parametrize(("launcher", "workers"), [("local", 0), ("slurm", 4)])
+def test_the_grids_for_several_gpus_have_loaders_where_they_can(
+    launcher: str, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNCODEC_TRAIN", "photos")
+    for grid in ("paper_grid", "paper_entropy_grid"):
+        assert composed(f"launcher={launcher}", f"+sweeps={grid}").data.num_workers == workers
+
+
+def test_loader_workers_beside_the_local_launcher_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cfg = composed("launcher=local", "data.num_workers=2", "logger=csv", f"run_dir={tmp_path}")
+    with read_write(cfg.hydra):
+        cfg.hydra.mode = RunMode.MULTIRUN
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", cfg)
+    with pytest.raises(ConfigError, match=r"data\.num_workers=2 with launcher=local: .*clash"):
+        check(cfg, RunFiles(tmp_path))
+
+
+@pytest.mark.parametrize("named", ["name=x", "experiment=demo"])
+def test_jobs_of_a_sweep_with_a_name_have_folders_of_their_own(named: str) -> None:
+    folders = {composed(named, f"cell={cell}").hydra.sweep.subdir for cell in ("gru", "lstm")}
+    assert len(folders) == 2
+    assert composed("name=x", "cell=gru").hydra.run.dir == "outputs/x"
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -105,6 +106,8 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     before = stamps(tmp_path)
     assert run(tmp_path, overrides) == score
     assert stamps(tmp_path) == before
+    with pytest.raises(ConfigError, match=r"holds a run with cell=GRU \(asked for: LSTM\)"):
+        run(tmp_path, [*overrides, "cell=lstm"])
 
 
 def test_a_run_on_wandb_says_what_it_was_and_how_it_scored(
@@ -137,6 +140,43 @@ def test_a_run_on_wandb_says_what_it_was_and_how_it_scored(
     assert not [key for key in found.summary if key.startswith("auc/")], "two iterations"
 
 
+def test_a_killed_run_goes_on_on_wandb_at_the_step_of_its_checkpoint(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=7", "trainer.val_check_interval=7",
+        "trainer.log_every_n_steps=1", "checkpoint_every=2",
+    )  # fmt: skip
+    train = CodecModule.training_step
+
+    def dies(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.global_step == 5:
+            raise MemoryError("killed")
+        return train(self, batch, batch_idx)
+
+    monkeypatch.setattr(CodecModule, "training_step", dies)
+    with pytest.raises(MemoryError):
+        run(tmp_path, overrides)
+    monkeypatch.undo()
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    first = set((tmp_path / "wandb").glob("offline-run-*"))
+    time.sleep(1.1)  # W&B names an attempt's folder by the second
+    run(tmp_path, overrides)
+    second = set((tmp_path / "wandb").glob("offline-run-*")) - first
+    steps = [
+        [row["trainer/global_step"] for row in WandbFile(folder).rows("train/loss")]
+        for (folder,) in (first, second)
+    ]
+    assert steps == [[0, 1, 2, 3, 4], [4, 5, 6]], "those after the checkpoint again, none left out"
+    assert steps_in_csv(tmp_path) == steps
+
+
+def steps_in_csv(folder: Path) -> list[list[int]]:
+    tables = [table(path) for path in sorted(folder.glob("csv/version_*/metrics.csv"))]
+    return [[int(row["step"]) for row in rows if row.get("train/loss")] for rows in tables]
+
+
 def test_two_cells_export_different_tensors_and_init_starts_from_them(
     photographs: Path, tmp_path: Path
 ) -> None:
@@ -162,7 +202,8 @@ def test_two_cells_export_different_tensors_and_init_starts_from_them(
 
 def test_checkpoint_of_another_architecture_is_refused(photographs: Path, tmp_path: Path) -> None:
     run(tmp_path, settings(photographs, "cell=gru", "trainer.max_steps=1", "logger=csv"))
-    (tmp_path / "model.safetensors").unlink()
+    for name in ("model.safetensors", "settings.json"):  # as older versions left it, unfinished
+        (tmp_path / name).unlink()
     overrides = settings(photographs, "cell=gru", "model.width=0.25", "logger=csv")
     with pytest.raises(ModelError, match=r"choose another name= or delete it"):
         run(tmp_path, [*overrides, "trainer.max_steps=2"])
@@ -528,6 +569,24 @@ def test_where_rank_0_is_refused_the_others_end_with_it(photographs: Path, tmp_p
         said = two_ranks(tmp_path / "run", overrides)
     assert "is running this already" in said[0]
     assert said[1] == f"RNNCodecError: rank 0 ended: {said[0].removeprefix('ConfigError: ')}"
+
+
+def test_entropy_model_for_one_of_the_codecs_of_a_grid(
+    photographs: Path, entropy_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = tmp_path / "grid/whatever/model.safetensors"
+    codec.parent.mkdir(parents=True)
+    shutil.copy(entropy_run / "checkpoints/codec.safetensors", codec)
+
+    def ends(*_: object) -> None:
+        raise MemoryError("killed")
+
+    ends.__name__ = "fit_entropy"
+    monkeypatch.setattr(experiment, "fit_entropy", ends)
+    with pytest.raises(MemoryError):
+        run(tmp_path / "run", settings(photographs, *ENTROPY, f"codec={codec.parent.parent}"))
+    taken = load_file(tmp_path / "run/checkpoints/codec.safetensors")
+    assert all(torch.equal(taken[name], t) for name, t in load_file(codec).items())
 
 
 @pytest.mark.parametrize(

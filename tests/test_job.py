@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnncodec import liveness
-from rnncodec.errors import ConfigError
+from rnncodec.errors import ConfigError, StorageError
 from rnncodec.job import Job
 from rnncodec.page_file import read_page, write_page
 from rnncodec.run_directory import RunFiles
@@ -63,6 +63,15 @@ def test_failure_leaves_its_reason(
     record = read_page(tmp_path / "job.json")
     assert record is not None
     assert (record["state"], record["reason"]) == (state, reason)
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"file/run: cannot be written \(Not a directory\)"):
+        Job(RunFiles(tmp_path / "file" / "run")).__enter__()
+    (tmp_path / "job.lock").mkdir()
+    with pytest.raises(StorageError, match=r"cannot be written \(Is a directory\); free some"):
+        Job(RunFiles(tmp_path)).__enter__()
 
 
 def test_it_beats_while_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,24 @@ def test_time_left_is_unknown_until_a_run_is_done() -> None:
     assert sweep_left([RunStatus("c", "failed"), RunStatus("d", "done", seconds=30.0)]) == 30.0
 
 
+def test_a_run_in_its_evaluation_leaves_the_time_of_the_others_known() -> None:
+    evaluating = RunStatus("a", "running", phase="evaluate_codec", seconds=70.0)
+    trains = RunStatus("b", "running", left=30.0)
+    assert sweep_left([evaluating, trains]) is None, "how long an evaluation takes is not known"
+    done = [RunStatus("c", "done", seconds=90.0), RunStatus("d", "done", seconds=110.0)]
+    waiting = RunStatus("e", "waiting")
+    assert sweep_left([evaluating, trains, *done, waiting]) == (30 + 30 + 100) / 2
+    late = RunStatus("a", "running", phase="evaluate_codec", seconds=170.0)
+    assert sweep_left([late, *done]) == 0.0
+
+
+def test_a_failure_that_left_no_record_is_known(tmp_path: Path) -> None:
+    (tmp_path / SWEEP).write_text(json.dumps({"jobs": ["a", "b"]}))
+    write_page(tmp_path / "a.failed.json", {"reason": "StorageError: a: cannot be written"})
+    found = [(run.state, run.reason) for run in find_runs(tmp_path)]
+    assert found == [("failed", "StorageError: a: cannot be written"), ("waiting", None)]
+
+
 def test_folder_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no run in or below it"):
         find_runs(tmp_path)

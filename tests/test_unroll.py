@@ -103,7 +103,8 @@ def test_the_first_iteration_allocates_no_state(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(torch, name, refuse)
     for name in ("new_zeros", "new_full", "new_empty"):
         monkeypatch.setattr(torch.Tensor, name, refuse)
-    assert len(list(unroll(network, torch.rand(1, 3, 16, 16), iterations=1))) == 1
+    (step,) = unroll(network, torch.rand(1, 3, 16, 16), iterations=1)
+    assert step.x_hat.shape == (1, 3, 16, 16)
 
 
 def by_hand(network: Network, x: torch.Tensor) -> list[torch.Tensor]:
@@ -143,11 +144,13 @@ def test_how_often_cells_run(priming: int, diffusion: int) -> None:
             part.register_forward_hook(lambda *_, name=name: ran.append(name))
     with torch.inference_mode():
         steps = list(unroll(network, torch.rand(1, 3, 16, 16) - 0.5, iterations=3))
+        assert {ran.count(f"decoder.cells.{k}") for k in range(4)} == {2 + priming + 2 * diffusion}
+        assert steps[-1].x_hat.shape == (1, 3, 16, 16)  # now it has to be known
         assert ran.count("binarizer") == 3
         assert {ran.count(f"encoder.cells.{k}") for k in range(3)} == {3 + priming}
         assert {ran.count(f"decoder.cells.{k}") for k in range(4)} == {3 + priming + 3 * diffusion}
         ran.clear()
-        list(iterate(network, lambda t, *_: steps[t].code, 2))
+        assert len([step.x_hat for step in iterate(network, lambda t, *_: steps[t].code, 2)]) == 2
     assert {name.partition(".")[0] for name in ran} == {"decoder"}
     assert ran.count("decoder.cells.0") == 2 + priming + 2 * diffusion
 

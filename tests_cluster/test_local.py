@@ -1,5 +1,6 @@
 """A sweep on this machine that is killed and repeated does no finished work twice."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests_cluster.one_node import wait_until
-from tests_cluster.sweeps import TINY, steps_run
+from tests_cluster.sweeps import TINY, results, steps_run
 
 from rnncodec.sweep_status import find_runs
 
@@ -71,6 +72,15 @@ def test_killed_and_repeated(start: Start, photographs: tuple[str, str], tmp_pat
     assert all(steps_run(path) == STEPS for path in done)
     total = sum(steps_run(path.parent) for path in folder.glob("*/job.json"))
     assert 4 * STEPS <= total < 4 * STEPS + 3 * EVERY, "at most what came after a checkpoint"
+    killed = [path.parents[1] for path in folder.glob("*/csv/version_1")]
+    seeds = sorted(json.loads((run / "settings.json").read_text())["seed"] for run in killed)
+    undisturbed = start(
+        tmp_path / "undisturbed", *photographs, "cell=gru", f"seed={','.join(map(str, seeds))}"
+    )
+    assert undisturbed.wait(900) == 0, (folder.parent / "log").read_text()[-2000:]
+    expected, got = results(tmp_path / "undisturbed"), results(folder)
+    assert expected.keys() == {run.name for run in killed}
+    assert all(got[name].same_as(result) for name, result in expected.items())
 
 
 def test_one_failing_job_does_not_stop_the_others(

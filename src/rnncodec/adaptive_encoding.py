@@ -84,6 +84,8 @@ class Search:
                 high = threshold
             else:
                 low = threshold
+        if chosen is None and self._works(plain):
+            chosen = plain  # where no threshold reaches what all bits would
         return finished(self.encoder, header, chosen or trial, self.target)
 
     def _iterations(self, plain: Analysis) -> int:

@@ -35,9 +35,10 @@ UNTILED_PIXELS = 2**22
 class Codec:
     """A trained model, ready to code images of any size.
 
-    Encoding runs the network once and stops when a target is reached; any prefix of the bytes
-    decodes. The same codes give the same bytes on every machine, and the bytes give back the same
-    codes; pixels agree to rounding.
+    Encoding runs the network once and stops when a target is reached (a rate of an image in
+    several tiles takes another run or two); any prefix of the bytes decodes. The same codes give
+    the same bytes on every machine, and the bytes give back the same codes; pixels agree to
+    rounding.
 
     Args:
         model: network and entropy model.

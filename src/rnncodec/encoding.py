@@ -14,7 +14,7 @@ from rnncodec.entropy.integer import IntegerModel
 from rnncodec.errors import ConfigError, RNNCodecWarning
 from rnncodec.goals import Goal, first_reaching, quality_goal
 from rnncodec.pictures import Picture
-from rnncodec.transform import Transform
+from rnncodec.transform import Extension, Transform
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class Encoder:
         ]
 
     def _fit(self, picture: Picture, header: Header, bpp: float) -> bytes:
-        """The longest file within a rate; runs few iterations more than it needs."""
+        """The longest file within a rate; one iteration more has to be coded to know it."""
         pixels = header.width * header.height
+        extension = Extension(self.transform, picture.pixels, header)
         used = max(1, min(header.iterations, int(bpp * pixels / 8) // header.raw_size))
         while True:
-            trial = header.with_iterations(used)
-            codes = self.transform.analyse(picture.pixels[None], trial).codes[0]
-            found = info(self.write(trial, codes))
+            codes = extension.codes(used)
+            found = info(self.write(header, codes))
             if found.bpp[-1] > bpp or used == header.iterations:
                 break
             # Entropy coding left room: go on to where iterations at the price of the last one

@@ -30,8 +30,10 @@ from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
 from rnncodec.evaluation.inputs import inputs_of
 from rnncodec.factors import factors, sweep_name
+from rnncodec.finished_codec import codec_file
 from rnncodec.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.run_directory import RunFiles, run_name
+from rnncodec.run_settings import record, settings
 from rnncodec.training import wandb_logger
 from rnncodec.training.attempt import attempt
 from rnncodec.training.callbacks import Interrupt, LastCheckpoint, LearningRate, Throughput
@@ -73,12 +75,17 @@ def run(cfg: DictConfig) -> float:
             take_gpu(files.folder.parent)
         with attempt(files, threads=cfg.threads, trainer=cfg.trainer) as begin:
             check(cfg, files)
+            if is_main():
+                record(cfg, files)
             go_on(cfg, files, begin)
     return report(files) if is_main() else math.nan
 
 
 def go_on(cfg: DictConfig, files: RunFiles, begin: Callable[[str], None]) -> None:
     """Go through the phases that are not done."""
+    if cfg.codec is not None and not files.model.exists():
+        cfg = cfg.copy()
+        cfg.codec = str(codec_file(cfg))
     to_do = [phase for phase, result in phases(cfg, files).items() if not result.exists()]
     with quiet_lightning(), run_loggers(cfg, files) as loggers:
         for phase in to_do:
@@ -224,14 +231,6 @@ def build_trainer(
     trainer: L.Trainer = build(cfg.trainer, **(more | own))
     refuse_sweep_in_children(trainer)
     return trainer
-
-
-def settings(cfg: DictConfig) -> dict[str, Any]:
-    """The run's settings as plain data for the model file."""
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
-    plain.pop("run_dir")  # a path of this machine says nothing about the model
-    return {str(key): value for key, value in plain.items()}
 
 
 def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:

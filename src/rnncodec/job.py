@@ -46,11 +46,16 @@ class Job:
         self.lock: Any = None
 
     def __enter__(self) -> "Job":
-        self.files.folder.mkdir(parents=True, exist_ok=True)
         try:
+            self.files.folder.mkdir(parents=True, exist_ok=True)
             self.lock = liveness.take_lock(self.files.lock)
         except liveness.Held:
             self._refuse()
+        except OSError as error:
+            raise StorageError(
+                f"{self.files.folder}: cannot be written ({error.strerror or error}); free some "
+                "space, see to its permissions, or choose another name="
+            ) from error
         if self.lock is None:
             self._require_no_heartbeat()
         self.fields["locked"] = self.lock is not None

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from rnncodec import families, model_file
 from rnncodec.errors import ConfigError
+from rnncodec.finished_codec import codec_file
 from rnncodec.run_directory import RunFiles
+from rnncodec.run_settings import check_settings
 
 NO_ENTROPY = "none"
 
@@ -17,17 +21,20 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
 
     Raises:
         ConfigError: a training without an end; nothing to train; a run directory that holds
-            another model.
-        ModelError: ``codec=`` is no model file.
+            another model; loader workers with ``launcher=local``.
+        ModelError: ``codec=`` is no model file, and no folder that has one.
     """
+    check_loaders(cfg)
     wanted = entropy_name(cfg)
     if files.model.exists():
         check_same(files.model, wanted)
+    check_settings(cfg, files)
+    if files.model.exists():
         return
     if cfg.codec is None:
         check_ends("trainer", cfg.trainer)
     else:
-        model_file.read(cfg.codec)
+        model_file.read(codec_file(cfg))
         if wanted == NO_ENTROPY:
             raise ConfigError(
                 f"codec={cfg.codec} with entropy={wanted} leaves nothing to train; choose an "
@@ -45,6 +52,18 @@ def check_same(model: Path, wanted: str) -> None:
         raise ConfigError(
             f"{model} was made with entropy={found}, this run asks for entropy={wanted}; choose "
             f"another name=, with codec={model} to train the entropy model only"
+        )
+
+
+def check_loaders(cfg: DictConfig) -> None:
+    """Refuse loader workers in the processes of ``launcher=local``: joblib's and they clash."""
+    if not HydraConfig.initialized() or not cfg.data.num_workers:
+        return
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN and hydra.launcher._target_.endswith("JoblibLauncher"):
+        raise ConfigError(
+            f"data.num_workers={cfg.data.num_workers} with launcher=local: loader workers and the "
+            "launcher's own processes clash; give data.num_workers=0"
         )
 
 

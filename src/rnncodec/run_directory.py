@@ -8,10 +8,13 @@ from pathlib import Path
 
 LONGEST = 100
 MODEL = "model.safetensors"
+SHARED = "outputs"
+"""The folder of all runs, and of sweeps that have none of their own."""
+
 SWEEP = "sweep.json"
 """A sweep's list of jobs, in its folder."""
 
-NOT_NAMED = ("name=", "launcher=", "threads=")
+NOT_NAMED = ("launcher=", "threads=")
 
 
 def run_name(name: str | None, overrides: Sequence[str]) -> str:
@@ -19,7 +22,8 @@ def run_name(name: str | None, overrides: Sequence[str]) -> str:
 
     Where it runs (``launcher``, ``threads``) is no part of what was asked for. The same command
     finds the same folder, which is how it resumes. Where characters had to be replaced or the
-    name cut, a hash of the overrides keeps it unique.
+    name cut, a hash of the overrides keeps it unique. The jobs of a sweep have no ``name`` of
+    their own, or they would share one folder: it is a part of what was asked for.
 
     Examples:
         >>> run_name(None, ["recon=additive", "cell=gru"])
@@ -28,15 +32,26 @@ def run_name(name: str | None, overrides: Sequence[str]) -> str:
         ('mine', 'default')
         >>> run_name(None, ["launcher=slurm", "cell=gru"])
         'cell=gru'
+        >>> run_name(None, ["name=mine", "cell=gru"]), run_name(None, ["name=null", "cell=gru"])
+        ('cell=gru,name=mine', 'cell=gru')
         >>> run_name(None, ["data.root=../photos"])
         'data.root=..-photos-4c08b94e'
     """
-    wanted = sorted(override for override in overrides if not override.startswith(NOT_NAMED))
+    wanted = sorted(
+        override
+        for override in overrides
+        if not override.startswith(NOT_NAMED) and override != "name=null"
+    )
     exact = name or ",".join(wanted) or "default"
     readable = re.sub(r"[^\w.,=+-]", "-", exact)[:LONGEST]
     if readable == exact:
         return exact
     return f"{readable}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"
+
+
+def failure_note(folder: Path) -> Path:
+    """Why a run of a sweep failed that could not keep a record in its own folder."""
+    return folder.parent / f"{folder.name}.failed.json"
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,17 @@ class RunFiles:
     def entropy_best(self) -> Path:
         """The codec with the best entropy model so far, in integers."""
         return self.folder / "checkpoints" / "entropy_best.safetensors"
+
+    @property
+    def settings(self) -> Path:
+        """What the run was asked for, all of it."""
+        return self.folder / "settings.json"
+
+    @property
+    def begun(self) -> bool:
+        """Whether something has been trained."""
+        made = (self.last, self.codec, self.entropy_last, self.codes, self.model)
+        return any(path.exists() for path in made)
 
     @property
     def model(self) -> Path:

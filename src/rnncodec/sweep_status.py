@@ -10,7 +10,7 @@ from typing import Any
 from rnncodec import liveness
 from rnncodec.errors import ConfigError
 from rnncodec.page_file import read_page
-from rnncodec.run_directory import SWEEP, RunFiles
+from rnncodec.run_directory import SWEEP, RunFiles, failure_note
 
 STATES = ("done", "running", "failed", "waiting")
 
@@ -86,6 +86,8 @@ def run_status(folder: Path, name: str) -> RunStatus:
     known["left"] = None
     if files.finished:
         return RunStatus(name, "done", **known | {"reason": None})
+    if (note := read_page(failure_note(folder))) is not None:
+        return RunStatus(name, "failed", **known | {"reason": note.get("reason")})
     return RunStatus(name, "failed" if record.get("state") == "failed" else "waiting", **known)
 
 
@@ -114,20 +116,26 @@ def time_left(progress: dict[str, Any]) -> float | None:
 def sweep_left(runs: Iterable[RunStatus]) -> float | None:
     """Seconds until all are done, if as many run at a time as now; None where it is unknown.
 
-    Runs that failed count as still to be done: repeating the command retries them.
+    Runs that failed count as still to be done: repeating the command retries them. A run that
+    does not know its time left, as in its evaluation, counts as what the others took on average,
+    less what it has taken.
 
     >>> done, waiting = RunStatus("a", "done", seconds=60.0), RunStatus("b", "waiting")
     >>> sweep_left([done, waiting, RunStatus("c", "running", left=20.0)])
     80.0
+    >>> sweep_left([done, RunStatus("b", "running", phase="evaluate_codec", seconds=50.0)])
+    10.0
     """
     found = list(runs)
     running = [run for run in found if run.state == "running"]
     to_do = [run for run in found if run.state in ("waiting", "failed")]
     spent = [run.seconds for run in found if run.state == "done" and run.seconds]
-    if (to_do and not spent) or any(run.left is None for run in running):
+    if not spent and (to_do or any(run.left is None for run in running)):
         return None
     each = sum(spent) / len(spent) if spent else 0.0
-    return (sum(run.left or 0.0 for run in running) + each * len(to_do)) / max(1, len(running))
+    rests = [max(0.0, each - (run.seconds or 0.0)) for run in running if run.left is None]
+    lefts = [run.left for run in running if run.left is not None]
+    return (sum(rests) + sum(lefts) + each * len(to_do)) / max(1, len(running))
 
 
 def age(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -116,6 +117,37 @@ class Transform:
             Sender(self.network, x), torch.from_numpy(ends[:, None]).to(self.device)
         )
         yield from iterate(self.network, source, iterations, adaptive=True)
+
+
+class Extension:
+    """The codes of one image, of more iterations at each time of asking.
+
+    An image in one piece goes on where it was. The states of many tiles would fill the memory, so
+    those begin anew.
+
+    Args:
+        transform: the network.
+        pixels: uint8 (H, W, 3).
+        header: with the most iterations that will be asked for.
+    """
+
+    def __init__(self, transform: Transform, pixels: NDArray[np.uint8], header: Header) -> None:
+        self.transform = transform
+        self.pixels = pixels[None]
+        self.header = header
+        self._found: list[NDArray[np.uint8]] = []
+        self._steps = transform.steps(as_batch(self.pixels), header.iterations)
+
+    @freed_memory_kept()
+    def codes(self, iterations: int) -> Codes:
+        """Of the first so many iterations: (T, h, w, 32)."""
+        if self.header.tile_count > 1:
+            header = self.header.with_iterations(iterations)
+            codes: Codes = self.transform.analyse(self.pixels, header).codes[0]
+            return codes
+        for step in islice(self._steps, iterations - len(self._found)):
+            self._found.append(to_bits(step.code)[0])
+        return np.stack(self._found[:iterations])
 
 
 class Painter:

@@ -12,7 +12,8 @@ at every code::
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from functools import cached_property, partial
 from typing import TypeAlias
 
 import torch
@@ -26,17 +27,26 @@ CodeSource: TypeAlias = Callable[[int, Tensor | None, Tensor | None], Tensor]
 """``source(t, x_hat, gain) -> code``: where the bits of iteration t come from."""
 
 
-@dataclass(frozen=True)
 class Step:
     """The outcome of one iteration.
 
-    Attributes:
+    Args:
         code: ``b_t``, (B, 32, H/16, W/16), in {-1, +1}; 0 where a position sends nothing.
-        x_hat: the reconstruction after this iteration, (B, 3, H, W), unclipped, [-0.5, 0.5].
+        decode: what the decoder makes of it.
     """
 
-    code: Tensor
-    x_hat: Tensor
+    def __init__(self, code: Tensor, decode: Callable[[], Tensor]) -> None:
+        self.code = code
+        self._decode = decode
+
+    @cached_property
+    def x_hat(self) -> Tensor:
+        """The reconstruction after this iteration, (B, 3, H, W), unclipped, [-0.5, 0.5].
+
+        The decoder runs when it is asked for, here or by the next iteration: who wants codes only
+        does not pay for the last picture.
+        """
+        return self._decode()
 
 
 class Sender:
@@ -104,20 +114,46 @@ def iterate(
     and no encoder runs. If it is ``adaptive``, a code of 0 says that a position has ended: the
     picture of its block stays as it is (Johnston et al. 2018).
     """
-    x_hat: Tensor | None = None
-    states: list[State] | None = None
+    decoding = Decoding(network, adaptive=adaptive)
+    step: Step | None = None
     for t in range(iterations):
+        x_hat = None if step is None else step.x_hat
         gain = network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
-        sends = code[:, :1] != 0 if adaptive and x_hat is not None else None
-        if sends is None or bool(sends.any()):
-            decoded, states = repeat(network.decoder, code, states, runs=decoder_runs(network, t))
-            combined = network.recon.combine(x_hat, decoded.float(), gain)
-            if sends is not None and x_hat is not None:
-                combined = torch.where(over_blocks(sends), combined, x_hat)
-            x_hat = combined
-        assert x_hat is not None
-        yield Step(code, x_hat)
+        step = Step(code, partial(decoding.run, t, code, x_hat, gain))
+        yield step
+
+
+class Decoding:
+    """The decoder's side: codes to pictures, with the states that lie between.
+
+    Args:
+        network: the codec.
+        adaptive: whether a code of 0 says that a position has ended.
+    """
+
+    def __init__(self, network: Network, *, adaptive: bool) -> None:
+        self.network = network
+        self.adaptive = adaptive
+        self.states: list[State] | None = None
+        self.mode = torch.inference_mode if torch.is_inference_mode_enabled() else nullcontext
+
+    def run(self, t: int, code: Tensor, x_hat: Tensor | None, gain: Tensor | None) -> Tensor:
+        """The picture (B, 3, H, W) after iteration ``t``, from its code and the one before."""
+        with self.mode():  # a picture may be asked for elsewhere than its code was made
+            return self._run(t, code, x_hat, gain)
+
+    def _run(self, t: int, code: Tensor, x_hat: Tensor | None, gain: Tensor | None) -> Tensor:
+        sends = code[:, :1] != 0 if self.adaptive and x_hat is not None else None
+        if sends is not None and x_hat is not None and not sends.any():
+            return x_hat
+        decoded, self.states = repeat(
+            self.network.decoder, code, self.states, runs=decoder_runs(self.network, t)
+        )
+        combined = self.network.recon.combine(x_hat, decoded.float(), gain)
+        if sends is None or x_hat is None:
+            return combined
+        return torch.where(over_blocks(sends), combined, x_hat)
 
 
 def over_blocks(positions: Tensor) -> Tensor:

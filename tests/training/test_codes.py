@@ -30,9 +30,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def network() -> Network:
+def network(priming: int = 0) -> Network:
     torch.manual_seed(0)
-    return Network(GRU, Additive, width=0.125, iterations=2)
+    return Network(GRU, Additive, width=0.125, iterations=2, priming=priming)
 
 
 def code_data(root: Path, cache: Path, net: Network | None = None, **settings) -> CodeData:
@@ -83,12 +83,12 @@ def test_they_are_computed_once(
     assert [path.name for path in tmp_path.iterdir()] == ["codes"]
 
 
-@pytest.mark.parametrize("change", ["encoder", "crops", "crop", "seed", "damage"])
+@pytest.mark.parametrize("change", ["encoder", "priming", "crops", "crop", "seed", "damage"])
 def test_what_they_depend_on_makes_them_anew(root: Path, tmp_path: Path, change: str) -> None:
     cache = tmp_path / "codes"
     before = code_data(root, cache)
     before.setup()
-    net = network()
+    net = network(priming=int(change == "priming"))
     if change == "encoder":
         with torch.no_grad():
             net.encoder.conv.weight.neg_()

@@ -24,16 +24,19 @@ def multirun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HydraConfig, "get", lambda: OmegaConf.create({"mode": RunMode.MULTIRUN}))
 
 
-def trainer(devices: int) -> L.Trainer:
-    return L.Trainer(accelerator="cpu", devices=devices, logger=False, enable_checkpointing=False)
+def trainer(devices: int, *, nodes: int = 1) -> L.Trainer:
+    more = {"logger": False, "enable_checkpointing": False}
+    return L.Trainer(accelerator="cpu", devices=devices, num_nodes=nodes, **more)
 
 
 @pytest.mark.usefixtures("multirun")
 def test_two_devices_in_a_sweep_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_NTASKS", raising=False)
     distributed.refuse_sweep_in_children(trainer(1))
-    with pytest.raises(ConfigError, match=r"devices=2 in a sweep: .* use launcher=slurm"):
+    with pytest.raises(ConfigError, match=r"devices=2 .*in a sweep: .* use launcher=slurm"):
         distributed.refuse_sweep_in_children(trainer(2))
+    with pytest.raises(ConfigError, match=r"devices=1 trainer\.num_nodes=2 in a sweep: "):
+        distributed.refuse_sweep_in_children(trainer(1, nodes=2))
 
 
 @pytest.mark.usefixtures("multirun")

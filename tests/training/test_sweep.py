@@ -1,21 +1,30 @@
 """The jobs of a grid are known before they begin."""
 
+import atexit
 import json
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import CompactHydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf, read_write
 
-from rnncodec.run_directory import SWEEP
+from rnncodec.errors import StorageError
+from rnncodec.job import Job
+from rnncodec.run_directory import SWEEP, RunFiles
+from rnncodec.sweep_status import run_status
+from rnncodec.training import sweep
 from rnncodec.training.sweep import SweepRecord
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 GRID = [f"+sweeps=x,cell={cell},seed={seed}" for cell in ("gru", "lstm") for seed in (1, 2)]
 
 
+@pytest.mark.parametrize("name", [None, "mine"])
 @pytest.mark.parametrize(("sweeper", "jobs"), [(BASIC, GRID), ("other.Sweeper", [])])
 def test_grid_is_written_down_as_run_directories(
-    tmp_path: Path, sweeper: str, jobs: list[str]
+    tmp_path: Path, sweeper: str, jobs: list[str], name: str | None
 ) -> None:
     asked = ["+sweeps=x", "launcher=local", "seed=1,2"]
     hydra = {
@@ -23,6 +32,44 @@ def test_grid_is_written_down_as_run_directories(
         "overrides": {"task": asked},
         "sweep": {"dir": str(tmp_path)},
     }
-    SweepRecord().on_multirun_start(OmegaConf.create({"name": None, "hydra": hydra}))
+    SweepRecord().on_multirun_start(OmegaConf.create({"name": name, "hydra": hydra}))
     written = json.loads((tmp_path / SWEEP).read_text())
     assert written == {"command": asked, "jobs": jobs}
+
+
+def test_a_sweep_without_a_folder_of_its_own_leaves_that_of_all_runs_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    compared: list[object] = []
+    monkeypatch.setattr(atexit, "register", lambda *given: compared.append(given))
+    for folder in ("outputs", "outputs/mine"):
+        hydra = {
+            "sweeper": {"_target_": BASIC, "params": None},
+            "overrides": {"task": ["cell=gru,lstm"]},
+            "sweep": {"dir": folder},
+        }
+        SweepRecord().on_multirun_start(OmegaConf.create({"name": None, "hydra": hydra}))
+    assert compared == [(sweep.compare, Path("outputs/mine"))]
+    assert [str(path) for path in Path().rglob(SWEEP)] == [f"outputs/mine/{SWEEP}"]
+
+
+def test_a_failure_without_a_record_is_noted_until_the_next_attempt(tmp_path: Path) -> None:
+    folder = tmp_path / "cell=gru"
+    hydra = {"runtime": {"output_dir": str(folder)}, "mode": "MULTIRUN"}
+    config = OmegaConf.create({"hydra": hydra})
+    with read_write(config):
+        config.hydra.mode = RunMode.MULTIRUN
+    try:
+        raise CompactHydraException("error: full") from StorageError("full")
+    except CompactHydraException as error:
+        ended = JobReturn(status=JobStatus.FAILED, _return_value=error)
+    SweepRecord().on_job_end(config, ended)
+    found = run_status(folder, "run")
+    assert (found.state, found.reason) == ("failed", "StorageError: full")
+    SweepRecord().on_job_start(config)
+    assert run_status(folder, "run").state == "waiting"
+    with pytest.raises(MemoryError), Job(RunFiles(folder)):
+        raise MemoryError("own record")
+    SweepRecord().on_job_end(config, ended)
+    assert run_status(folder, "run").reason == "MemoryError: own record"

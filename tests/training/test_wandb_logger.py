@@ -36,6 +36,9 @@ def test_needs_no_account_and_writes_only_into_the_run_directory(
         finish()
     assert ids[0] == ids[1], "a resumed run goes on"
     assert "WANDB_MODE" not in os.environ, "the next job of a sweep chooses for itself"
+    found = [WandbFile(path) for path in sorted((tmp_path / "run/wandb").glob("offline-run-*"))]
+    steps = [[row["trainer/global_step"] for row in one.rows("train/loss")] for one in found]
+    assert steps == [[0], [1]], "an attempt each"
     written = list((tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb"))
     assert written
     assert all(path.stat().st_size > 0 for path in written)

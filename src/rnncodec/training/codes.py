@@ -118,7 +118,7 @@ class CodeData(EndlessData):
     def origin(self) -> str:
         """A hash of all that the codes depend on."""
         settings = {
-            "codec": weights_digest(self.transform.network),
+            "codec": [self.transform.network.config, weights_digest(self.transform.network)],
             "crops": [self.crops, self.crop, self.seed],
             "train": self.photographs.train_names,
             "validation": [self.photographs.val_names, self.photographs.val_size],

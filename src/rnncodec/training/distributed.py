@@ -126,7 +126,8 @@ def refuse_sweep_in_children(trainer: L.Trainer) -> None:
     environment = getattr(trainer.strategy, "cluster_environment", None)
     if environment is None or not environment.creates_processes_externally:
         raise ConfigError(
-            f"trainer.devices={trainer.num_devices} in a sweep: its jobs cannot start processes "
-            "of their own; use launcher=slurm, which starts one task per device, or "
-            "trainer.devices=1 and several jobs at a time with launcher=local"
+            f"trainer.devices={trainer.num_devices} trainer.num_nodes={trainer.num_nodes} in a "
+            "sweep: its jobs cannot start processes of their own; use launcher=slurm, which "
+            "starts one task per device, or trainer.devices=1 trainer.num_nodes=1 and several "
+            "jobs at a time with launcher=local"
         )

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from rnncodec import storage
-from rnncodec.page_file import read_page
-from rnncodec.run_directory import MODEL, SWEEP, RunFiles, run_name
+from rnncodec.errors import StorageError
+from rnncodec.job import outcome
+from rnncodec.page_file import read_page, write_page
+from rnncodec.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note, run_name
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +30,18 @@ class SweepRecord(Callback):
     """Hydra's callback around a sweep and its jobs."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Write the list of jobs; that of an earlier command in the same folder is replaced."""
+        """Write the list of jobs; that of an earlier command in the same folder is replaced.
+
+        A sweep without a folder of its own has no list and no comparison: there lie all other
+        runs, too.
+        """
         folder = Path(config.hydra.sweep.dir)
+        if folder.resolve() == Path(SHARED).resolve():
+            _log.info(
+                "its runs lie among all others in %s: hydra.sweep.dir=%s/NAME gives the sweep a "
+                "folder of its own, with a comparison at its end", folder, folder
+            )  # fmt: skip
+            return
         asked = OmegaConf.to_container(config.hydra.overrides.task)
         assert isinstance(asked, list)
         record = {"command": asked, "jobs": planned(config, [str(item) for item in asked])}
@@ -36,12 +49,29 @@ class SweepRecord(Callback):
         # Hydra tells of a sweep's end only where no job has failed; the process ends in any case.
         atexit.register(compare, folder)
 
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        """Forget that an earlier attempt failed before it could record it."""
+        with suppress(OSError):  # nothing is lost: the run's own record goes before
+            failure_note(Path(config.hydra.runtime.output_dir)).unlink(missing_ok=True)
+
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Say at once what failed: Hydra tells when all jobs are over, and of the first only."""
+        """Say at once what failed: Hydra tells when all jobs are over, and of the first only.
+
+        Where a run could not keep a record of its failure, a note beside its directory is one.
+        """
         folder = Path(config.hydra.runtime.output_dir)
-        if job_return.status == JobStatus.FAILED and config.hydra.mode == RunMode.MULTIRUN:
-            reason = (read_page(RunFiles(folder).record) or {}).get("reason", "see below")
-            _log.error("failed: %s: %s", folder, reason)
+        if job_return.status != JobStatus.FAILED or config.hydra.mode != RunMode.MULTIRUN:
+            return
+        record = read_page(RunFiles(folder).record) or {}
+        reason = record.get("reason")
+        if record.get("state") not in ("failed", "running"):
+            error = job_return._return_value
+            reason = outcome(error.__cause__ or error)["reason"]
+            try:
+                write_page(failure_note(folder), {"reason": reason})
+            except StorageError as trouble:
+                _log.warning("%s", trouble)
+        _log.error("failed: %s: %s", folder, reason or "see below")
 
 
 def compare(folder: Path) -> None:
@@ -61,4 +91,4 @@ def planned(config: DictConfig, asked: Sequence[str]) -> list[str]:
     grid = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     overrides = OverridesParser.create().parse_overrides([*grid, *asked])
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
-    return [run_name(config.name, job) for job in jobs]
+    return [run_name(None, job) for job in jobs]
