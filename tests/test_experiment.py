@@ -5,15 +5,18 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from PIL import Image
 from safetensors.torch import load_file
@@ -21,10 +24,14 @@ from tests.training.wandb_file import WandbFile
 
 from rnncodec import experiment, model_file
 from rnncodec.codec import load
-from rnncodec.errors import ConfigError, DataError, ModelError
+from rnncodec.errors import ConfigError, DataError, ModelError, RNNCodecError
+from rnncodec.job import Job
+from rnncodec.run_directory import RunFiles
 from rnncodec.sweep_status import run_status
-from rnncodec.training.codec_module import CodecModule
+from rnncodec.training import fitting
+from rnncodec.training.codec_module import CodecModule, ValidationScores
 from rnncodec.training.entropy_module import EntropyModule
+from rnncodec.training.selection import Selection
 
 SMALL = [
     "model=tiny",
@@ -297,6 +304,58 @@ def test_interrupted_killed_and_repeated_ends_bit_identical(
         assert torch.equal(tensor, states[1]["current_model_state"][name]), name
 
 
+class Stopped(Exception):  # noqa: N818 - stands for the end of the process
+    pass
+
+
+def interrupt(
+    folder: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch, *, step: int
+) -> None:
+    """A run with Ctrl-C in the midst of a step, counted from 1."""
+    train = CodecModule.training_step
+
+    def asked(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.global_step == step - 1:
+            signal.raise_signal(signal.SIGINT)
+        return train(self, batch, batch_idx)
+
+    def stop(last: Path, step: int) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CodecModule, "training_step", asked)
+        patched.setattr(fitting, "stop_as_asked", stop)
+        with pytest.raises(Stopped):
+            run(folder, overrides)
+    checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == step
+
+
+@pytest.mark.parametrize("step", [6, 8], ids=["between validations", "at a validation"])
+def test_interrupted_where_the_score_would_peak_exports_the_same_model(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """An undisturbed run validates only every 4 steps, and knows of no peak at step 6."""
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=12", "trainer.val_check_interval=4",
+        "logger=csv", "optim.ema=0.9",
+    )  # fmt: skip
+    judged: list[int] = []
+
+    def judge(self: Selection, pl_module: CodecModule, scores: list[ValidationScores]) -> float:
+        judged.append(pl_module.global_step)
+        return 9.0 if pl_module.global_step == 6 else pl_module.global_step / 10
+
+    monkeypatch.setattr(Selection, "judge", judge)
+    run(tmp_path / "a", overrides)
+    interrupt(tmp_path / "b", overrides, monkeypatch, step=step)
+    run(tmp_path / "b", overrides)
+    assert judged == 2 * [4, 8, 12]
+    a, b = (model_file.read(tmp_path / side / "model.safetensors") for side in "ab")
+    assert a[0]["notes"]["step"] == b[0]["notes"]["step"] == 12
+    assert all(torch.equal(tensor, b[1][name]) for name, tensor in a[1].items())
+
+
 def test_ended_in_the_midst_of_a_validation_goes_on_bit_identically(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +379,47 @@ def test_ended_in_the_midst_of_a_validation_goes_on_bit_identically(
     run(tmp_path / "b", overrides)
     a, b = (model_file.read(tmp_path / side / "model.safetensors") for side in "ab")
     assert a[0]["notes"] == b[0]["notes"]
+    assert all(torch.equal(tensor, b[1][name]) for name, tensor in a[1].items())
+
+
+def run_until_all_are_told_to_end(folder: Path, overrides: list[str]) -> None:
+    """As Slurm does when it takes a job away; in a process group of its own."""
+    os.setsid()
+    train = CodecModule.training_step
+
+    def told(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.global_step == 4:
+            kill = f"kill -s TERM -- -{os.getpgid(0)}"  # not by ourselves: that is an order
+            subprocess.run(["sh", "-c", kill], start_new_session=True, check=True)
+            time.sleep(0.5)  # for a worker to end, and for PyTorch to notice
+        return train(self, batch, batch_idx)
+
+    CodecModule.training_step = told  # type: ignore[method-assign]
+    run(folder, overrides)
+
+
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+def test_terminated_with_its_loader_workers_goes_on_from_the_step_reached(
+    photographs: Path, tmp_path: Path
+) -> None:
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=8", "trainer.val_check_interval=8",
+        "logger=csv",
+    )  # fmt: skip
+    run(tmp_path / "a", overrides)
+    process = get_context("fork").Process(
+        target=run_until_all_are_told_to_end,
+        args=(tmp_path / "b", [*overrides, "data.num_workers=1"]),
+    )
+    process.start()
+    process.join(120)
+    assert process.exitcode is not None
+    checkpoint = torch.load(tmp_path / "b/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 5
+    assert run_status(tmp_path / "b", "run").state == "waiting", "to be gone on with"
+    run(tmp_path / "b", overrides)
+    a, b = (model_file.read(tmp_path / side / "model.safetensors") for side in "ab")
+    assert a[0]["notes"]["score"] == b[0]["notes"]["score"]
     assert all(torch.equal(tensor, b[1][name]) for name, tensor in a[1].items())
 
 
@@ -420,6 +520,55 @@ def test_entropy_model_for_the_codec_of_a_model_file(
     weights = original.network.state_dict()
     assert all(torch.equal(weights[k], v) for k, v in made.network.state_dict().items())
     assert not (tmp_path / "checkpoints/last.ckpt").exists(), "no codec was trained"
+
+
+def as_rank(rank: int, port: int, folder: Path, overrides: list[str]) -> None:
+    """A task of two that Slurm has started; says how it ended."""
+    tasks = {"NTASKS": "2", "NTASKS_PER_NODE": "2", "NODEID": "0", "JOB_NAME": "train"}
+    os.environ |= {f"SLURM_{name}": value for name, value in tasks.items()}
+    os.environ |= {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    rank_zero_only.rank = rank
+    said = folder.with_name(f"rank {rank}")
+    try:
+        run(folder, [*overrides, "trainer.devices=2", "+trainer.strategy=ddp"])
+    except RNNCodecError as error:
+        said.write_text(f"{type(error).__name__}: {error}")
+    else:
+        said.write_text("done")
+
+
+def two_ranks(folder: Path, overrides: list[str]) -> list[str]:
+    """How each of two ranks ended."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    given = [(rank, port, folder, overrides) for rank in (0, 1)]
+    processes = [get_context("fork").Process(target=as_rank, args=own) for own in given]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(90)
+        process.kill()
+    return [folder.with_name(f"rank {rank}").read_text() for rank in (0, 1)]
+
+
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+def test_two_ranks_take_the_codec_of_a_model_file(
+    photographs: Path, entropy_run: Path, tmp_path: Path
+) -> None:
+    given = f"codec={entropy_run / 'model.safetensors'}"
+    said = two_ranks(tmp_path / "run", settings(photographs, *ENTROPY, given))
+    assert said == ["done", "done"]
+    assert load(tmp_path / "run/model.safetensors").model.entropy is not None
+
+
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+def test_where_rank_0_is_refused_the_others_end_with_it(photographs: Path, tmp_path: Path) -> None:
+    with Job(RunFiles(tmp_path / "run")):
+        overrides = settings(photographs, "cell=gru", "trainer.max_steps=1", "logger=csv")
+        said = two_ranks(tmp_path / "run", overrides)
+    assert "is running this already" in said[0]
+    assert said[1] == f"RNNCodecError: rank 0 ended: {said[0].removeprefix('ConfigError: ')}"
 
 
 def test_entropy_model_for_one_of_the_codecs_of_a_grid(

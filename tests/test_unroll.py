@@ -98,8 +98,11 @@ def test_the_first_iteration_allocates_no_state(monkeypatch: pytest.MonkeyPatch)
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a zero state was allocated")
 
-    for name in ("zeros", "zeros_like"):
+    names = ("zeros", "zeros_like", "full", "full_like", "empty", "empty_like")
+    for name in names:
         monkeypatch.setattr(torch, name, refuse)
+    for name in ("new_zeros", "new_full", "new_empty"):
+        monkeypatch.setattr(torch.Tensor, name, refuse)
     (step,) = unroll(network, torch.rand(1, 3, 16, 16), iterations=1)
     assert step.x_hat.shape == (1, 3, 16, 16)
 

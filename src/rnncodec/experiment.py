@@ -73,7 +73,7 @@ def run(cfg: DictConfig) -> float:
     else:
         if cfg.spread:
             take_gpu(files.folder.parent)
-        with attempt(files, threads=cfg.threads) as begin:
+        with attempt(files, threads=cfg.threads, trainer=cfg.trainer) as begin:
             check(cfg, files)
             if is_main():
                 record(cfg, files)
@@ -222,7 +222,7 @@ def build_trainer(
     bar = [TrainingProgress(every=every)] if cfg.trainer.enable_progress_bar else []
     arithmetic = devices.resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
     more = {
-        "callbacks": [*around, JobProgress(files.progress), *bar, Interrupt()],
+        "callbacks": [Interrupt(), *around, JobProgress(files.progress), *bar],
         "logger": loggers,
         "plugins": [AtomicCheckpointIO(), *cluster_plugins()],
         "default_root_dir": str(files.folder),

@@ -1,6 +1,12 @@
 import itertools
 import pickle
 import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -178,18 +184,47 @@ def test_header_that_promises_more_than_the_pixels(tmp_path: Path):
     assert "fewer pixels" in sample.failed["000.png"]
 
 
+SIGNALS = ("SIGINT", "SIGUSR1", "SIGUSR2")
+
+
+def start_and_wait(ready: Connection) -> None:
+    start_worker(0)
+    ignored = all(signal.getsignal(getattr(signal, n)) == signal.SIG_IGN for n in SIGNALS)
+    ready.send((ignored, torch.get_num_threads()))
+    time.sleep(60)
+
+
+@pytest.fixture
+def worker() -> Iterator[tuple[BaseProcess, Connection]]:
+    """A process that has started as loader workers do, and what it says of itself."""
+    context = get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=start_and_wait, args=(there,), daemon=True)
+    process.start()
+    there.close()
+    yield process, here
+    process.kill()
+    process.join()
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR2"), reason="no such signals on Windows")
-def test_workers_ignore_the_signals_meant_for_the_main_process():
-    names = ("SIGINT", "SIGUSR1", "SIGUSR2")
-    threads, handlers = (
-        torch.get_num_threads(),
-        [signal.getsignal(getattr(signal, n)) for n in names],
-    )
-    try:
-        start_worker(0)
-        assert all(signal.getsignal(getattr(signal, n)) == signal.SIG_IGN for n in names)
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(threads)
-        for name, handler in zip(names, handlers, strict=True):
-            signal.signal(getattr(signal, name), handler)
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+def test_workers_ignore_the_signals_meant_for_the_main_process(
+    worker: tuple[BaseProcess, Connection],
+) -> None:
+    assert worker[1].recv() == (True, 1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="it does not say who sent it")
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+def test_workers_end_only_when_the_main_process_tells_them(
+    worker: tuple[BaseProcess, Connection],
+) -> None:
+    process, ready = worker
+    ready.recv()
+    subprocess.run(["sh", "-c", f"kill -s TERM {process.pid}"], check=True)
+    process.join(0.5)
+    assert process.is_alive()
+    process.terminate()
+    process.join(10)
+    assert process.exitcode == 0

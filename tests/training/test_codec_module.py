@@ -12,9 +12,11 @@ from rnncodec.errors import ConfigError
 from rnncodec.network import Network
 from rnncodec.pixels import from_uint8
 from rnncodec.recon.additive import Additive
+from rnncodec.recon.boosted_additive import BoostedAdditive
 from rnncodec.recon.scaled_additive import ScaledAdditive
 from rnncodec.training.codec_module import CodecModule
-from rnncodec.training.losses import L1
+from rnncodec.training.losses import L1, L1MSSSIM
+from rnncodec.training.muon import muon
 from rnncodec.unroll import unroll
 
 BATCH = {
@@ -71,59 +73,84 @@ def test_unknown_settings_are_refused(settings: dict[str, str], message: str) ->
         make(**settings)
 
 
-def module_on(device: str, monkeypatch: pytest.MonkeyPatch) -> CodecModule:
+RECIPES = ("paper", "compact")
+"""The paper's, and that of experiment=compact."""
+
+
+def module_on(device: str, recipe: str, monkeypatch: pytest.MonkeyPatch) -> CodecModule:
     """The training module; nothing is logged, since there is no trainer."""
     torch.manual_seed(0)
-    network = Network(GRUResNet, ScaledAdditive, width=0.125, iterations=3)
-    module = CodecModule(network, L1(), torch.optim.Adam, seed=0).to(device)
+    if recipe == "paper":
+        network = Network(GRUResNet, ScaledAdditive, width=0.125, iterations=3)
+        module = CodecModule(network, L1(), torch.optim.Adam, seed=0)
+    else:
+        network = Network(GRUResNet, BoostedAdditive, width=0.125, iterations=3)
+        optimizer = partial(muon, lr=0.02, adam_lr=2e-3)
+        loss = L1MSSSIM()
+        module = CodecModule(network, loss, optimizer, seed=0, binarizer="sign", mean="geometric")
     monkeypatch.setattr(module, "log", lambda *_, **__: None)
-    return module
+    return module.to(device)
 
 
 def batch_on(device: str) -> dict[str, torch.Tensor]:
-    image = torch.randint(0, 256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    image = torch.randint(0, 256, (2, 3, 64, 64), generator=torch.Generator().manual_seed(0))
     return {"image": image.to(device, torch.uint8), "index": torch.arange(2, device=device)}
 
 
-def test_every_parameter_moves(monkeypatch: pytest.MonkeyPatch) -> None:
-    module, batch = module_on("cpu", monkeypatch), batch_on("cpu")
-    before = {name: p.detach().clone() for name, p in module.named_parameters()}
-    optimizer = module.configure_optimizers()
-    module.training_step(batch, 0).backward()
-    optimizer.step()
-    moved = {name for name, p in module.named_parameters() if not torch.equal(p, before[name])}
-    assert moved == set(before)
+class Training:
+    """All that a step does, on a device."""
+
+    def __init__(self, device: str, recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.device = device
+        self.module, self.batch = module_on(device, recipe, monkeypatch), batch_on(device)
+        self.optimizer = self.module.configure_optimizers()
+
+    def step(self) -> None:
+        with autocast(self.device):
+            loss = self.module.training_step(self.batch, 0)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def parameters(self) -> dict[str, torch.Tensor]:
+        return {name: p.detach().clone() for name, p in self.module.named_parameters()}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_parameter_moves_in_every_step(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training("cpu", recipe, monkeypatch)
+    for _ in range(2):
+        before = training.parameters()
+        training.step()
+        after = training.parameters()
+        assert {name for name in before if torch.equal(before[name], after[name])} == set()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("recipe", RECIPES)
 class TestOnGPU:
     """What a step must do there."""
 
-    def test_a_step_never_waits_for_the_device(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        module, batch = module_on("cuda", monkeypatch), batch_on("cuda")
-        optimizer = module.configure_optimizers()
-
-        def step() -> None:
-            with autocast("cuda"):
-                loss = module.training_step(batch, 0)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-
-        step()  # the first one loads libraries
-        before = [p.detach().clone() for p in module.parameters()]
+    def test_a_step_never_waits_for_the_device(
+        self, recipe: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        training = Training("cuda", recipe, monkeypatch)
+        training.step()  # the first one loads libraries
+        before = training.parameters()
         torch.cuda.set_sync_debug_mode("error")
         try:
-            step()
+            training.step()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-        after = list(module.parameters())
-        assert not any(torch.equal(p, q) for p, q in zip(before, after, strict=True))
+        after = training.parameters()
+        assert {name for name in before if torch.equal(before[name], after[name])} == set()
 
-    def test_the_loss_is_that_of_the_cpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_loss_is_that_of_the_cpu(
+        self, recipe: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         losses = [
-            float(module_on(device, monkeypatch).training_step(batch_on(device), 0))
+            float(module_on(device, recipe, monkeypatch).training_step(batch_on(device), 0))
             for device in ("cpu", "cuda")
         ]
         assert losses[1] == pytest.approx(losses[0], rel=1e-2)

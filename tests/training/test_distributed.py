@@ -66,7 +66,9 @@ def test_alone_there_is_nothing_to_agree_on() -> None:
     values = torch.tensor([1.0, 2.0])
     distributed.wait_for_all()
     assert torch.equal(distributed.mean_over_ranks(values), values)
-    assert distributed.of_main(0.25, values.device) == 0.25
+    assert distributed.of_main(0.25) == 0.25
+    assert distributed.on_any_rank(True)
+    assert not distributed.on_any_rank(False)
 
 
 def test_process_group_ends_and_its_variables_with_it(
@@ -86,14 +88,15 @@ def agree(rank: int, folder: str) -> None:
     with distributed.own_process_group():
         dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
         mean = distributed.mean_over_ranks(torch.tensor([1.0 + rank, 4.0]))
-        clock = distributed.of_main(0.5 + rank, torch.device("cpu"))
+        clock = distributed.of_main(0.5 + rank)
+        asked = [distributed.on_any_rank(flag) for flag in (rank == 1, False)]
         distributed.wait_for_all()
         order = gather([0, 2, 4] if rank == 0 else [1, 3])
-        Path(folder, f"{rank}").write_text(f"{mean.tolist()} {clock} {order}")
+        Path(folder, f"{rank}").write_text(f"{mean.tolist()} {clock} {asked} {order}")
 
 
 @pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
-def test_two_ranks_agree_on_means_clock_and_order(tmp_path: Path) -> None:
+def test_two_ranks_agree_on_means_clock_wishes_and_order(tmp_path: Path) -> None:
     multiprocessing.start_processes(agree, (str(tmp_path),), nprocs=2, start_method="fork")
     for rank in (0, 1):
-        assert (tmp_path / f"{rank}").read_text() == "[1.5, 4.0] 0.5 [0, 1, 2, 3, 4]"
+        assert (tmp_path / f"{rank}").read_text() == "[1.5, 4.0] 0.5 [True, False] [0, 1, 2, 3, 4]"

@@ -1,6 +1,8 @@
 """Training crops (paper section 3.3): sample `i` is a pure function of the seed and of `i`."""
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -187,8 +189,28 @@ def collate(samples: Sequence[Sample]) -> dict[str, Any]:
 
 
 def start_worker(_worker: int) -> None:
-    """Leave signals to the main process (Ctrl-C, Slurm's warnings) and use one thread."""
+    """Leave signals to the main process (Ctrl-C, Slurm's warnings and end) and use one thread."""
     for name in ("SIGINT", "SIGUSR1", "SIGUSR2"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS and Windows
+        end_only_with_the_main_process()
     torch.set_num_threads(1)
+
+
+def end_only_with_the_main_process() -> None:
+    """Obey a SIGTERM of the main process alone.
+
+    Slurm sends one to all processes of a job. If workers ended then, the main process would fail
+    in the midst of a step, where it cannot write a checkpoint any more.
+    """
+    main = os.getppid()
+    # threads inherit it, so that the signal waits for whoever asks for it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def listen() -> None:
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != main:
+            pass
+        os._exit(0)  # at once, whatever the main thread is in
+
+    threading.Thread(target=listen, name="end", daemon=True).start()

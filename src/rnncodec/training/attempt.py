@@ -5,29 +5,44 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
+from omegaconf import DictConfig
 
 from rnncodec.job import Job
 from rnncodec.run_directory import RunFiles
 from rnncodec.training.distributed import is_main, own_process_group, wait_for_all
+from rnncodec.training.meeting import meeting, started_together
 
 
 @contextmanager
-def attempt(files: RunFiles, *, threads: int | None) -> Iterator[Callable[[str], None]]:
+def attempt(
+    files: RunFiles, *, threads: int | None, trainer: DictConfig
+) -> Iterator[Callable[[str], None]]:
     """Around all phases; what it yields is to be called with the name of each as it begins.
 
-    Rank 0 keeps the record.
+    Rank 0 keeps the record, and the others wait for it.
+
+    Args:
+        files: of the run.
+        threads: of PyTorch; None: as many as it likes.
+        trainer: its settings, which say whether there are other ranks.
 
     Raises:
+        RNNCodecError: on other ranks than 0, rank 0 has ended.
         ConfigError: another process runs it.
         StorageError: the run directory cannot be written.
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    with Job(files) if is_main() else nullcontext() as job, own_process_group():
+    with (
+        own_process_group(),
+        meeting(started_together(trainer), files.folder.name) as rank_0_begins,
+        Job(files) if is_main() else nullcontext() as job,
+    ):
 
         def begin(phase: str) -> None:
             if job is not None:
                 job.enter(phase)
+            rank_0_begins(phase)
             wait_for_all()  # for what rank 0 wrote at the end of the phase before
 
         try:

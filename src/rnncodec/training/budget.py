@@ -10,9 +10,11 @@ from rnncodec.training.schedule import progress
 def budget_used(trainer: L.Trainer) -> float:
     """Share of ``max_steps`` or ``max_time`` that is used up, whichever is larger.
 
-    The same on all ranks, which have to call it together: else their weights would part.
+    The same on all ranks, which have to call it together: else their weights would part. They
+    count the same steps; on the time, where it is limited, they have to agree.
     """
-    return of_main(own_budget_used(trainer), trainer.strategy.root_device)
+    used = own_budget_used(trainer)
+    return of_main(used) if timers_of(trainer) else used
 
 
 def own_budget_used(trainer: L.Trainer) -> float:

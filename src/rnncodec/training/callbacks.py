@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from rnncodec.training.budget import budget_used
+from rnncodec.training.distributed import on_any_rank
 from rnncodec.training.schedule import WarmupCosine
 
 
@@ -103,10 +104,13 @@ class LastCheckpoint(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Write when due, unless a validation comes first."""
-        interval = trainer.val_check_batch or math.inf
-        validates = trainer.should_stop or trainer.global_step % interval == 0
-        if trainer.global_step % self.every == 0 and not validates:
+        """Write when due, unless a validation comes first.
+
+        The last step is one that is due: at the end of training averaged weights take the place
+        of those to go on with.
+        """
+        last = trainer.should_stop or trainer.global_step == trainer.max_steps
+        if (last or trainer.global_step % self.every == 0) and not validation_is_due(trainer):
             self.save(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -137,7 +141,10 @@ class LastCheckpoint(Callback):
 
 
 class Interrupt(Callback):
-    """The first Ctrl-C ends training after the step at hand, with a checkpoint; a second kills."""
+    """The first Ctrl-C ends training after the step at hand, with a checkpoint; a second kills.
+
+    It has to stand before :class:`LastCheckpoint`.
+    """
 
     def __init__(self) -> None:
         self.requested = False
@@ -149,21 +156,45 @@ class Interrupt(Callback):
 
             def handle(number: int, frame: FrameType | None) -> None:
                 self.requested = True
-                trainer.should_stop |= trainer.world_size == 1  # several ranks have to agree
                 signal.signal(signal.SIGINT, self.previous)
 
             self.previous = signal.signal(signal.SIGINT, handle)
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
-        """All ranks stop after the same step."""
-        if trainer.world_size > 1:
-            self.requested = trainer.strategy.reduce_boolean_decision(self.requested, all=False)
-            trainer.should_stop |= self.requested
+        """All ranks stop after the same step, where no validation is due without one.
+
+        Lightning validates wherever it is told to stop. The undisturbed run would not, and could
+        not keep the weights of this step.
+        """
+        if self.stops(trainer) and not validation_is_due(trainer):
+            trainer.limit_val_batches = 0
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop after the validation in which Ctrl-C came."""
+        if trainer.state.fn == "fit":
+            self.stops(trainer)
+
+    def stops(self, trainer: L.Trainer) -> bool:
+        """Whether a rank was asked to stop; then Lightning is told so on all."""
+        if not on_any_rank(self.requested):
+            return False
+        self.requested = trainer.should_stop = True
+        return True
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Give SIGINT back."""
         if self.previous is not None:
             signal.signal(signal.SIGINT, self.previous)
             self.previous = None
+
+
+def validation_is_due(trainer: L.Trainer) -> bool:
+    """Whether one belongs after the step just made, whatever may end the training here."""
+    return trainer.global_step % (trainer.val_check_batch or math.inf) == 0

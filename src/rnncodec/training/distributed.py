@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TypeVar
 
 import lightning as L
@@ -64,13 +65,34 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     return total / ranks()
 
 
-def of_main(value: float, device: torch.device) -> float:
+def of_main(value: float) -> float:
     """Rank 0's number, which all ranks have to share: clocks differ."""
     if ranks() < 2:
         return value
-    shared = torch.tensor(value, dtype=torch.float64, device=device)
-    dist.broadcast(shared, src=0)
+    shared = torch.tensor(value, dtype=torch.float64)
+    dist.broadcast(shared, src=0, group=host_group(dist.group.WORLD))
     return float(shared)
+
+
+def on_any_rank(flag: bool) -> bool:
+    """Whether it is true on one rank at least; all have to ask together."""
+    if ranks() < 2:
+        return flag
+    count = torch.tensor(int(flag))
+    dist.all_reduce(count, group=host_group(dist.group.WORLD))
+    return bool(count)
+
+
+@lru_cache(maxsize=1)
+def host_group(world: "dist.ProcessGroup") -> "dist.ProcessGroup":
+    """The group in which all ranks agree on numbers of the host; all have to ask together.
+
+    Through the devices' own group, each answer would wait for all that the device has to do.
+    """
+    if dist.get_backend(world) == "gloo":
+        return world
+    group: dist.ProcessGroup = dist.new_group(backend="gloo")
+    return group
 
 
 def interleaved(parts: list[list[T]]) -> list[T]:
