@@ -42,7 +42,7 @@ def main() -> None:
     scores.set(xlabel="step", ylabel="1 - MS-SSIM, held out", yscale="log")
     for axes in (losses, scores):
         axes.grid(alpha=0.3, which="both")
-    scores.legend(fontsize=8, loc="upper right", ncols=3)
+    scores.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=6)
     figure.savefig(options.picture, dpi=80)
 
 
