@@ -4,8 +4,9 @@
 
 All in float32. Textbook and package have the same weights and take turns on one 768x512 image;
 bytes, entropy coding and files are left out here (benchmarks/entropy.py has them). Growth is of
-gru_resnet / additive, whole codec without an entropy model, one iteration, 32x32 to 8 Mpixel
-(tiled from 4 Mpixel on), with the peak memory of a process that only encodes and decodes.
+the whole packaged codec with its entropy model, three iterations (the first has no state yet),
+32x32 to 8 Mpixel (tiled over 2 Mpixel), with the peak memory of a process that only encodes and
+decodes; batches are of images of 256x256.
 """
 
 import argparse
@@ -19,11 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 import machine
+import rnncodec
 from rnncodec.bitstream import Header
-from rnncodec.cells.gru_resnet import GRUResNet
 from rnncodec.cells.lstm import LSTM
 from rnncodec.codec import Codec
-from rnncodec.model_file import Model
 from rnncodec.network import Network
 from rnncodec.pixels import to_uint8
 from rnncodec.recon.additive import Additive
@@ -35,8 +35,10 @@ from train_step import copy_weights, count_flops, drop_state_biases
 
 OUTPUT = Path("outputs/bench/coding.json")
 WIDTH, SIDES = 0.5, (768, 512)
-GROWTH = ((32, 32), (256, 256), (768, 512), (2048, 1024), (3264, 2448))
+GROWTH = ((32, 32), (256, 256), (768, 512), (2048, 1024), (2048, 2048), (3264, 2448))
 """Width and height."""
+GROWTH_ITERATIONS = 3
+BATCHES = (1, 2, 4, 8)
 
 
 def main() -> None:
@@ -47,13 +49,14 @@ def main() -> None:
     parser.add_argument("--memory-of", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
-        there_and_back(codec(), picture(*options.memory_of))
+        there_and_back(rnncodec.load(), picture(*options.memory_of))
         print(peak_memory())
         return
     result = {
         "settings": {"width": WIDTH, "iterations": options.iterations, "sides": SIDES},
         **against_textbook(options.iterations, options.repeats),
         "growth": growth(options.repeats),
+        "batches": batches(options.repeats),
         "machine": machine.describe(),
     }
     write_text(options.out, json.dumps(result, indent=2) + "\n")
@@ -108,10 +111,9 @@ def against_textbook(iterations: int, repeats: int) -> dict[str, Any]:
 
 def growth(repeats: int) -> dict[str, dict[str, float]]:
     """Microseconds per pixel and peak memory, by size."""
-    found = {}
+    found, coder = {}, rnncodec.load()
     for width, height in GROWTH:
-        coder, image = codec(), picture(width, height)
-        work = {"": partial(there_and_back, coder, image)}
+        work = {"": partial(there_and_back, coder, picture(width, height))}
         few = 1 if width * height > 2**20 else repeats
         found[f"{width}x{height}"] = {
             "us_per_pixel": in_turns(work, few)[""] / (width * height) * 1e6,
@@ -120,14 +122,18 @@ def growth(repeats: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def codec() -> Codec:
-    """One iteration, no entropy model."""
-    torch.manual_seed(0)
-    return Codec(Model(Network(GRUResNet, Additive, width=WIDTH, iterations=1)))
+def batches(repeats: int) -> dict[str, float]:
+    """Seconds an image of 256x256 takes to encode, by how many are encoded together."""
+    coder, image = rnncodec.load(), picture(256, 256)
+    works = {
+        str(count): partial(coder.encode_all, [image] * count, iterations=GROWTH_ITERATIONS)
+        for count in BATCHES
+    }
+    return {count: spent / int(count) for count, spent in in_turns(works, repeats).items()}
 
 
 def there_and_back(coder: Codec, image: NDArray[np.uint8]) -> None:
-    coder.decode(coder.encode(image))
+    coder.decode(coder.encode(image, iterations=GROWTH_ITERATIONS))
 
 
 def header_of(iterations: int) -> Header:

@@ -126,9 +126,16 @@ def coding_rows(result: dict[str, Any]) -> Iterator[str]:
         yield row(f"{name}, share of all iterations", f"{result[f'{name}_share']:.3f}", f"{ideal}")
     for size, grown in result["growth"].items():
         yield row(
-            f"encode and decode {size}, compact gru_resnet, one iteration",
+            f"encode and decode {size}, packaged codec, T = 3",
             f"{grown['us_per_pixel']:.2f} us a pixel, peak {grown['peak_gib']:.2f} GiB",
             "linear",
+        )
+    alone = result["batches"]["1"]
+    for together, spent in result["batches"].items():
+        yield row(
+            f"encode {together} of 256x256 together, T = 3",
+            f"{alone / spent:.2f}x an image ({spent:.3f} s)",
+            "one at a time",
         )
 
 

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 import machine
-from coding import codec, picture
+import rnncodec
+from coding import picture
 from grid import Size, package_step
 from rnncodec.data.module import DemoData
 from rnncodec.evaluation import metrics
@@ -60,8 +61,8 @@ def loaded_per_second(batches: int) -> float:
 
 
 def metric_times(repeats: int) -> dict[str, float]:
-    coder, image = codec(), picture(768, 512)
-    data = coder.encode(image)
+    coder, image = rnncodec.load(), picture(768, 512)
+    data = coder.encode(image, iterations=1)
     decoded = torch.tensor(np.asarray(coder.decode(data)))
     a, b = (t.permute(2, 0, 1)[None] for t in (torch.tensor(image), decoded))
     works: dict[str, Any] = {"decoding": lambda: coder.decode(data)}

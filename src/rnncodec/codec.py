@@ -28,8 +28,8 @@ from rnncodec.transform import Painter, Transform
 AnyImage = Image.Image | NDArray[np.uint8] | Picture
 TILE = 1024
 """Side of the tiles that large images are cut into, in pixels."""
-UNTILED_PIXELS = 2**22
-"""Up to this many pixels (4 Mpixel) an image is coded in one piece unless told otherwise."""
+UNTILED_PIXELS = 2**21
+"""Up to this many pixels (2 Mpixel, 3 GiB) an image is coded in one piece by default."""
 
 
 class Codec:
@@ -94,7 +94,7 @@ class Codec:
             ms_ssim: stop at the first iteration whose MS-SSIM is at least this.
             psnr: the same for PSNR over RGB, in dB.
             tile: side of independently coded tiles in pixels, a multiple of 16; 0: one piece,
-                which may have 16 Mpixel; default: 1024 for images over 4 Mpixel.
+                which may have 16 Mpixel; default: 1024 for images over 2 Mpixel.
             adaptive: ``ssim`` or ``mse``: let blocks end where more bits would bring too little,
                 by a threshold of :mod:`rnncodec.adaptive` that fits the target, or by one given
                 as ``mse=1e-4``. Takes twice the time of plain coding, with a target ten times.

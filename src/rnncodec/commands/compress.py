@@ -57,7 +57,7 @@ TileSide = Annotated[
         "--tile",
         metavar="PIXELS",
         help="Side of tiles coded by themselves, a multiple of 16; 0: one piece; default: 1024 "
-        "for pictures over 4 Mpixel.",
+        "for pictures over 2 Mpixel.",
     ),
 ]
 Adaptive = Annotated[
