@@ -15,7 +15,7 @@ CODEC = ("cell", "recon", "model", "binarizer", "loss", "loss_mean", "optim", "i
 ALWAYS = ("codec", "seed", "data")
 ENTROPY = ("entropy", "entropy_fit")
 
-DERIVED = ("model.cell.", "model.recon.", "data.seed", "entropy.iterations")
+DERIVED = ("model.cell", "model.recon", "data.seed", "entropy.iterations")
 """They repeat other settings."""
 
 ONLY_HOW = (
