@@ -37,7 +37,10 @@ def test_storage_that_fails_is_told_from_a_missing_file(tmp_path: Path, number: 
 def test_what_pillow_says_of_a_picture_is_no_failure_of_storage(tmp_path: Path):
     error = DataError("cannot read image a.jpg: truncated")
     error.__cause__ = OSError("image file is truncated")
-    refuse_lost(error, tmp_path / "gone")
+    refuse_lost(error, tmp_path / "gone")  # the bytes were read, so nobody looks for the folder
+    error.__cause__ = OSError(errno.ENOENT, "No such file")
+    with pytest.raises(DataError, match="the source is gone"):
+        refuse_lost(error, tmp_path / "gone")
 
 
 @pytest.mark.parametrize("unmounted", ["is empty now", "cannot be listed: No such file"])
