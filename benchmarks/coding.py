@@ -2,8 +2,11 @@
 
     python benchmarks/coding.py         compact lstm / additive; JSON to outputs/bench/coding.json
 
-All in float32. Textbook and package have the same weights and take turns on one 768x512 image;
-bytes, entropy coding and files are left out here (benchmarks/entropy.py has them). Growth is of
+All in float32. Textbook and package have the same weights and take turns on one 768x512 image, of
+four iterations and of sixteen (the latter timed once, after one that is not); bytes, entropy
+coding and files are left out here (benchmarks/entropy.py has them). A file for a rate, by the
+newest packaged model and with everything in it, is set against one for the number of iterations
+which that rate turns out to have room for. Growth is of
 the whole packaged codec with its entropy model, three iterations (the first has no state yet),
 32x32 to 8 Mpixel (tiled over 2 Mpixel), with the peak memory of a process that only encodes and
 decodes; batches are of images of 256x256.
@@ -21,7 +24,8 @@ from numpy.typing import NDArray
 
 import machine
 import rnncodec
-from rnncodec.bitstream import Header
+from photographs import photograph
+from rnncodec.bitstream import Header, info
 from rnncodec.cells.lstm import LSTM
 from rnncodec.codec import Codec
 from rnncodec.network import Network
@@ -38,12 +42,16 @@ WIDTH, SIDES = 0.5, (768, 512)
 GROWTH = ((32, 32), (256, 256), (768, 512), (2048, 1024), (2048, 2048), (3264, 2448))
 """Width and height."""
 GROWTH_ITERATIONS = 3
+FEW = 4
+"""Iterations that are not too long to be repeated."""
+RATE = 0.5
+"""Bits per pixel."""
 BATCHES = (1, 2, 4, 8)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--iterations", type=int, default=4)
+    parser.add_argument("--iterations", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, default=OUTPUT)
     parser.add_argument("--memory-of", type=int, nargs=2, help=argparse.SUPPRESS)
@@ -53,8 +61,12 @@ def main() -> None:
         print(peak_memory())
         return
     result = {
-        "settings": {"width": WIDTH, "iterations": options.iterations, "sides": SIDES},
-        **against_textbook(options.iterations, options.repeats),
+        "settings": {"width": WIDTH, "sides": SIDES},
+        "against_textbook": {
+            str(count): against_textbook(count, options.repeats if count <= FEW else 1)
+            for count in options.iterations
+        },
+        "to_rate": to_rate(options.repeats),
         "growth": growth(options.repeats),
         "batches": batches(options.repeats),
         "machine": machine.describe(),
@@ -94,7 +106,7 @@ def against_textbook(iterations: int, repeats: int) -> dict[str, Any]:
         seconds = in_turns(works, repeats)
     rate = machine.matmul_rate(torch.float32)
     blocks = SIDES[0] * SIDES[1] / 32**2
-    sizes = argparse.Namespace(width=WIDTH, batch=1, side=32, iterations=iterations)
+    sizes = argparse.Namespace(cell="lstm", width=WIDTH, batch=1, side=32, iterations=iterations)
     tflop = count_flops(sizes) / 3 * blocks / 1e12
     return {
         "seconds": seconds,
@@ -106,6 +118,25 @@ def against_textbook(iterations: int, repeats: int) -> dict[str, Any]:
         "encode_1_share": seconds["encode_1"] / seconds["encode"],
         "decode_half_share": seconds["decode_half"] / seconds["decode"],
         "decode_1_share": seconds["decode_1"] / seconds["decode"],
+    }
+
+
+def to_rate(repeats: int) -> dict[str, float]:
+    """Seconds to encode a photograph to a rate, and to the iterations of the same file."""
+    coder, image = rnncodec.load(), photograph(*SIDES)
+    reached = info(coder.encode(image, bpp=RATE))
+    works = {
+        "rate": partial(coder.encode, image, bpp=RATE),
+        "iterations": partial(coder.encode, image, iterations=reached.iterations),
+    }
+    spent = in_turns(works, repeats)
+    return {
+        "bpp_asked": RATE,
+        "bpp_reached": reached.bpp[-1],
+        "iterations": reached.iterations,
+        "seconds": spent["rate"],
+        "seconds_by_iterations": spent["iterations"],
+        "over_iterations": spent["rate"] / spent["iterations"],
     }
 
 

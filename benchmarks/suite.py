@@ -1,7 +1,7 @@
 """All benchmarks of speed, one after the other: `make bench`, about 20 minutes on 2 quiet cores.
 
-Each part is a script of its own with its own JSON in outputs/bench/; this one runs them and writes
-their figures between two marks of docs/PERFORMANCE.md.
+Each part is a script of its own with its own JSON in outputs/bench/; this one runs them, says how
+long each took, and writes their figures between two marks of docs/PERFORMANCE.md.
 
     python benchmarks/suite.py --table      only write the table anew from the JSON that is there
 """
@@ -10,6 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ RESULTS = Path("outputs/bench")
 DOCUMENT = Path("docs/PERFORMANCE.md")
 BEGIN, END = "<!-- make bench writes from here -->", "<!-- to here -->"
 
-COMPACT = "--cell=gru_resnet --width=0.5 --batch=8 --side=64 --reference=unshared"
+COMPACT = "--cell=gru_resnet --width=0.5 --batch=8 --side=64 --reference=float32"
 PARTS = {
     "train_step": ("train_step.py", ""),
     "train_step_compact": ("train_step.py", f"{COMPACT} --out={RESULTS}/train_step_compact.json"),
@@ -30,6 +31,16 @@ PARTS = {
     "coder": ("coder.py", ""),
     "supply": ("supply.py", ""),
 }
+MINUTES = {
+    "train_step": 2,
+    "train_step_compact": 1,
+    "grid": 3,
+    "coding": 9,
+    "entropy": 3,
+    "coder": 0.5,
+    "supply": 1.5,
+}
+"""Estimates for two quiet cores."""
 
 
 def main() -> None:
@@ -41,12 +52,27 @@ def main() -> None:
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"no {', '.join(unknown)}; choose from {', '.join(PARTS)}")
-    for name in [] if options.table else options.parts or PARTS:
+    if not options.table:
+        run(options.parts or list(PARTS))
+    write_text(DOCUMENT, with_table(DOCUMENT.read_text(encoding="utf-8"), "\n".join(table())))
+
+
+def run(parts: list[str]) -> None:
+    """One after the other; the first that fails ends it."""
+    begun = time.perf_counter()
+    print(f"about {sum(MINUTES[name] for name in parts):.0f} minutes on two quiet cores")
+    for name in parts:
         script, arguments = PARTS[name]
-        print(f"== {name}", flush=True)
+        print(f"== {name}, about {MINUTES[name]} min", flush=True)
+        start = time.perf_counter()
         command = [sys.executable, str(Path(__file__).with_name(script)), *arguments.split()]
         subprocess.run(command, check=True)
-    write_text(DOCUMENT, with_table(DOCUMENT.read_text(encoding="utf-8"), "\n".join(table())))
+        print(f"== {name} took {minutes_since(start)}", flush=True)
+    print(f"== all took {minutes_since(begun)}", flush=True)
+
+
+def minutes_since(start: float) -> str:
+    return f"{(time.perf_counter() - start) / 60:.1f} min"
 
 
 def with_table(text: str, lines: str) -> str:
@@ -82,26 +108,26 @@ def train_step_rows(result: dict[str, Any]) -> Iterator[str]:
     )
     threads = result["machine"]["torch_threads"]
     reference = result["reference"]
+    called = {"float32": "the same in float32, unshared"}.get(reference, reference)
     median, peak = result["median_seconds"], result["peak_memory_gib"]
     yield row(
         f"training step, {size}",
         f"{result['speedup']:.2f}x ({median['package']:.2f} s, {peak['package']:.2f} GiB)",
-        f"{reference} ({median[reference]:.2f} s, {peak[reference]:.2f} GiB), {threads} threads",
+        f"{called} ({median[reference]:.2f} s, {peak[reference]:.2f} GiB), {threads} threads",
     )
-    if "fraction_of_bf16_matmul" in result:
-        yield row(
-            "of the bf16 matmul rate",
-            f"{result['fraction_of_bf16_matmul']:.0%}",
-            f"{result['matmul_tflops']['bf16']:.3f} TFLOP/s",
-        )
+    yield row(
+        f"of the bf16 matmul rate, {result['tflop_per_step']:.2f} TFLOP a step",
+        f"{result['fraction_of_bf16_matmul']:.0%}",
+        f"{result['matmul_tflops']['bf16']:.3f} TFLOP/s",
+    )
 
 
 def grid_rows(result: dict[str, Any]) -> Iterator[str]:
     size = "width {width}, batch {batch}, {side}x{side}, T = {iterations}".format(
         **result["settings"]
     )
-    for name, ratio in result["over_textbook"].items():
-        yield row(f"training step, {name}", f"{ratio:.2f}x", f"textbook lstm / additive, {size}")
+    for name, ratio in result["over_float32"].items():
+        yield row(f"training step, {name}", f"{ratio:.2f}x", f"the same in float32, {size}")
     for name, grown in result["growth_when_4_times"].items():
         yield row(
             f"4 times the {name}",
@@ -111,19 +137,14 @@ def grid_rows(result: dict[str, Any]) -> Iterator[str]:
 
 
 def coding_rows(result: dict[str, Any]) -> Iterator[str]:
-    count = result["settings"]["iterations"]
-    for work in ("encode", "decode"):
-        seconds = result["seconds"]
-        yield row(
-            f"{work} 768x512, compact lstm, T = {count}",
-            f"{result[f'{work}_over_textbook']:.2f}x ({seconds[work]:.2f} s)",
-            f"textbook, float32 ({seconds[f'textbook_{work}']:.2f} s)",
-        )
-    rate = result["fp32_matmul_tflops"]
-    share = result["encode_fraction_of_fp32_matmul"]
-    yield row("encode, of the float32 matmul rate", f"{share:.0%}", f"{rate:.3f} TFLOP/s")
-    for name, ideal in (("encode_1", 1 / count), ("decode_half", 1 / 2), ("decode_1", 1 / count)):
-        yield row(f"{name}, share of all iterations", f"{result[f'{name}_share']:.3f}", f"{ideal}")
+    for count, found in result["against_textbook"].items():
+        yield from textbook_rows(int(count), found)
+    rate = result["to_rate"]
+    yield row(
+        f"encode 768x512 to {rate['bpp_asked']} bpp, packaged codec (T = {rate['iterations']})",
+        f"{rate['over_iterations']:.2f}x the time ({rate['seconds']:.2f} s)",
+        f"to T = {rate['iterations']} at once ({rate['seconds_by_iterations']:.2f} s)",
+    )
     for size, grown in result["growth"].items():
         yield row(
             f"encode and decode {size}, packaged codec, T = 3",
@@ -139,14 +160,51 @@ def coding_rows(result: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def textbook_rows(count: int, found: dict[str, Any]) -> Iterator[str]:
+    """Of so many iterations."""
+    seconds = found["seconds"]
+    for work in ("encode", "decode"):
+        yield row(
+            f"{work} 768x512, compact lstm, T = {count}",
+            f"{found[f'{work}_over_textbook']:.2f}x ({seconds[work]:.2f} s)",
+            f"textbook, float32 ({seconds[f'textbook_{work}']:.2f} s)",
+        )
+    rate = f"{found['fp32_matmul_tflops']:.3f} TFLOP/s"
+    share = found["encode_fraction_of_fp32_matmul"]
+    yield row(f"encode, T = {count}, of the float32 matmul rate", f"{share:.0%}", rate)
+    parts = {
+        "encode 1": ("encode_1", 1 / count),
+        f"decode {count // 2}": ("decode_half", 1 / 2),
+        "decode 1": ("decode_1", 1 / count),
+    }
+    for what, (key, ideal) in parts.items():
+        yield row(
+            f"{what} of {count} iterations, share of the time of all",
+            f"{found[f'{key}_share']:.3f}",
+            f"{ideal:.4g}",
+        )
+
+
 def entropy_rows(result: dict[str, Any]) -> Iterator[str]:
     for name, speed in result["speed"].items():
         encode, decode = speed["encode_parallel_s"], speed["decode_diagonals_s"]
         yield row(
-            f"entropy model {name}, 768x512, T = 16",
+            f"entropy model {name}, random weights, 768x512, T = 16",
             f"encode {encode:.2f} s, decode {decode:.2f} s",
             f"one position at a time takes {speed['one_at_a_time_over_decode']:.1f}x as long",
         )
+    whole = result["end_to_end"]
+    for work in ("encode", "decode"):
+        yield row(
+            f"entropy {work} with range coder, packaged model, 768x512, T = 16",
+            f"{whole[f'{work}_s']:.2f} s, {whole[f'{work}_over_parallel_pass']:.2f}x the time",
+            f"parallel pass for the probabilities ({whole['parallel_pass_s']:.2f} s)",
+        )
+    yield row(
+        f"its {whole['bytes']:,} bytes over the entropy",
+        f"{whole['bytes_over_entropy']:.2%}",
+        "cross-entropy of the packaged model",
+    )
 
 
 def coder_rows(result: dict[str, Any]) -> Iterator[str]:
@@ -156,11 +214,15 @@ def coder_rows(result: dict[str, Any]) -> Iterator[str]:
 
 
 def supply_rows(result: dict[str, Any]) -> Iterator[str]:
-    yield row(
-        "loader, one worker, cold start",
-        f"{result['supplied_over_consumed']:.0f}x",
-        f"{result['consumed_per_second']:.1f} images/s, what compact training consumes",
-    )
+    consumed = result["consumed_per_second"]
+    for name, ratio in result["supplied_over_consumed"].items():
+        found = result["loaded"][name]
+        yield row(
+            f"loader, one worker, cold start, {found['photographs']} photographs of {name}",
+            f"{ratio:.1f}x ({found['images_per_second']:.0f} images/s, "
+            f"cache of {found['cache_mb']:.0f} MiB)",
+            f"{consumed:.1f} images/s, what compact training consumes; target 5x",
+        )
     for name, ratio in result["metric_over_decoding_an_iteration"].items():
         yield row(f"{name} of 768x512", f"{ratio:.3f}", "decoding one iteration")
 
