@@ -35,30 +35,87 @@ def test_contract(name: str) -> None:
     assert (y.grad != 0).any(dim=1).float().mean() > 0.9, "it reaches nearly every pixel"
 
 
-def test_similarity_is_that_of_scikit_image() -> None:
-    x, y = pair(32)
-    ssim, _ = local_similarity(x, y)
-    a, b = (image[0, 0].numpy() + 0.5 for image in (x, y))
-    # odd windows only, there: so by hand over 8x8, and theirs over 7x7 must be near
-    va, vb = (sliding_window_view(image, (8, 8))[::4, ::4] for image in (a, b))
+def windows(image: np.ndarray) -> np.ndarray:
+    """(H, W) -> (h, w, 8, 8), four pixels apart."""
+    return sliding_window_view(image, (8, 8))[::4, ::4]
+
+
+def reference_similarity(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """SSIM and its contrast-structure factor for images (H, W) in [0, 1], by hand."""
+    va, vb = windows(a), windows(b)
     ma, mb = va.mean((2, 3)), vb.mean((2, 3))
     cov = (va * vb).mean((2, 3)) - ma * mb
-    expected = ((2 * ma * mb + 1e-4) * (2 * cov + 9e-4)) / (
-        (ma**2 + mb**2 + 1e-4) * (va.var((2, 3)) + vb.var((2, 3)) + 9e-4)
-    )
-    np.testing.assert_allclose(ssim[0, 0].numpy(), expected, rtol=1e-6)
+    cs = (2 * cov + 9e-4) / (va.var((2, 3)) + vb.var((2, 3)) + 9e-4)
+    return (2 * ma * mb + 1e-4) / (ma**2 + mb**2 + 1e-4) * cs, cs
+
+
+def test_similarity_is_that_of_scikit_image() -> None:
+    x, y = pair(32)
+    ssim, cs = local_similarity(x, y)
+    a, b = (image[0, 0].numpy() + 0.5 for image in (x, y))
+    # odd windows only, there: so by hand over 8x8, and theirs over 7x7 must be near
+    expected = reference_similarity(a, b)
+    np.testing.assert_allclose(ssim[0, 0].numpy(), expected[0], rtol=1e-6)
+    np.testing.assert_allclose(cs[0, 0].numpy(), expected[1], rtol=1e-6)
     theirs = structural_similarity(a, b, data_range=1.0, use_sample_covariance=False)
     assert ssim[0, 0].mean().item() == pytest.approx(theirs, abs=0.01)
 
 
-def test_the_weight_has_no_gradient_and_a_mean_of_one() -> None:
-    x = torch.zeros(1, 3, 32, 32)
-    y = torch.full_like(x, 0.25).requires_grad_()
-    loss = SSIMWeighted()(x, y)
-    loss.backward()
-    assert loss.item() == pytest.approx(0.25, rel=1e-5), "a uniform weight is that of L1"
+def half_noisy() -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures of 24x32, and the same with some noise, much more of it in the left half."""
+    x, y = (image[..., :24, :32] for image in pair())
+    share = torch.where(torch.arange(32) < 16, 1.0, 0.02).double()
+    return x, x + share * (y - x)
+
+
+def reference_weight(x: torch.Tensor, y: torch.Tensor) -> np.ndarray:
+    """1 - SSIM of every pixel, between the centres of its neighbours' windows: (B, C, H, W)."""
+
+    def along(rows: np.ndarray, side: int) -> np.ndarray:
+        centres = 4 * np.arange(rows.shape[1]) + 3.5
+        return np.stack([np.interp(np.arange(side), centres, row) for row in rows])
+
+    def of_plane(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        wrong = 1 - reference_similarity(a + 0.5, b + 0.5)[0]
+        return along(along(wrong, a.shape[1]).T, a.shape[0]).T
+
+    planes = zip(x.flatten(0, 1).numpy(), y.flatten(0, 1).numpy(), strict=True)
+    return np.stack([of_plane(a, b) for a, b in planes]).reshape(x.shape)
+
+
+def test_the_weight_is_large_where_structure_is_lost_and_has_a_mean_of_one() -> None:
+    x, y = half_noisy()
+    weight = reference_weight(x, y)
+    assert weight[..., 2:14].min() > weight[..., 20:].max(), "the reference itself"
+    expected = (weight / weight.mean() * np.abs((x - y).numpy())).mean()
+    assert SSIMWeighted()(x, y).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_no_gradient_flows_through_the_weight() -> None:
+    x, y = half_noisy()
+    weight = reference_weight(x, y)
+    y.requires_grad_()
+    SSIMWeighted()(x, y).backward()
     assert y.grad is not None
-    assert y.grad.sum().item() == pytest.approx(1.0, rel=1e-5)
+    expected = weight / weight.mean() * np.sign((y - x).detach().numpy()) / x.numel()
+    np.testing.assert_allclose(y.grad.numpy(), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_three_scales_are_a_product_of_three(size: int) -> None:
+    x, y = pair(size)
+
+    def factor(a: np.ndarray, b: np.ndarray, scale: int) -> float:
+        """Of an image (3, H, W) in [0, 1]: structure, and at the last scale brightness, too."""
+        shape = (3, size >> scale, 1 << scale, size >> scale, 1 << scale)
+        a, b = (image.reshape(shape).mean((2, 4)) for image in (a, b))
+        maps = [reference_similarity(*planes) for planes in zip(a, b, strict=True)]
+        ssim, cs = np.mean(maps, axis=(0, 2, 3))
+        return ssim if scale == 2 else cs
+
+    images = zip(x.numpy() + 0.5, y.numpy() + 0.5, strict=True)
+    expected = [np.prod([factor(a, b, s) for s in range(3)]) ** (1 / 3) for a, b in images]
+    assert three_scales(x, y).item() == pytest.approx(np.mean(expected), rel=1e-9)
 
 
 def test_structure_weighs_more_than_brightness() -> None:

@@ -10,7 +10,7 @@ C1, C2 = 0.01**2, 0.03**2
 """The constants of SSIM for pixels in a range of length 1."""
 
 SCALES = 3
-"""What a crop of 64x64 has room for; five would need 176."""
+"""The last of three still has whole windows in crops of 32x32; five would need 128x128."""
 
 
 class L1(nn.Module):
@@ -36,9 +36,12 @@ class SSIMWeighted(nn.Module):
     """
 
     def forward(self, x: Tensor, x_hat: Tensor) -> Tensor:
-        """Images and reconstruction, both (B, 3, H, W) in [-0.5, 0.5] -> scalar."""
+        """Both (B, 3, H, W) in [-0.5, 0.5], sides multiples of 4, at least 8 -> scalar."""
         ssim, _ = local_similarity(x, x_hat.detach())
-        weight = F.interpolate(1 - ssim, size=x.shape[-2:], mode="bilinear")
+        # Interpolation takes its points for the centres of 4x4 pixels, which the 8x8 windows
+        # exceed by 2 on either side: there the outermost weights go on.
+        inner = F.interpolate(1 - ssim, scale_factor=STRIDE, mode="bilinear")
+        weight = F.pad(inner, [(WINDOW - STRIDE) // 2] * 4, mode="replicate")
         return (weight * (x - x_hat).abs()).mean() / weight.mean().clamp(min=1e-6)
 
 
