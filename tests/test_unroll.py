@@ -82,6 +82,26 @@ def test_positions_that_end_send_zeros_and_keep_their_picture(cell: str, recon: 
         assert torch.equal(sent[t].x_hat, sent[t - 1].x_hat) == (t == 3)
 
 
+@pytest.mark.parametrize("recon", ["additive", "boosted_additive", "scaled_additive"])
+def test_the_encoder_is_not_shown_what_ended_blocks_lack(recon: str) -> None:
+    network = make("gru", recon, iterations=3)
+    shown: list[torch.Tensor] = []
+    network.encoder.register_forward_pre_hook(lambda _, arguments: shown.append(arguments[0]))
+    x = torch.rand(2, 3, 32, 48) - 0.5
+    ends = torch.tensor([[[1, 2, 3], [3, 1, 2]], [[2, 2, 1], [3, 3, 3]]])[:, None]
+    picture: torch.Tensor | None = None
+    with torch.inference_mode():
+        source = AdaptiveSender(Sender(network, x), ends)
+        for t, step in enumerate(iterate(network, source, 3, adaptive=True)):
+            residual = x if picture is None else x - picture
+            gain = network.recon.gain(t, picture)
+            seen = residual if gain is None else residual * gain
+            ended = over_blocks(ends <= t).expand_as(x)
+            assert torch.equal(shown[t], torch.where(ended, 0, seen))
+            assert (seen[ended] != 0).any() == (t > 0), "there would have been something to see"
+            picture = step.x_hat
+
+
 def test_where_none_ends_adaptive_is_plain() -> None:
     network = make("gru", "scaled_additive", iterations=3)
     x = torch.rand(1, 3, 32, 32) - 0.5
