@@ -110,6 +110,80 @@ def test_foreign_files(tmp_path: Path, metadata: dict, message: str) -> None:
         load(tmp_path / "m")
 
 
+NETWORK = {"cell": {"name": "gru"}, "recon": {"name": "additive"}, "width": 0.125, "iterations": 2}
+ENTROPY = {"name": "binary_rnn", "iterations": 2, "hidden": 8}
+HUGE = 10**300
+
+
+@pytest.mark.parametrize(
+    ("network", "entropy", "message"),
+    [
+        ({"width": 1e7}, {}, r"width=10000000\.0: expected 0 to 4"),
+        ({"width": HUGE}, {}, "width=1000.*: expected 0 to 4"),
+        ({"width": float("nan")}, {}, "width=nan: expected 0 to 4"),
+        ({"width": "2"}, {}, "width='2': expected a number"),
+        ({"width": True}, {}, "width=True: expected a number"),
+        ({"width": 4}, {}, r"another architecture .* expected \(32, 2048, 1, 1\)"),
+        ({"iterations": HUGE}, {}, "iterations=1000.*: expected 1 to 255"),
+        ({"priming": HUGE}, {}, "priming=1000.*: expected 0 to 16"),
+        ({"diffusion": -1}, {}, "diffusion=-1: expected 0 to 16"),
+        ({"cell": {"name": "gru", "update_bias": "q"}}, {}, "update_bias='q': expected a number"),
+        ({"cell": {"name": "gru", "update_bias": HUGE}}, {}, "update_bias=1000"),
+        ({"cell": {"name": "gru_resnet", "alpha": "q"}}, {}, "alpha='q': expected a number"),
+        ({"cell": {"name": "gru_resnet", "alpha": float("inf")}}, {}, "alpha=inf: expected -100"),
+        ({"recon": {"name": "scaled_additive", "channels": -1}}, {}, "channels=-1: expected 1 to"),
+        ({"recon": {"name": "scaled_additive", "channels": 0}}, {}, "channels=0: expected 1 to"),
+        ({"recon": {"name": "scaled_additive", "channels": HUGE}}, {}, "channels=1000"),
+        ({"recon": {"name": "scaled_additive", "channels": 1.5}}, {}, "expected a whole number"),
+        ({"recon": {"name": "boosted_additive", "gain": 0.0}}, {}, r"gain=0\.0: expected 0\.001"),
+        ({"recon": {"name": "boosted_additive", "gain": [4]}}, {}, "expected a number"),
+        ({"recon": {"name": "boosted_additive", "power": 900}}, {}, "power=900: expected -4 to 4"),
+        ({}, {"iterations": HUGE}, "iterations=1000.*expected a whole number from 1 to 1024"),
+        ({}, {"hidden": 0}, "hidden=0: expected a whole number from 1 to 1024"),
+        ({}, {"hidden": 1024}, "expected torch.int8"),
+        ({}, {"name": None}, "entropy=None: no such entropy model"),
+        ({}, {"name": "none"}, "entropy=none writes raw bits"),
+    ],
+)
+def test_impossible_numbers_are_refused(
+    tmp_path: Path, network: dict, entropy: dict, message: str
+) -> None:
+    model = tiny()
+    save(tmp_path / "m", model)
+    description, tensors = read(tmp_path / "m")
+    assert (description["network"], description["entropy"]) == (NETWORK, ENTROPY)
+    description["network"] |= network
+    description["entropy"] |= entropy
+    save_file(tensors, tmp_path / "m", metadata={"rnncodec": json.dumps(description)})
+    with pytest.raises(ModelError, match=message):
+        load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("lacking", ["name", "iterations", "hidden"])
+def test_an_entropy_model_without_its_numbers_is_refused(tmp_path: Path, lacking: str) -> None:
+    save(tmp_path / "m", tiny())
+    description, tensors = read(tmp_path / "m")
+    del description["entropy"][lacking]
+    save_file(tensors, tmp_path / "m", metadata={"rnncodec": json.dumps(description)})
+    with pytest.raises(ModelError, match=f"{lacking}=None|entropy=None"):
+        load(tmp_path / "m")
+
+
+def test_a_foreign_network_is_refused_before_it_takes_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "m", tiny())
+    description, tensors = read(tmp_path / "m")
+    description["network"]["width"] = 0.25
+    save_file(tensors, tmp_path / "m", metadata={"rnncodec": json.dumps(description)})
+    began: list[torch.Tensor] = []
+    monkeypatch.setattr(torch.nn.init, "normal_", lambda weight, **_: began.append(weight))
+    with pytest.raises(ModelError, match="another architecture"):
+        load(tmp_path / "m")
+    assert len(began) > 10
+    assert all(weight.is_meta for weight in began)
+
+
 def test_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "m"
     save(path, tiny())

@@ -54,9 +54,15 @@ def test_any_width_maps_an_image_to_its_own_size(width: float) -> None:
     assert picture.shape == (1, 3, 16, 48)
 
 
-@pytest.mark.parametrize("width", [0.3, 0.0, -0.5, 0.01, 0.0625])
+@pytest.mark.parametrize("width", [0.3, 0.0, 0.01, 0.0625])
 def test_widths_that_give_fractional_channels_are_refused(width: float) -> None:
     with pytest.raises(ConfigError, match=r"width=.*0\.125 \(tiny\)"):
+        Network(LSTM, Additive, width=width)
+
+
+@pytest.mark.parametrize("width", [-0.5, 4.125, 1e7, float("nan"), "1", True])
+def test_impossible_widths_are_refused(width: float) -> None:
+    with pytest.raises(ConfigError, match=r"width=.*: expected (0 to 4|a number)"):
         Network(LSTM, Additive, width=width)
 
 
@@ -135,7 +141,7 @@ def test_impossible_extra_runs_are_refused(name: str, runs: int) -> None:
         ({"cell": {"name": "os"}}, r"cells: no 'os'; choose one of assoc_lstm, gru"),
         ({"cell": {"name": "../gru"}}, "choose one of"),
         ({"recon": {"name": "additive", "colour": 1}}, "not understood"),
-        ({"width": "wide"}, "not understood"),
+        ({"width": "wide"}, "width='wide': expected a number"),
         ({"iterations": None}, "expected a whole number"),
         ({"priming": 10**9}, "priming=1000000000: expected 0 to 16"),
         ({"diffusion": None}, "expected a whole number"),

@@ -105,7 +105,8 @@ def load(path: str | Path) -> Model:
     """
     description, tensors = read(path)
     try:
-        network = Network.from_config(description["network"])
+        with torch.device("meta"):  # no memory before the file is known to hold what fills it
+            network = Network.from_config(description["network"])
         load_weights(network, part(tensors, NETWORK), source=path)
         entropy = None
         if description["entropy"] is not None:
@@ -140,7 +141,7 @@ def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def load_weights(network: Network, weights: dict[str, Tensor], *, source: str | Path) -> None:
-    """Copy ``weights`` into ``network``.
+    """Copy ``weights`` into ``network``, which goes to the CPU if it is on the meta device.
 
     Raises:
         ModelError: names or shapes differ, with the first differences.
@@ -158,6 +159,8 @@ def load_weights(network: Network, weights: dict[str, Tensor], *, source: str | 
         raise ModelError(
             f"{source}: these weights are of another architecture than {network.config}: {shown}"
         )
+    if all(tensor.is_meta for tensor in own.values()):
+        network.to_empty(device="cpu")
     network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
 
 

@@ -14,6 +14,7 @@ from rnncodec import cells, families, recon
 from rnncodec.cells import Cell, State
 from rnncodec.errors import ConfigError
 from rnncodec.layers import conv2d
+from rnncodec.limits import check_number, check_whole
 from rnncodec.recon import Reconstruction
 
 BITS = 32
@@ -22,7 +23,8 @@ BITS = 32
 MAX_ITERATIONS = 255
 MAX_EXTRA_RUNS = 16
 """The most extra runs of a part: a model file must not be able to ask for days of work."""
-
+MAX_WIDTH = 4
+"""Four times the paper's channels: some billion weights."""
 
 Recon: TypeAlias = Callable[[], Reconstruction]
 """A reconstruction framework's class, or a ``functools.partial`` of it."""
@@ -141,8 +143,8 @@ class Network(nn.Module):
         diffusion: extra runs of the decoder on the code of every iteration.
 
     Raises:
-        ConfigError: a width that gives channels that are no multiple of 8; iterations < 1;
-            ``priming`` or ``diffusion`` not in 0..16.
+        ConfigError: a width over 4, or one that gives channels that are no multiple of 8;
+            ``iterations`` not in 1..255; ``priming`` or ``diffusion`` not in 0..16.
 
     Examples:
         >>> from rnncodec.cells.gru import GRU
@@ -162,6 +164,7 @@ class Network(nn.Module):
         diffusion: int = 0,
     ) -> None:
         super().__init__()
+        check_number("width", width, 0, MAX_WIDTH)
         check_whole("iterations", iterations, 1, MAX_ITERATIONS)  # one byte in a file
         check_whole("priming", priming, 0, MAX_EXTRA_RUNS)
         check_whole("diffusion", diffusion, 0, MAX_EXTRA_RUNS)
@@ -239,11 +242,3 @@ def scaled(channels: int, width: float) -> int:
             "give positive multiples of 8 work: 0.125 (tiny), 0.25, 0.5 (compact), 1 (paper)"
         )
     return int(exact)
-
-
-def check_whole(name: str, value: int, low: int, high: int) -> None:
-    """Raise ConfigError unless ``value`` is a whole number from ``low`` to ``high``."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(f"{name}={value!r}: expected a whole number")
-    if not low <= value <= high:
-        raise ConfigError(f"{name}={value}: expected {low} to {high}")

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncodec.cells import Cell, State
+from rnncodec.limits import check_number
 
 
 class GRU(Cell):
@@ -22,6 +23,9 @@ class GRU(Cell):
             stack of them answers to its input only iterations later; a residual codec learns
             faster from cells that start by following it, as at 2 (``z`` = 0.88).
 
+    Raises:
+        ConfigError: an ``update_bias`` that is no number from -100 to 100.
+
     Examples:
         >>> cell = GRU(3, 8, stride=2)
         >>> y, state = cell(torch.zeros(2, 3, 16, 16))
@@ -38,6 +42,7 @@ class GRU(Cell):
         hidden_kernel: int = 1,
         update_bias: float = 0.0,
     ) -> None:
+        check_number("update_bias", update_bias, -100, 100)
         super().__init__(in_channels, out_channels, stride=stride, hidden_kernel=hidden_kernel)
         self.W = self.input_conv(3 * out_channels)
         assert self.W.bias is not None

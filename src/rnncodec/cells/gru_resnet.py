@@ -6,6 +6,7 @@ from torch import Tensor
 from rnncodec.cells import State
 from rnncodec.cells.gru import GRU
 from rnncodec.layers import conv2d
+from rnncodec.limits import check_number
 
 
 class GRUResNet(GRU):
@@ -26,6 +27,9 @@ class GRUResNet(GRU):
         update_bias: as in :class:`GRU`.
         alpha: weight of both shortcuts, 0.1 in the paper.
 
+    Raises:
+        ConfigError: an ``alpha`` that is no number from -100 to 100.
+
     Examples:
         >>> cell = GRUResNet(3, 8, stride=2)
         >>> y, state = cell(torch.zeros(2, 3, 16, 16))
@@ -43,6 +47,7 @@ class GRUResNet(GRU):
         update_bias: float = 0.0,
         alpha: float = 0.1,
     ) -> None:
+        check_number("alpha", alpha, -100, 100)
         super().__init__(
             in_channels,
             out_channels,

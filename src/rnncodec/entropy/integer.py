@@ -88,7 +88,12 @@ class IntegerModel:
         of another shape or type, or the sums of a layer could exceed 2^24.
         """
         _check_config(config)
-        specs = model_class(config["name"]).specs(config["iterations"], config["hidden"])
+        specs = model_class(config.get("name")).specs(config["iterations"], config["hidden"])
+        if not specs:
+            raise ModelError(
+                f"entropy={config['name']} writes raw bits: there is nothing to code with, so a "
+                "model file must not name it; the model file is damaged"
+            )
         expected = {f"{name}.{part}" for name in specs for part in TYPES}
         if expected != set(tensors):
             raise ModelError(

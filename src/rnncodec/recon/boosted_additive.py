@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from rnncodec.limits import check_number
 from rnncodec.recon import Reconstruction
 
 
@@ -20,9 +21,15 @@ class BoostedAdditive(Reconstruction):
     Args:
         gain: ``g``, the gain of the first iteration.
         power: ``p``.
+
+    Raises:
+        ConfigError: a ``gain`` that is no number from 0.001 to 1000, a ``power`` that is none
+            from -4 to 4.
     """
 
     def __init__(self, gain: float = 4.0, power: float = 0.7) -> None:
+        check_number("gain", gain, 1e-3, 1e3)
+        check_number("power", power, -4, 4)
         super().__init__()
         self.first = gain
         self.power = power

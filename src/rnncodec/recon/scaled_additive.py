@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from rnncodec.geometry import pad_to
 from rnncodec.layers import conv2d
+from rnncodec.limits import check_whole
 from rnncodec.recon import Reconstruction
 
 PATCH = 32
@@ -24,9 +25,13 @@ class ScaledAdditive(Reconstruction):
 
     Args:
         channels: width of ``G``, 32 in the paper.
+
+    Raises:
+        ConfigError: ``channels`` that are no whole number from 1 to 1024.
     """
 
     def __init__(self, channels: int = 32) -> None:
+        check_whole("channels", channels, 1, 1024)
         super().__init__()
         widths = [3, channels, channels, channels, channels]
         layers: list[nn.Module] = []
