@@ -2,18 +2,24 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 
 import numpy as np
+import pytest
 import torch
 
 from rnncodec.cells.gru import GRU
+from rnncodec.codec import Codec
+from rnncodec.model_file import Model
 from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
+from rnncodec.recon.scaled_additive import ScaledAdditive
 from rnncodec.transform import TilePainter, Transform
 
 
 def test_a_tile_is_forgotten_at_once_without_waiting_for_the_garbage_collector() -> None:
-    transform = Transform(Network(GRU, Additive, width=0.125, iterations=3), torch.device("cpu"))
+    transform = Transform(
+        Network(GRU, ScaledAdditive, width=0.125, iterations=3), torch.device("cpu")
+    )
     codes = np.zeros((2, 1, 2, 2, 32), np.uint8)
     gc.disable()
     try:
@@ -24,3 +30,36 @@ def test_a_tile_is_forgotten_at_once_without_waiting_for_the_garbage_collector()
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.fixture(params=["tf32", "ieee"])
+def allowed(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What convolutions may compute in by the settings of a user of PyTorch."""
+    convolutions = torch.backends.cudnn.conv
+    found = convolutions.fp32_precision
+    convolutions.fp32_precision = request.param
+    yield request.param
+    convolutions.fp32_precision = found
+
+
+@pytest.mark.parametrize(
+    "target", [{}, {"psnr": 5.0}, {"bpp": 0.6}, {"tile": 16}, {"adaptive": "mse=1e-3"}]
+)
+def test_every_convolution_of_coding_is_in_float32(allowed: str, target: dict) -> None:
+    network = Network(GRU, ScaledAdditive, width=0.125, iterations=3)
+    used = set()
+
+    def note(layer: torch.nn.Module, *_: object) -> None:
+        used.add((layer, torch.backends.cudnn.conv.fp32_precision))
+
+    layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
+    for layer in layers:
+        layer.register_forward_pre_hook(note)
+    codec = Codec(Model(network))
+    data = codec.encode(np.zeros((32, 40, 3), np.uint8), **target)
+    for _ in codec.decode_progressive([data]):
+        pass
+    assert codec.decode(data).size == (40, 32)
+    assert {precision for _, precision in used} == {"ieee"}
+    assert {layer for layer, _ in used} >= {network.encoder.conv, network.decoder.conv}
+    assert torch.backends.cudnn.conv.fp32_precision == allowed, "and put back"

@@ -1,6 +1,7 @@
 """What this machine can do: devices, and the arithmetic that pays on them."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -18,6 +19,22 @@ def autocast(device: torch.device | str) -> AbstractContextManager[object]:
     """Autocast to bf16 where the hardware gains from it; float32 elsewhere."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=gains_from_bf16(device))
+
+
+@contextmanager
+def float32_convolutions() -> Iterator[None]:
+    """Convolve in float32 on a GPU, too, and not in TF32 with its 10 bits, PyTorch's default.
+
+    Sender and receiver each run the decoder, and what one believes to be the picture must be what
+    the other sees. A thread that leaves while another is inside puts back what it found.
+    """
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    found = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = found
 
 
 def check_device(device: torch.device | str) -> None:

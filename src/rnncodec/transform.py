@@ -15,6 +15,7 @@ from rnncodec.adaptive import Rule
 from rnncodec.allocator import freed_memory_kept
 from rnncodec.bitstream import UNSENT, Codes, Header, Tile
 from rnncodec.data.images import Pixels
+from rnncodec.devices import float32_convolutions
 from rnncodec.geometry import BLOCK, pad_to
 from rnncodec.goals import Goal
 from rnncodec.network import Network
@@ -60,6 +61,7 @@ class Transform:
         self.network = network.eval().requires_grad_(False).to(device)
 
     @freed_memory_kept()
+    @float32_convolutions()
     def analyse(
         self,
         pixels: NDArray[np.uint8],
@@ -108,7 +110,10 @@ class Transform:
     def steps(
         self, reference: Tensor, iterations: int, ends: NDArray[np.int64] | None = None
     ) -> Iterator[Step]:
-        """Run the network on uint8 (B, 3, H, W) of any size, padded to whole blocks."""
+        """Run the network on uint8 (B, 3, H, W) of any size, padded to whole blocks.
+
+        Whoever asks for the steps or their pictures does so under :func:`float32_convolutions`.
+        """
         x = pad_to(from_uint8(reference.to(self.device)), BLOCK)
         if ends is None:
             yield from unroll(self.network, x, iterations=iterations)
@@ -139,6 +144,7 @@ class Extension:
         self._steps = transform.steps(as_batch(self.pixels), header.iterations)
 
     @freed_memory_kept()
+    @float32_convolutions()
     def codes(self, iterations: int) -> Codes:
         """Of the first so many iterations: (T, h, w, 32)."""
         if self.header.tile_count > 1:
@@ -167,6 +173,7 @@ class Painter:
         self._running: dict[int, TilePainter] = {}
 
     @freed_memory_kept()
+    @float32_convolutions()
     def paint(self, codes: Codes) -> Pixels:
         """Run the next n iterations from their codes (n, h, w, 32) -> uint8 (H, W, 3)."""
         picture = np.empty((self.header.height, self.header.width, 3), np.uint8)

@@ -43,8 +43,13 @@ def code_data(root: Path, cache: Path, net: Network | None = None, **settings) -
 
 
 def test_they_are_the_codes_of_coding(root: Path, tmp_path: Path) -> None:
-    data = code_data(root, tmp_path / "codes")
+    net, used = network(), set()
+    net.binarizer.register_forward_pre_hook(
+        lambda *_: used.add(torch.backends.cudnn.conv.fp32_precision)
+    )
+    data = code_data(root, tmp_path / "codes", net)
     data.setup()
+    assert used == {"ieee"}
     codec = Codec(Model(network()))
     crops = next(iter(data.photographs.crops_of(CROP, batch_size=5, seed=0)))["image"]
     assert crops.shape == (5, 3, CROP, CROP)

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from rnncodec.data.endless import EndlessData
 from rnncodec.data.module import CropData
+from rnncodec.devices import float32_convolutions
 from rnncodec.errors import ConfigError
 from rnncodec.storage import replacing
 from rnncodec.transform import Transform, to_bits
@@ -137,6 +138,7 @@ class CodeData(EndlessData):
         for number, batch in enumerate(self.photographs.val_dataloader()):
             yield f"{VALIDATION}{number:05d}", self.analyse(batch["image"])[0]
 
+    @float32_convolutions()
     def analyse(self, images: Tensor) -> Packed:
         """Uint8 (B, 3, H, W) -> packed codes (B, T, h, w, 4)."""
         steps = self.transform.steps(images, self.transform.network.iterations)
