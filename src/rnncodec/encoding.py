@@ -12,7 +12,7 @@ from rnncodec import entropy_coding
 from rnncodec.bitstream import UNSENT, Codes, Header, info, write
 from rnncodec.entropy.integer import IntegerModel
 from rnncodec.errors import ConfigError, RNNCodecWarning
-from rnncodec.goals import Goal, first_reaching, quality_goal
+from rnncodec.goals import Goal, first_reaching
 from rnncodec.pictures import Picture
 from rnncodec.transform import Extension, Transform
 
@@ -45,10 +45,11 @@ class Target:
         Raises:
             ConfigError: more than one of them, or one out of range.
         """
-        goal = quality_goal(ms_ssim, psnr)
-        if sum(target is not None for target in (iterations, bpp, goal)) > 1:
+        if sum(target is not None for target in (iterations, bpp, ms_ssim, psnr)) > 1:
             raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
-        return cls(bpp, goal)
+        if ms_ssim is not None:
+            return cls(goal=Goal("ms_ssim", ms_ssim))
+        return cls(bpp, None if psnr is None else Goal("psnr", psnr))
 
 
 class Encoder:

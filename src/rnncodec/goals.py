@@ -68,7 +68,7 @@ class Goal:
 
 
 def first_reaching(scores: Tensor, target: float) -> tuple[int, bool]:
-    """How many iterations are needed, from the scores (T,); all of them if none reaches it.
+    """How many iterations are needed, from the scores (T,); up to the best if none does it.
 
     Examples:
         >>> first_reaching(torch.tensor([20.0, 25.0, 30.0]), 24.0)
@@ -80,16 +80,3 @@ def first_reaching(scores: Tensor, target: float) -> tuple[int, bool]:
     if len(reached):
         return int(reached[0]) + 1, True
     return int(scores.argmax()) + 1, False
-
-
-def quality_goal(ms_ssim: float | None, psnr: float | None) -> Goal | None:
-    """The goal that was asked for, if any.
-
-    Raises:
-        ConfigError: both.
-    """
-    if ms_ssim is not None and psnr is not None:
-        raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
-    if ms_ssim is not None:
-        return Goal("ms_ssim", ms_ssim)
-    return None if psnr is None else Goal("psnr", psnr)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from rnncodec.evaluation.areas import mean_over, rate_at
-from rnncodec.evaluation.rate_distortion import auc
+from rnncodec.evaluation.areas import mean_over, over_eighths, rate_at
 
 RNG = np.random.default_rng(5)
 BPP = np.sort(RNG.uniform(0.05, 2.5, (40, 9)), axis=1)
@@ -11,8 +10,11 @@ VALUE = np.cumsum(RNG.uniform(-0.3, 1.0, (40, 9)), axis=1)
 
 def test_areas_of_many_curves_are_those_of_each() -> None:
     found = mean_over(BPP, VALUE, 0.25, 1.5)
-    each = [auc(list(zip(x, y, strict=True)), 0.25, 1.5) for x, y in zip(BPP, VALUE, strict=True)]
-    expected = np.array([np.nan if area is None else area for area in each])
+    expected = np.full(len(BPP), np.nan)
+    for k, (x, y) in enumerate(zip(BPP, VALUE, strict=True)):
+        if x[0] <= 0.25 and x[-1] >= 1.5:
+            grid = np.union1d([0.25, 1.5], x[(x > 0.25) & (x < 1.5)])
+            expected[k] = np.trapezoid(np.interp(grid, x, y), grid) / 1.25
     assert 5 < np.isnan(expected).sum() < 35  # both kinds are there
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
@@ -22,6 +24,15 @@ def test_an_area_is_the_integral_of_the_interpolated_curve() -> None:
     grid = np.linspace(0.25, 1.5, 200_001)
     expected = np.interp(grid, bpp[0], value[0]).mean()
     assert mean_over(bpp, value, 0.25, 1.5)[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_areas_over_eighths_find_their_iterations() -> None:
+    value = RNG.uniform(size=(3, 20))
+    order = RNG.permutation(20)
+    expected = np.trapezoid(value[:, :16], np.arange(1, 17) / 8, axis=1)
+    found = over_eighths((order + 1).tolist(), value[:, order])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert np.isnan(over_eighths([*range(1, 16), 17], value[:, :16])).all()
 
 
 def test_the_rate_at_a_level_is_where_the_curve_first_reaches_it() -> None:

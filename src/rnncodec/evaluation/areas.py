@@ -4,13 +4,18 @@ All take R curves as (R, P) rates, rising along each row, and (R, P) qualities, 
 figures, NaN where a curve does not cover what is asked: nothing is extrapolated.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rnncodec.evaluation.measured import Array
 
+NOMINAL_ITERATIONS = 16
+"""The iterations that the nominal AUC spans: 0.125 to 2.0 bpp."""
+
 
 def mean_over(bpp: Array, value: Array, low: float, high: float) -> Array:
-    """Mean of the piecewise linear curves over [low, high] bpp, as ``rate_distortion.auc``.
+    """Mean of the piecewise linear curves over [low, high] bpp: integral / (high - low).
 
     Examples:
         >>> mean_over(np.array([[0.0, 2.0], [0.6, 2.0]]), np.array([[0.0, 1.0]] * 2), 0.5, 1.5)
@@ -26,6 +31,24 @@ def mean_over(bpp: Array, value: Array, low: float, high: float) -> Array:
     mean = ((end - start) * middle).sum(axis=1) / (high - low)
     covered = (bpp[:, 0] <= low) & (bpp[:, -1] >= high)
     return np.where(covered, mean, np.nan)
+
+
+def over_eighths(iterations: Sequence[int], value: Array) -> Array:
+    """Areas over 0.125-2.0 bpp, where iteration k has k/8 bpp; not divided by the range.
+
+    Args:
+        iterations: P of them, which the columns of ``value`` are of.
+        value: (R, P).
+
+    Examples:
+        >>> over_eighths(range(1, 17), np.ones((1, 16)))
+        array([1.875])
+    """
+    wanted = range(1, NOMINAL_ITERATIONS + 1)
+    if not set(iterations).issuperset(wanted):
+        return np.full(len(value), np.nan)
+    columns = [iterations.index(k) for k in wanted]
+    return np.asarray(np.trapezoid(value[:, columns], dx=1 / 8, axis=1))
 
 
 def rate_at(bpp: Array, value: Array, level: float) -> Array:

@@ -8,10 +8,8 @@ figure that the data do not support is absent, and its reason stated.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.evaluation.areas import mean_over, rate_at
+from rnncodec.evaluation.areas import NOMINAL_ITERATIONS, mean_over, over_eighths, rate_at
 from rnncodec.evaluation.bjontegaard_delta import Curves, bd_metric, bd_rate
 from rnncodec.evaluation.bootstrap import Estimate, estimate, resamples
 from rnncodec.evaluation.measured import (
@@ -26,7 +24,7 @@ from rnncodec.evaluation.measured import (
     metrics_of,
     nominal,
 )
-from rnncodec.evaluation.rate_distortion import HIGH, LOW, NOMINAL_ITERATIONS
+from rnncodec.evaluation.rate_distortion import HIGH, LOW
 from rnncodec.evaluation.results import Result
 
 LEVELS: Mapping[str, Sequence[float]] = {
@@ -175,13 +173,10 @@ def area(bpp: Array, value: Array, codec: Measured) -> Estimate:
 
 def nominal_area(value: Array, codec: Measured) -> Estimate:
     """AUC nominal, of (R, P) qualities after the iterations of ``codec``."""
-    wanted = tuple(range(1, NOMINAL_ITERATIONS + 1))
     has = codec.iterations or ()
-    where = [has.index(k) for k in wanted if k in has]
-    if len(where) < len(wanted):
-        return Estimate(None, reason=f"iterations 1-16 are needed; {len(where)} of them are there")
-    areas = np.trapezoid(value[:, where], dx=1 / 8, axis=1)
-    return estimate(np.asarray(areas), len(codec.images))
+    there = len({k for k in has if k <= NOMINAL_ITERATIONS})
+    reason = f"iterations 1-16 are needed; {there} of them are there"
+    return estimate(over_eighths(has, value), len(codec.images), reason=reason)
 
 
 def rate_of(bpp: Array, value: Array, codec: Measured, level: float) -> Estimate:

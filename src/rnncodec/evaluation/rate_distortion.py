@@ -5,14 +5,16 @@ models differ. A curve that does not cover the range has no area: absent is abse
 """
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from rnncodec.evaluation.areas import NOMINAL_ITERATIONS, mean_over, over_eighths
+from rnncodec.evaluation.measured import Array, measure
 from rnncodec.evaluation.metrics import METRICS
 from rnncodec.evaluation.results import Result
 from rnncodec.storage import write_text
@@ -22,9 +24,6 @@ Samples: TypeAlias = Sequence[tuple[float, float]]
 
 LOW, HIGH = 0.25, 1.5
 """The range of the AUC, in bpp."""
-
-NOMINAL_ITERATIONS = 16
-"""The iterations that the nominal AUC spans: 0.125 to 2.0 bpp."""
 
 
 @dataclass(frozen=True)
@@ -52,27 +51,26 @@ class MeanCurve:
 def mean_curve(points: Sequence[Result], metric: str) -> MeanCurve | None:
     """Average bpp and ``metric`` over images at equal iteration; None if no image has it.
 
-    Images that lack the metric are left out of both averages, and counted. An iteration that
-    only some of the images reached is left out, since its average would be over other images;
-    so is one where an image is perfect, and its decibels (and the average) infinite.
+    Images that lack the metric are left out of both averages, and counted; for what else is left
+    out see :func:`rnncodec.evaluation.measured.measure`. Rows without an iteration do not count.
+
+    Args:
+        points: rows of one codec.
+        metric: a name of a Result's metrics.
+
+    Raises:
+        DataError: two rows for the same iteration and image; a rate that is not positive; a
+            quality that is no number.
     """
-    having = [
-        (point.image, point.iteration, point.bpp, value)
-        for point in points
-        if point.iteration is not None and point.bpp is not None
-        if (value := getattr(point, metric)) is not None
-    ]
-    images = len({image for image, *_ in having})
-    absent = len({point.image for point in points}) - images
-    iterations, rates, values = [], [], []
-    for iteration in sorted({k for _, k, _, _ in having}):
-        group = [(bpp, value) for _, k, bpp, value in having if k == iteration]
-        value = fmean(value for _, value in group)
-        if len(group) == images and math.isfinite(value):
-            iterations.append(iteration)
-            rates.append(fmean(bpp for bpp, _ in group))
-            values.append(value)
-    return MeanCurve(images, absent, iterations, rates, values) if iterations else None
+    found = measure([point for point in points if point.iteration is not None], metric)
+    if not found or not found[0].settings:
+        return None
+    (curve,) = found
+    absent = len({point.image for point in points}) - len(curve.images)
+    bpp, value = zip(*curve.samples(), strict=True)
+    return MeanCurve(
+        len(curve.images), absent, list(curve.iterations or ()), list(bpp), list(value)
+    )
 
 
 def auc(samples: Samples, low: float = LOW, high: float = HIGH) -> float | None:
@@ -86,11 +84,8 @@ def auc(samples: Samples, low: float = LOW, high: float = HIGH) -> float | None:
         >>> auc([(0.5, 0.9), (1.0, 0.95)]) is None
         True
     """
-    if not samples or samples[0][0] > low or samples[-1][0] < high:
-        return None
-    inside = [(bpp, value) for bpp, value in samples if low < bpp < high]
-    ends = [(bpp, interpolate(samples, bpp)) for bpp in (low, high)]
-    return trapezoid([ends[0], *inside, ends[1]]) / (high - low)
+    bpp, value = np.array(samples, float).reshape(1, -1, 2).transpose(2, 0, 1)
+    return or_none(mean_over(bpp, value, low, high))
 
 
 def auc_nominal(curve: MeanCurve) -> float | None:
@@ -100,24 +95,12 @@ def auc_nominal(curve: MeanCurve) -> float | None:
     rate of iteration k counts as k/8 bpp, whatever the files weighed. A perfect MS-SSIM would
     have 1.875. None unless the curve has the iterations 1 to 16.
     """
-    by_iteration = dict(zip(curve.iteration, curve.value, strict=True))
-    if not all(k in by_iteration for k in range(1, NOMINAL_ITERATIONS + 1)):
-        return None
-    return trapezoid([(k / 8, by_iteration[k]) for k in range(1, NOMINAL_ITERATIONS + 1)])
+    return or_none(over_eighths(curve.iteration, np.array([curve.value])))
 
 
-def interpolate(samples: Samples, bpp: float) -> float:
-    """The piecewise linear curve at ``bpp``, which must lie within it."""
-    for (x0, y0), (x1, y1) in pairwise(samples):
-        if x0 <= bpp <= x1:
-            return y0 if x1 == x0 else y0 + (y1 - y0) * (bpp - x0) / (x1 - x0)
-    assert samples[0][0] == bpp, (samples, bpp)  # a single sample
-    return samples[0][1]
-
-
-def trapezoid(samples: Samples) -> float:
-    """Integral of the piecewise linear curve through the samples."""
-    return math.fsum((x1 - x0) * (y0 + y1) / 2 for (x0, y0), (x1, y1) in pairwise(samples))
+def or_none(figures: Array) -> float | None:
+    """The one figure of an array (1,), or None where it is NaN."""
+    return None if np.isnan(figures[0]) else float(figures[0])
 
 
 def summarize(points: Sequence[Result]) -> dict[str, Any]:
