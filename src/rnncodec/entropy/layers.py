@@ -58,7 +58,8 @@ class Layer(nn.Module):
     def integers(self) -> tuple[Tensor, Tensor, Tensor]:
         """Weight (G, K, N), exponent e (G, N) and bias (G, N): integers held in floats.
 
-        The largest weight of each output lands in 64..127: `weight = integer * 2^-e`.
+        The largest weight of each output lands in 64..127, except where the exponent is clamped:
+        `weight = integer * 2^-e`.
         """
         largest = self.weight.detach().abs().amax(dim=1)
         exponent = torch.floor(torch.log2(fp.MAX_WEIGHT / largest.clamp(min=1e-9)))

@@ -14,7 +14,9 @@ class Reconstruction(nn.Module):
         """The gain of iteration ``t`` (from 0), from it and the picture (B, 3, H, W) so far.
 
         Returns:
-            (B, 1, H, W), or None for a gain of 1 (always so before the first iteration).
+            What multiplies a residual (B, 3, H, W): (B, 1, H, W), or a number () for all of
+            it; or None for a gain of 1. Before the first iteration there is no picture to
+            depend on.
         """
         return None
 

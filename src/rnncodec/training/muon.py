@@ -27,8 +27,9 @@ def muon(
 
     Args:
         parameters: of the whole network, with their names.
-        lr: the length of each singular value of an update, times sqrt(max(1, rows / columns)) of
-            its matrix; the weights' own start at about 1.
+        lr: about the length of each singular value of an update (a few steps of an iteration
+            bring them near each other), times sqrt(max(1, rows / columns)) of its matrix; the
+            weights' own start at about 1.
         adam_lr: of Adam.
         momentum: of Muon.
         adam_betas: of Adam.
