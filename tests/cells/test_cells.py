@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from scipy.signal import correlate2d
 
+from rnncodec.cells.assoc_lstm import bound
+
 CELLS = sorted(path.stem for path in Path("conf/cell").glob("*.yaml"))
 Array = NDArray[np.float64]
 
@@ -167,3 +169,14 @@ def test_associative_bound_has_a_finite_gradient_at_zero() -> None:
     y, state = cell(x)
     (y.sum() + cell(x, state)[0].sum()).backward()
     assert all(torch.isfinite(p.grad).all() for p in cell.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_the_bound_holds_for_large_numbers_in_any_precision(dtype: torch.dtype) -> None:
+    z = [torch.tensor([300.0, 60000.0, 0.0], dtype=dtype, requires_grad=True) for _ in range(2)]
+    bounded = bound(*z)
+    for part in bounded:
+        assert part.dtype == dtype
+        torch.testing.assert_close(part, torch.tensor([0.5**0.5, 0.5**0.5, 0.0], dtype=dtype))
+    sum(part.sum() for part in bounded).backward()
+    assert all(torch.isfinite(part.grad).all() for part in z)

@@ -68,5 +68,8 @@ def bound(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
         >>> bound(torch.tensor(3.0), torch.tensor(4.0))
         (tensor(0.6000), tensor(0.8000))
     """
+    narrow = real.dtype
+    wide = torch.promote_types(narrow, torch.float32)  # in float16 the square of 256 is infinite
+    real, imaginary = real.to(wide), imaginary.to(wide)
     scale = torch.rsqrt((real * real + imaginary * imaginary).clamp(min=1))
-    return real * scale, imaginary * scale
+    return (real * scale).to(narrow), (imaginary * scale).to(narrow)
