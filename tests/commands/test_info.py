@@ -8,6 +8,7 @@ from PIL import Image
 
 import rnncodec
 from rnncodec.codec import load
+from rnncodec.model_file import Model, save
 
 
 @pytest.fixture
@@ -73,6 +74,12 @@ def test_a_model_by_name_and_by_path(command, tiny, tmp_path: Path) -> None:
     assert (found["cell"], found["recon"], found["entropy"]) == ("gru", "additive", "progressive")
     assert (found["iterations"], found["score"], found["steps"]) == (3, 0.25, 7)
     assert "  score        0.2500, after 7 steps" in command("info", path).out.splitlines()
+
+
+def test_a_score_that_is_no_number(command, tiny, tmp_path: Path) -> None:
+    save(tmp_path / "m.safetensors", Model(tiny.model.network, notes={"score": "best"}))
+    done = command("info", tmp_path / "m.safetensors")
+    assert "  score        unknown" in done.out.splitlines()
 
 
 def test_several_items_one_of_them_foreign(command, file: Path, tmp_path: Path) -> None:

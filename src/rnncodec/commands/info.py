@@ -157,6 +157,7 @@ def file_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
 def model_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     """What is said about a model."""
     score = found["score"]
+    known = isinstance(score, (int, float))  # a file from elsewhere may say anything
     return [
         ("name", f"{found['name']}{' (packaged)' if found['packaged'] else ''}"),
         ("size", f"{found['bytes']:,} bytes"),
@@ -165,5 +166,5 @@ def model_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("cell", f"{found['cell']}, width {found['width']}"),
         ("recon", str(found["recon"])),
         ("entropy", found["entropy"] or "none: bits are stored as they are"),
-        ("score", "unknown" if score is None else f"{score:.4f}, after {found['steps']} steps"),
+        ("score", f"{score:.4f}, after {found['steps']} steps" if known else "unknown"),
     ]
