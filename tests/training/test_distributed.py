@@ -1,6 +1,9 @@
 """Two processes agree; a sweep's job starts no processes of its own."""
 
 import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -12,8 +15,17 @@ from omegaconf import OmegaConf
 from torch import distributed as dist
 from torch import multiprocessing
 
+from rnncodec.cells.gru import GRU
+from rnncodec.entropy import EntropyModel
+from rnncodec.entropy.binary_rnn import BinaryRNN
+from rnncodec.entropy.progressive import Progressive
 from rnncodec.errors import ConfigError
+from rnncodec.network import Network
+from rnncodec.recon.scaled_additive import ScaledAdditive
 from rnncodec.training import distributed
+from rnncodec.training.codec_module import CodecModule
+from rnncodec.training.entropy_module import EntropyModule
+from rnncodec.training.losses import L1
 from rnncodec.training.selection import gather
 
 
@@ -49,6 +61,33 @@ def test_two_devices_are_fine_where_slurm_has_started_a_task_for_each(
     (environment,) = distributed.cluster_plugins()
     assert not environment.auto_requeue
     distributed.refuse_sweep_in_children(trainer(2))
+
+
+def codec_of(iterations: int) -> L.LightningModule:
+    network = Network(GRU, ScaledAdditive, width=0.125, iterations=iterations)
+    return CodecModule(network, L1(), torch.optim.Adam, seed=0)
+
+
+def entropy_of(kind: type[EntropyModel], iterations: int) -> L.LightningModule:
+    return EntropyModule(kind(iterations, 8), torch.optim.Adam, exact_from=0.5, codes="")
+
+
+@pytest.mark.parametrize(
+    ("make", "fine"),
+    [(codec_of, False), (partial(entropy_of, Progressive), False),
+     (partial(entropy_of, BinaryRNN), True)],
+)  # fmt: skip
+def test_one_iteration_on_two_devices_is_refused_where_memory_would_not_learn(
+    make: Callable[[int], L.LightningModule], fine: bool
+) -> None:
+    for iterations, devices in ((2, 2), (1, 1)):
+        module = make(iterations)
+        module.trainer = trainer(devices)
+        module.on_fit_start()
+    module.trainer = trainer(2)
+    refusal = pytest.raises(ConfigError, match=r"iterations=1 on 2 devices: .*devices=1")
+    with nullcontext() if fine else refusal:
+        module.on_fit_start()
 
 
 def test_two_devices_are_refused_only_in_a_sweep(

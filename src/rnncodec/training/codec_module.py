@@ -15,7 +15,7 @@ from rnncodec.network import BITS, Network
 from rnncodec.pixels import from_uint8, to_uint8
 from rnncodec.shared_convolution import shared
 from rnncodec.training import noise
-from rnncodec.training.distributed import mean_over_ranks
+from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
 from rnncodec.unroll import unroll
 
 OptimizerFactory = Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer]
@@ -65,6 +65,10 @@ class CodecModule(L.LightningModule):
         self.loss = loss
         self.optimizer = optimizer
         self.seed = seed
+
+    def on_fit_start(self) -> None:
+        """Refuse what would not learn."""
+        refuse_one_iteration(self.trainer, self.network.iterations)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """{"image": uint8 (B, 3, H, W), "index": int64 (B,)} -> loss, scalar."""

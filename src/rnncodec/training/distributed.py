@@ -111,6 +111,23 @@ def cluster_plugins() -> list[ClusterEnvironment]:
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
+def refuse_one_iteration(trainer: L.Trainer, iterations: int) -> None:
+    """Refuse several devices for a model without a second iteration that could use its memory.
+
+    What leads from one iteration to the next then gets no gradient, and PyTorch's averaging over
+    processes, which counts them, fails at the second step.
+
+    Raises:
+        ConfigError: says what to do.
+    """
+    if trainer.world_size > 1 and iterations == 1:
+        raise ConfigError(
+            f"model.iterations=1 on {trainer.world_size} devices: what leads from one iteration "
+            "to the next gets no gradient, and devices cannot agree on one; use trainer.devices=1 "
+            "trainer.num_nodes=1, or at least 2 iterations"
+        )
+
+
 def refuse_sweep_in_children(trainer: L.Trainer) -> None:
     """Refuse several devices in a sweep's job unless something has started a task for each.
 

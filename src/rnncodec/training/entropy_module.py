@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from rnncodec.entropy import EntropyModel, bits_per_bit
+from rnncodec.entropy.progressive import Progressive
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.training.budget import budget_used
 from rnncodec.training.codec_module import OptimizerFactory
-from rnncodec.training.distributed import mean_over_ranks
+from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
 from rnncodec.training.rates import Rates, by_iteration
 
 
@@ -42,6 +43,11 @@ class EntropyModule(L.LightningModule):
         self.optimizer = optimizer
         self.exact_from = exact_from
         self.codes = codes
+
+    def on_fit_start(self) -> None:
+        """Refuse what would not learn."""
+        if isinstance(self.model, Progressive):
+            refuse_one_iteration(self.trainer, self.model.iterations)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """{"codes": uint8 (B, T, h, w, 32), "index": int64 (B,)} -> bits per bit, scalar."""
