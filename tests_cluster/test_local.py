@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests_cluster.one_node import wait_until
+from tests_cluster.own_slurm import wait_until
 from tests_cluster.sweeps import TINY, results, steps_run
 
 from rnncodec.sweep_status import find_runs
