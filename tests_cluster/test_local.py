@@ -95,7 +95,7 @@ def test_one_failing_job_does_not_stop_the_others(
 
 
 def test_memory_does_not_grow_over_jobs_of_one_process(tmp_path: Path) -> None:
-    """12 jobs are as few as there can be; a job that kept 4 MiB would be too much."""
+    """12 jobs are as few as there can be; were each to keep 6 MiB, it would fail (tried)."""
     seen = after_each_job(tmp_path / "sweep", jobs=12, steps=5)
     assert len(seen) == 12
     assert growth(seen) < 0.05, seen
