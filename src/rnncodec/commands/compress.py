@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SUFFIX = ".rnc"
 BATCH_IMAGES = 8
 BATCH_PIXELS = 2**21
-"""Images of one size are coded together up to this many pixels: half of what one may have."""
+"""Images of one size are coded together up to this many pixels: those of one in one piece."""
 
 Inputs = Annotated[
     list[str],
@@ -99,8 +99,9 @@ def compress(
     - `rnncodec compress photo.png photo.rnc --bpp 0.5`
     - `rnncodec compress holiday/ --out coded --ms-ssim 0.98`
 
-    At most one of --iterations, --bpp, --ms-ssim and --psnr says where to stop; all need one pass.
-    Any prefix of the file decodes too: see `rnncodec truncate`.
+    At most one of --iterations, --bpp, --ms-ssim and --psnr says where to stop; all need one pass,
+    --bpp of a picture in tiles up to three. Any prefix of the file that holds one iteration
+    decodes too: see `rnncodec truncate`.
 
     With --adaptive a file takes fewer bytes at equal PSNR (mse) or MS-SSIM (ssim), and needs a
     rnncodec that knows of it: two passes, or ten to find the threshold for a target.
