@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 from torch import Tensor
@@ -29,7 +30,10 @@ class Target:
     goal: Goal | None = None
 
     def __post_init__(self) -> None:
-        if self.bpp is not None and not 0 < self.bpp < float("inf"):
+        rate: object = self.bpp  # whatever a caller without a type checker gives
+        if rate is None:
+            return
+        if not isinstance(rate, Real) or not 0 < float(rate) < float("inf"):
             raise ConfigError(f"bpp={self.bpp}: expected a positive number")
 
     @classmethod
@@ -49,6 +53,11 @@ class Target:
         if sum(target is not None for target in (iterations, bpp, goal)) > 1:
             raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
         return cls(bpp, goal)
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is an integer, of Python or NumPy."""
+    return isinstance(value, Integral)
 
 
 class Encoder:
