@@ -11,7 +11,15 @@ import typer
 
 from rnncodec import bitstream
 from rnncodec.commands import options
-from rnncodec.commands.files import Direction, Job, check_target, plan, read, write
+from rnncodec.commands.files import (
+    Direction,
+    Job,
+    check_target,
+    plan,
+    read,
+    to_do,
+    write,
+)
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.models import DEFAULT
@@ -93,6 +101,8 @@ def compress(
     adaptive: Adaptive = None,
     device: options.Device = "cpu",
     force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Compress pictures to .rnc files.
 
@@ -114,14 +124,17 @@ def compress(
     Printed for each file: bytes before and after, bits per pixel of the .rnc file, the ratio.
     """
     targets = {"iterations": iterations, "bpp": bpp, "ms_ssim": ms_ssim, "psnr": psnr}
-    jobs = plan(inputs, out, Direction(SUFFIX, is_output, find_pictures))
+    if sum(target is not None for target in targets.values()) > 1:
+        raise ConfigError("give at most one of --iterations, --bpp, --ms-ssim and --psnr")
+    direction = Direction(SUFFIX, is_output, find_pictures, f"in {SUFFIX}")
+    jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
     from rnncodec.codec import load
 
     codec = load(model, device=device)
     # Pictures in a batch stop together, and share their warnings: only where there are neither.
     together = BATCH_IMAGES if bpp is None and ms_ssim is None and psnr is None else 1
-    with Reporter(len(jobs), "compressing", quiet_stdout=to_stdout) as reporter:
+    with Reporter(len(jobs), "compressing", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         ordered = jobs if together == 1 else by_size(jobs)
         for batch in batches(load_all(ordered, reporter, force=force), together):
             code(codec, batch, reporter, {**targets, "tile": tile, "adaptive": adaptive})
