@@ -22,7 +22,7 @@ demo: $(READY)   ## train a small codec on photographs for a few minutes and dra
 test: $(READY)   ## all tests that need no root, browser, cluster or network
 	$(BIN)/python -m pytest -n 2
 
-test-cluster: $(READY)  ## sweeps on a one-node Slurm that the tests start; installs it with apt-get as root
+test-cluster: $(READY)  ## sweeps on a Slurm that the tests start; installs it with apt-get as root
 	$(BIN)/python -m pytest -rs tests_cluster
 
 test-report: $(VENV)/.browser  ## report.html in headless Chromium; as root it installs Debian's chromium

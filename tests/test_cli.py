@@ -1,4 +1,5 @@
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,43 @@ def test_an_error_is_one_line_without_traceback(monkeypatch, capsys, tmp_path: P
 def test_unknown_command(monkeypatch, capsys):
     assert run(monkeypatch, "frobnicate") == 2
     assert "frobnicate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("buffering", [0, -1], ids=["PYTHONUNBUFFERED", "buffered"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("info", "a.rnc"),
+        ("truncate", "a.rnc", "-", "-n", "1"),
+        ("compress", "a.png", "b.rnc", "-m", "tiny"),
+        ("compress", "a.png", "-", "-m", "tiny"),
+        ("decompress", "a.rnc", "-"),
+    ],
+)
+def test_a_full_disk_behind_stdout_is_one_line(
+    arguments: tuple[str, ...], buffering: int, monkeypatch, capsys, tiny, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    image = Image.effect_noise((40, 30), 80)
+    image.save("a.png")
+    Path("a.rnc").write_bytes(tiny.encode(image))
+    with io.TextIOWrapper(Path("/dev/full").open("wb", buffering), write_through=True) as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run(monkeypatch, *arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if not line.startswith("a.")] == [lines[-1]]
+    assert lines[-1].endswith("standard output: could not be written (No space left on device)")
+
+
+def test_nobody_who_reads_stdout_is_no_word(monkeypatch, capsys, tiny, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.effect_noise((40, 30), 80).save("a.png")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert run(monkeypatch, "compress", "a.png", "-m", "tiny") == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_help_loads_neither_torch_nor_lightning():

@@ -229,6 +229,27 @@ def test_bad_arguments(arguments: dict, message: str) -> None:
         CODECS["raw"].encode(picture(16, 16), **arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments", [{"iterations": 2.5}, {"tile": 16.0}, {"bpp": "x"}], ids=lambda a: next(iter(a))
+)
+def test_arguments_of_another_type(arguments: dict) -> None:
+    name, value = next(iter(arguments.items()))
+    with pytest.raises(ConfigError, match=f"{name}={value}: "):
+        CODECS["raw"].encode(picture(16, 16), **arguments)
+
+
+def test_iterations_to_decode_are_whole_and_may_be_numpys() -> None:
+    data = CODECS["raw"].encode(picture(16, 16), iterations=np.int64(2))
+    with pytest.raises(ConfigError, match=r"iterations=1\.5: this file has 1\.\.2; give a whole"):
+        CODECS["raw"].decode(data, iterations=1.5)
+
+
+@pytest.mark.parametrize(("sizes", "words"), [([], "0 images of 0"), ([16, 32], "2 images of 2")])
+def test_images_together_have_one_size(sizes: list[int], words: str) -> None:
+    with pytest.raises(DataError, match=f"{words} sizes: expected one or more of one size"):
+        CODECS["raw"].encode_all([picture(16, side) for side in sizes])
+
+
 def test_too_many_tiles_are_refused_before_any_work() -> None:
     with pytest.raises(ConfigError, match="tile=16 cuts 2000x1000 pixels into 7875 tiles"):
         CODECS["raw"].encode(np.zeros((1000, 2000, 3), np.uint8), tile=16)

@@ -2,11 +2,15 @@
 
 import inspect
 import itertools
+import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
@@ -151,3 +155,43 @@ def test_presets_build_a_network_and_end(preset: str) -> None:
     cfg = composed(f"experiment={preset}")
     assert instantiate(cfg.model, _convert_="object").iterations >= 1
     assert cfg.trainer.max_time is not None or cfg.trainer.max_steps > 0
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """(file, command) of every `python train.py ...` that a reader may copy."""
+    pages = (Path("README.md"), *sorted(Path("docs").rglob("*.md")))
+    settings = (*sorted(Path("conf").rglob("*.yaml")), *sorted(Path("sweeps").glob("*.yaml")))
+    for path in pages:
+        for block in re.findall(r"^```sh\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE):
+            yield from ((str(path), line) for line in block.replace("\\\n", "").splitlines())
+    for path in settings:
+        comments = re.findall(r"^#   ?(.*\n?)", path.read_text(), re.MULTILINE)
+        lines = "".join(comments).replace("\\\n", "").splitlines()
+        yield from ((str(path), line) for line in lines)
+
+
+COMMANDS = [(path, line) for path, line in documented() if "python train.py " in line]
+
+
+@pytest.mark.parametrize(("path", "line"), COMMANDS)
+def test_documented_commands_compose(
+    path: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNCODEC_TRAIN", "photos")
+    words = shlex.split(re.sub(r"\$\w+", "/x", line), comments=True)
+    arguments = [word for word in words[words.index("train.py") + 1 :] if word != "-m"]
+    if arguments == ["--help"]:
+        return
+    overrides = OverridesParser.create().parse_overrides(arguments)
+    one_job = [
+        f"{each.get_key_element()}={next(each.sweep_string_iterator())}"
+        if each.is_sweep_override()
+        else each.input_line
+        for each in overrides
+    ]
+    assert "run_dir" in composed(*one_job)
+
+
+def test_there_are_documented_commands_everywhere() -> None:
+    assert len(COMMANDS) > 25
+    assert {path.split("/")[0] for path, _ in COMMANDS} == {"README.md", "docs", "conf", "sweeps"}

@@ -633,3 +633,9 @@ def test_run_keeps_a_record_of_itself(photographs: Path, tmp_path: Path) -> None
     run(tmp_path, [*overrides, "cell=gru"])
     done = run_status(tmp_path, "run")
     assert (done.state, done.step, done.attempt) == ("done", 1, 2)
+    files = RunFiles(tmp_path)
+    files.summary.unlink()  # as if it had ended before its evaluation
+    before = files.record.read_bytes()
+    with pytest.raises(ConfigError, match=r"cell=GRU \(asked for: LSTM\)"):
+        run(tmp_path, [*overrides, "cell=lstm"])
+    assert files.record.read_bytes() == before

@@ -65,6 +65,35 @@ def test_failure_leaves_its_reason(
     assert (record["state"], record["reason"]) == (state, reason)
 
 
+def refused() -> None:
+    raise ConfigError("other settings")
+
+
+@pytest.mark.parametrize("error", [MemoryError("full"), SystemExit(1)])
+def test_a_refused_attempt_leaves_the_state_of_a_run_that_has_trained(
+    tmp_path: Path, error: BaseException
+) -> None:
+    files = RunFiles(tmp_path)
+    files.last.parent.mkdir()
+    files.last.touch()
+    with pytest.raises(type(error)), Job(files):
+        raise error
+    before = files.record.read_bytes()
+    with pytest.raises(ConfigError, match="other settings"):
+        Job(files, refused).__enter__()
+    assert files.record.read_bytes() == before
+    assert not liveness.is_locked(files.lock)
+    with Job(files):
+        assert read_page(files.record)["attempt"] == 2
+
+
+def test_a_refused_attempt_is_recorded_where_nothing_was_trained(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="other settings"):
+        Job(RunFiles(tmp_path), refused).__enter__()
+    found = run_status(tmp_path, "run")
+    assert (found.state, found.reason) == ("failed", "ConfigError: other settings")
+
+
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"file/run: cannot be written \(Not a directory\)"):

@@ -1,5 +1,6 @@
 """Model files: what is saved comes back; what is damaged or foreign is refused."""
 
+import hashlib
 import json
 import os
 import stat
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
 from rnncodec.cells.gru import GRU
@@ -69,6 +71,21 @@ def test_fingerprint_names_what_a_decoder_needs() -> None:
         model.network.decoder.output.bias[2] += 1e-6
     assert model.fingerprint() != before
     assert Model(model.network).fingerprint() != model.fingerprint()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_fingerprint_is_what_the_format_says(tmp_path: Path, dtype: torch.dtype) -> None:
+    path = tmp_path / "m.safetensors"
+    save(path, tiny(), dtype=dtype)
+    stated, _ = read(path)
+    parts = {"entropy": stated["entropy"], "network": stated["network"]}
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+    for name, values in sorted(load_file(path).items()):
+        if not name.startswith(("network.encoder.", "network.binarizer.")):
+            counted = values.astype("<f4") if name.startswith("network.") else values
+            digest.update(f"{name}:torch.{counted.dtype}:{values.shape};".encode())
+            digest.update(counted.tobytes())
+    assert digest.hexdigest()[:32] == stated["fingerprint"]
 
 
 def test_weights_of_another_architecture_are_refused() -> None:

@@ -1,5 +1,6 @@
 """Whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,28 @@ def test_unwritable_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match=r"a\.txt: could not be written"):
         write_text(tmp_path / "file" / "a.txt", "x")
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    for name in ("there", "not_there"):
+        (tmp_path / name).symlink_to(f"far/{name}")
+    (tmp_path / "far/there").write_text("old")
+    for name in ("there", "not_there"):
+        write_text(tmp_path / name, "new")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "far" / name).read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_a_pipe_is_not_replaced(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with pytest.raises(StorageError, match=f"{name}: is no regular file, and not replaced"):
+        write_text(tmp_path / name, "x")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="is a folder; name a file, in it for example"):
+        write_text(tmp_path, "x")

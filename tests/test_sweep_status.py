@@ -1,6 +1,8 @@
 """What is said of runs that are done, running, dead, failed, stopped and not begun."""
 
+import errno
 import json
+import socket
 import time
 from pathlib import Path
 
@@ -54,6 +56,21 @@ def test_where_locks_do_not_reach_the_heartbeat_decides(
 ) -> None:
     record = {"state": "running", "host": "node7", "locked": True, "beat": time.time() - age}
     write_page(tmp_path / "job.json", record)
+    assert run_status(tmp_path, "run").state == state
+
+
+@pytest.mark.parametrize(("age", "state"), [(5.0, "running"), (2 * liveness.STALE, "failed")])
+def test_where_a_lock_may_not_be_looked_at_the_heartbeat_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: float, state: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:  # root may look at every file
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    here = socket.gethostname()
+    record = {"state": "running", "host": here, "locked": True, "beat": time.time() - age}
+    write_page(tmp_path / "job.json", record)
+    monkeypatch.setattr(liveness, "try_lock", refuse)
+    (tmp_path / "job.lock").touch()
     assert run_status(tmp_path, "run").state == state
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests_cluster.one_node import OneNode, why_not
+from tests_cluster.own_slurm import OwnSlurm, why_not
 
 
 @pytest.fixture(scope="session")
-def slurm() -> Iterator[OneNode]:
+def slurm() -> Iterator[OwnSlurm]:
     """The running Slurm, in a folder that user munge can enter."""
     reason = why_not()
     if reason is not None:
@@ -20,8 +20,8 @@ def slurm() -> Iterator[OneNode]:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as Ctrl-C does
     with tempfile.TemporaryDirectory(prefix="rnncodec-slurm-") as folder:
         Path(folder).chmod(0o755)
-        with OneNode(Path(folder)) as node:
-            yield node
+        with OwnSlurm(Path(folder)) as running:
+            yield running
     signal.signal(signal.SIGTERM, before)
 
 

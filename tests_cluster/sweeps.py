@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tests_cluster.one_node import OneNode, wait_until
+from tests_cluster.own_slurm import OwnSlurm, wait_until
 
 from rnncodec import model_file
 from rnncodec.sweep_status import RunStatus, find_runs
@@ -31,7 +31,7 @@ SLURM = (
 class Sweep:
     """A sweep's command, which can be repeated."""
 
-    slurm: OneNode
+    slurm: OwnSlurm
     folder: Path
     overrides: tuple[str, ...]
 

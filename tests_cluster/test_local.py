@@ -1,4 +1,4 @@
-"""A sweep on this machine that is killed and repeated does no finished work twice."""
+"""Sweeps on this machine: no finished work twice, no job in another's way, no memory lost."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests_cluster.one_node import wait_until
+from benchmarks.sweeps import after_each_job, growth
+from tests_cluster.own_slurm import wait_until
 from tests_cluster.sweeps import TINY, results, steps_run
 
 from rnncodec.sweep_status import find_runs
@@ -91,3 +92,10 @@ def test_one_failing_job_does_not_stop_the_others(
     assert command.wait(900) != 0
     states = sorted((run.state, bool(run.reason)) for run in find_runs(folder))
     assert states == [("done", False), ("failed", True)]
+
+
+def test_memory_does_not_grow_over_jobs_of_one_process(tmp_path: Path) -> None:
+    """12 jobs are as few as there can be; were each to keep 6 MiB, it would fail (tried)."""
+    seen = after_each_job(tmp_path / "sweep", jobs=12, steps=5)
+    assert len(seen) == 12
+    assert growth(seen) < 0.05, seen

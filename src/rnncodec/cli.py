@@ -1,8 +1,9 @@
 """The `rnncodec` command; every error a user can cause is one line and exit code 2."""
 
+import errno
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -10,6 +11,7 @@ from rnncodec.commands.compare import compare
 from rnncodec.commands.compress import compress
 from rnncodec.commands.decompress import decompress
 from rnncodec.commands.evaluate import evaluate
+from rnncodec.commands.files import drop_stdout, unwritable_stdout
 from rnncodec.commands.info import info
 from rnncodec.commands.models import models
 from rnncodec.commands.prepare import prepare
@@ -42,15 +44,44 @@ for command in (
     app.command()(command)
 
 FETCHABLE = ("kodak",)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
-    """Run the command; a RNNCodecError becomes one line on stderr and exit code 2."""
+    """Run the command; a RNNCodecError becomes one line on stderr and exit code 2.
+
+    So does an error of standard output (a full disk); without a reader it ends without a word.
+    """
     try:
         app()
     except RNNCodecError as error:
-        typer.echo(f"rnncodec: {' '.join(str(error).split())}", err=True)
-        sys.exit(2)
+        fail(str(error))
+    except OSError as error:
+        # Without a name it is that of a stream: files are written by `rnncodec.storage`.
+        if error.filename is not None or error.errno not in NO_ROOM:
+            raise
+        drop_stdout()
+        fail(unwritable_stdout(error))
+    finally:
+        flush_stdout()
+
+
+def fail(text: str) -> NoReturn:
+    """Say what is wrong in one line, and end."""
+    typer.echo(f"rnncodec: {' '.join(text.split())}", err=True)
+    sys.exit(2)
+
+
+def flush_stdout() -> None:
+    """Write what waits for standard output, and end if it cannot be written."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_stdout()
+        sys.exit(1)
+    except OSError as error:
+        drop_stdout()
+        fail(unwritable_stdout(error))
 
 
 def _print_version(wanted: bool) -> None:
@@ -73,7 +104,9 @@ def options(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help=f"What to download: {', '.join(FETCHABLE)}.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help=f"What to download: {', '.join(FETCHABLE)}.")
+    ],
     to: Annotated[
         Path | None,
         typer.Option(help="Folder; default: $RNNCODEC_DATA/NAME, or the user's cache folder."),

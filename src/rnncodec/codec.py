@@ -16,9 +16,9 @@ from rnncodec.adaptive import Rule
 from rnncodec.adaptive_encoding import encode_adaptively
 from rnncodec.bitstream import Codes, End, Header, NeedData, Reader, Segment, info, parse
 from rnncodec.data.images import Pixels
-from rnncodec.encoding import Encoder, Target
+from rnncodec.encoding import Encoder, Target, is_whole
 from rnncodec.entropy_coding import CodeReader
-from rnncodec.errors import BitstreamError, ConfigError, ModelError, RNNCodecWarning
+from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
 from rnncodec.geometry import BLOCK
 from rnncodec.model_file import Model
 from rnncodec.pictures import Picture, from_image, to_image
@@ -124,10 +124,18 @@ class Codec:
         tile: int | None = None,
         adaptive: str | None = None,
     ) -> list[bytes]:
-        """Compress images of one size together, which is faster; see :meth:`encode`."""
+        """Compress images of one size together, which is faster; see :meth:`encode`.
+
+        Raises:
+            DataError: no images, or of several sizes.
+        """
         target = Target.of(iterations, bpp, ms_ssim, psnr)
         rule = None if adaptive is None else Rule.parse(adaptive)
         pictures = [from_image(image) for image in images]
+        if len(shapes := {picture.pixels.shape for picture in pictures}) != 1:
+            raise DataError(
+                f"{len(pictures)} images of {len(shapes)} sizes: expected one or more of one size"
+            )
         for note in {note for picture in pictures for note in picture.notes}:
             warnings.warn(note, RNNCodecWarning, stacklevel=3)
         most = self._checked(iterations)
@@ -201,9 +209,10 @@ class Codec:
     def _checked(self, iterations: int | None) -> int:
         if iterations is None:
             return self.iterations
-        if not 1 <= iterations <= self.iterations:
+        if not is_whole(iterations) or not 1 <= iterations <= self.iterations:
             raise ConfigError(
-                f"iterations={iterations}: this model was trained for 1..{self.iterations}"
+                f"iterations={iterations}: this model was trained for 1..{self.iterations}; "
+                "give a whole number of these"
             )
         return iterations
 
@@ -211,7 +220,7 @@ class Codec:
         height, width, _ = picture.pixels.shape
         if tile is None:
             tile = TILE if height * width > UNTILED_PIXELS else 0
-        if tile < 0 or tile % BLOCK:
+        if not is_whole(tile) or tile < 0 or tile % BLOCK:
             raise ConfigError(f"tile={tile}: expected a multiple of {BLOCK}, or 0 for one piece")
         try:
             return Header(
@@ -239,8 +248,11 @@ class Codec:
             )
         if iterations is None:
             return header, segments
-        if not 1 <= iterations <= len(segments):
-            raise ConfigError(f"iterations={iterations}: this file has 1..{len(segments)}")
+        if not is_whole(iterations) or not 1 <= iterations <= len(segments):
+            raise ConfigError(
+                f"iterations={iterations}: this file has 1..{len(segments)}; give a whole number "
+                "of these"
+            )
         return header, segments[:iterations]
 
     def _check(self, header: Header) -> None:

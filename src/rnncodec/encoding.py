@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 from torch import Tensor
@@ -29,7 +30,10 @@ class Target:
     goal: Goal | None = None
 
     def __post_init__(self) -> None:
-        if self.bpp is not None and not 0 < self.bpp < float("inf"):
+        rate: object = self.bpp  # whatever a caller without a type checker gives
+        if rate is None:
+            return
+        if not isinstance(rate, Real) or not 0 < float(rate) < float("inf"):
             raise ConfigError(f"bpp={self.bpp}: expected a positive number")
 
     @classmethod
@@ -50,6 +54,11 @@ class Target:
         if ms_ssim is not None:
             return cls(goal=Goal("ms_ssim", ms_ssim))
         return cls(bpp, None if psnr is None else Goal("psnr", psnr))
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is an integer, of Python or NumPy."""
+    return isinstance(value, Integral)
 
 
 class Encoder:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -73,8 +74,8 @@ def run(cfg: DictConfig) -> float:
     else:
         if cfg.spread:
             take_gpu(files.folder.parent)
-        with attempt(files, threads=cfg.threads, trainer=cfg.trainer) as begin:
-            check(cfg, files)
+        refuse = partial(check, cfg, files)
+        with attempt(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as begin:
             if is_main():
                 record(cfg, files)
             go_on(cfg, files, begin)

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -20,15 +21,21 @@ class Job:
     """Around a run: locks its directory, records its state, beats while it lives.
 
     The states are ``running``, ``done``, ``failed`` (with a reason) and ``stopped``: asked to
-    end by a signal, to be gone on with.
+    end by a signal, to be gone on with. An attempt that is refused leaves the state of a run
+    that has trained as it is.
+
+    Args:
+        files: of the run.
+        check: raises where this attempt is to be refused; called when the directory is locked.
 
     Raises:
         ConfigError: on entering, another process runs it.
         StorageError: on entering, the directory cannot be written.
     """
 
-    def __init__(self, files: RunFiles) -> None:
+    def __init__(self, files: RunFiles, check: Callable[[], None] = lambda: None) -> None:
         self.files = files
+        self.check = check
         before = read_page(files.record) or {}
         self.seconds_before = float(before.get("seconds", 0.0))
         self.started = time.time()
@@ -59,6 +66,7 @@ class Job:
         if self.lock is None:
             self._require_no_heartbeat()
         self.fields["locked"] = self.lock is not None
+        self._require_allowed()
         self._write()
         self.beating.start()
         return self
@@ -71,16 +79,22 @@ class Job:
     ) -> None:
         self.over.set()
         self.beating.join()
-        try:
-            self._write(**outcome(error))
-        except StorageError as trouble:
-            _log.warning("%s", trouble)
-        if self.lock is not None:
-            self.lock.close()
+        self._end(error)
 
     def enter(self, phase: str) -> None:
         """A phase of the run begins."""
         self._write(phase=phase, since=time.time())
+
+    def _end(self, error: BaseException | None) -> None:
+        try:
+            self._write(**outcome(error))
+        except StorageError as trouble:
+            _log.warning("%s", trouble)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self.lock is not None:
+            self.lock.close()
 
     def _write(self, **changed: Any) -> None:
         with self.writing:
@@ -109,6 +123,16 @@ class Job:
             newer = read_page(self.files.record) or {}
             if newer.get("beat") != record.get("beat"):
                 self._refuse()
+
+    def _require_allowed(self) -> None:
+        try:
+            self.check()
+        except BaseException as error:
+            if self.files.begun:  # what came of it is worth more than this command
+                self._unlock()
+            else:
+                self._end(error)
+            raise
 
     def _refuse(self) -> None:
         record = read_page(self.files.record) or {}

@@ -51,13 +51,15 @@ def take_lock(path: Path) -> IO[bytes] | None:
             return file
 
 
-def is_locked(path: Path) -> bool:
-    """Whether another process has the lock."""
+def is_locked(path: Path) -> bool | None:
+    """Whether another process has the lock; None where this user may not look at it."""
     try:
         with path.open("rb") as file:
             try_lock(file, exclusive=False)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        return None
     except Held:
         return True
     return False
@@ -84,8 +86,9 @@ def try_lock(file: IO[bytes], *, exclusive: bool) -> bool:
 
 def is_alive(record: dict[str, Any], lock: Path, *, host: str) -> bool:
     """Whether the process that wrote a run's record still runs, seen from ``host``."""
-    if is_locked(lock):
+    held = is_locked(lock)
+    if held:
         return True
-    if record.get("locked") and record.get("host") == host:
+    if held is not None and record.get("locked") and record.get("host") == host:
         return False
     return bool(time.time() - record.get("beat", 0.0) < STALE)

@@ -4,11 +4,12 @@ Nothing is dropped silently: every conversion that loses something is said in a 
 """
 
 import re
+import struct
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from rnncodec.bitstream import ColourMode
 from rnncodec.bitstream.header import MAX_ICC_PROFILE
@@ -17,6 +18,8 @@ from rnncodec.errors import DataError
 
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 WIDE_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+OWN_FORMAT = "RNC"
+"""What Pillow calls our files (`rnncodec.pillow`): their frames are stages of one picture."""
 ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}
 
 
@@ -45,19 +48,24 @@ def from_image(image: Image.Image | NDArray[np.uint8] | Picture) -> Picture:
     ======================= ==============================================================
     grey                    coded as RGB, decoded to grey (``L``)
     EXIF orientation        applied to the pixels; further EXIF and other metadata: dropped
-    alpha, transparency     composited over white, with a note
+    alpha, transparency     composited over white, with a note (none where all is opaque)
     more than 8 bits        rounded to 8, with a note
     CMYK, LAB, HSV, YCbCr   converted to RGB by Pillow, with a note
     ICC profile             kept for RGB and grey; else dropped, with a note
     ======================= ==============================================================
 
     Raises:
-        DataError: an array of another shape or type; an image without pixels.
+        DataError: an array of another shape or type, or no image; an image without pixels.
     """
     if isinstance(image, Picture):
         return image
     if isinstance(image, Image.Image):
         return from_pillow(image)
+    if not isinstance(image, np.ndarray):
+        raise DataError(
+            f"{type(image).__name__}: expected a Pillow image or a uint8 array (H, W, 3); "
+            "PIL.Image.open opens a file"
+        )
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise DataError(
             f"array of {image.dtype} and shape {image.shape}: expected uint8 (H, W, 3) with pixels"
@@ -71,13 +79,13 @@ def from_pillow(image: Image.Image) -> Picture:
         raise DataError(f"image of {image.width}x{image.height}: it has no pixels")
     mode, notes = image.mode, []
     grey = mode in GREY_MODES
-    if mode in ALPHA_MODES or "transparency" in image.info:
-        notes.append("transparency is not kept: composited over white")
     if mode in WIDE_MODES or decodes_from_16_bits(image):
         notes.append("more than 8 bits per channel are not kept: rounded to 8")
-    if "exif" in image.info:
+    if may_be_transparent(image):
+        notes.append("transparency is not kept: composited over white")
+    if tells_more_than_orientation(image):
         notes.append("EXIF data is not kept; its orientation is applied")
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "n_frames", 1) > 1 and image.format != OWN_FORMAT:
         notes.append("only the current frame is kept")
     profile = image.info.get("icc_profile") or b""
     if mode not in GREY_MODES | ALPHA_MODES | {"RGB", "RGBX", "P"}:
@@ -89,6 +97,23 @@ def from_pillow(image: Image.Image) -> Picture:
         notes.append(f"the ICC profile is dropped: over {MAX_ICC_PROFILE} bytes")
         profile = b""
     return Picture(to_rgb(image), ColourMode.GREY if grey else ColourMode.RGB, profile, notes)
+
+
+def may_be_transparent(image: Image.Image) -> bool:
+    """Whether there is an alpha channel that is not opaque everywhere, or a transparent colour."""
+    if image.mode in ("RGBA", "LA"):
+        return image.getchannel("A").getextrema() != (255, 255)
+    return image.mode in ALPHA_MODES or "transparency" in image.info
+
+
+def tells_more_than_orientation(image: Image.Image) -> bool:
+    """Whether EXIF data would be lost: anything but the orientation, or what cannot be read."""
+    if "exif" not in image.info:
+        return False
+    try:
+        return set(image.getexif()) != {ExifTags.Base.Orientation}
+    except (SyntaxError, ValueError, TypeError, struct.error):
+        return True
 
 
 def decodes_from_16_bits(image: Image.Image) -> bool:

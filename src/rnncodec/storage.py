@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,11 @@ from rnncodec.errors import StorageError
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well.
 
+    A link stays one: what it points to is replaced.
+
     Raises:
         StorageError: the disk is full, the folder cannot be written, ...; ``path`` is untouched
-            and nothing half-written is left behind.
+            and nothing half-written is left behind. Or ``path`` is a folder, a device, a pipe.
 
     Examples:
         >>> import tempfile
@@ -26,18 +29,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
         >>> target.read_text(), len(list(target.parent.iterdir()))
         ('0.97', 1)
     """
-    path = Path(path)
-    temporary = None
+    path, temporary = Path(path), None
+    refuse_irregular(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
         # Only now: both mkstemp and writers that replace the file make it private.
         temporary.chmod(0o666 & ~current_umask())
         flush_to_disk(temporary)
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         raise StorageError(
             f"{path}: could not be written ({error.strerror or error}); free some space or choose "
@@ -46,6 +50,22 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def refuse_irregular(path: Path) -> None:
+    """Refuse to replace what is no file: a rename would put one in the place of a device.
+
+    Raises:
+        StorageError: it is a folder, a device, a pipe, ...
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # not there; or, what is in the way shows when it is written
+        return
+    if stat.S_ISDIR(mode):
+        raise StorageError(f"{path}: is a folder; name a file, in it for example")
+    if not stat.S_ISREG(mode):
+        raise StorageError(f"{path}: is no regular file, and not replaced; choose another name")
 
 
 def sha256_of(path: Path) -> str:

@@ -4,6 +4,7 @@ from tests.bitstream.examples import EXAMPLES, Example
 from tests.bitstream.forge import take_apart
 
 from rnncodec.bitstream import Header, Iteration, SegmentMode, Writer, parse, write
+from rnncodec.errors import BitstreamError
 
 CODES = np.zeros((1, 1, 32), np.uint8)
 HEADER = Header(width=16, height=16, iterations=1, fingerprint=bytes(16))
@@ -60,3 +61,13 @@ def test_fewer_iterations_than_stated() -> None:
 def test_another_number_of_tiles() -> None:
     with pytest.raises(ValueError, match="expected 1 tiles, got 2"):
         write(HEADER, [Iteration(CODES, [b"", b""])])
+
+
+def test_masked_payloads_are_bounded_by_their_image_and_by_the_tag() -> None:
+    header = Header(width=16, height=16, iterations=2, fingerprint=bytes(16), adaptive=True)
+    with pytest.raises(BitstreamError, match=r"masked segment of 9 bytes: .* holds at most 8; wr"):
+        write(header, [Iteration(CODES), Iteration(CODES, even=[bytes(9)])])
+    large = Header(
+        width=65520, height=65536, iterations=2, fingerprint=bytes(16), tile=1024, adaptive=True
+    )
+    assert large.masked_limit == 2**26 - 1

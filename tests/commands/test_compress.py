@@ -51,14 +51,21 @@ def test_a_folder_keeps_its_structure(command, picture, tmp_path: Path) -> None:
 def test_one_failing_file_of_many_is_reported_and_the_others_are_done(
     command, picture, tmp_path: Path
 ) -> None:
-    files = [picture("a.png"), tmp_path / "b.png", tmp_path / "c.png", picture("d.png")]
+    files = [picture("a.png"), tmp_path / "b.png", picture("d.png")]
     files[1].write_bytes(b"no picture")
     done = command("compress", *files, "--out", tmp_path / "coded", *MODEL)
     assert done.code == 2
     assert sorted(p.name for p in (tmp_path / "coded").iterdir()) == ["a.rnc", "d.rnc"]
-    bad, missing = done.err.splitlines()
-    assert bad == f"rnncodec: cannot read image {files[1]}: not a format that Pillow decodes"
-    assert missing.startswith(f"rnncodec: {files[2]}: no such file")
+    assert done.err == (
+        f"rnncodec: cannot read image {files[1]}: not a format that Pillow decodes\n"
+    )
+
+
+def test_a_mistyped_output_is_no_input(command, picture, tmp_path: Path) -> None:
+    done = command("compress", picture("a.png"), picture("b.png"), tmp_path / "coded", *MODEL)
+    assert done.code == 2
+    assert done.err.startswith(f"rnncodec: {tmp_path / 'coded'}: no such file; nor is it an outp")
+    assert not list(tmp_path.glob("*.rnc"))
 
 
 def test_pictures_of_one_size_are_coded_together(command, picture, tmp_path, monkeypatch) -> None:
@@ -109,7 +116,10 @@ def test_a_rate_out_of_reach_is_one_line(command, picture) -> None:
 
 
 def test_what_cannot_be_kept_is_said(command, picture) -> None:
-    source = picture("photo.png", (20, 20), "RGBA")
+    source = picture()
+    image = Image.open(source)
+    image.putalpha(128)
+    image.save(source)
     done = command("compress", source, *MODEL)
     assert done.err == (
         f"rnncodec: warning: {source}: transparency is not kept: composited over white\n"
@@ -148,7 +158,8 @@ def test_nothing_is_overwritten_unasked(command, picture, tmp_path: Path) -> Non
     [
         (("--bpp", "-1"), "bpp=-1.0: expected a positive number"),
         (("--iterations", "4"), "iterations=4: this model was trained for 1..3"),
-        (("--bpp", "1", "--psnr", "30"), "give at most one of"),
+        (("--bpp", "1", "--psnr", "30"), "give at most one of --iterations, --bpp, --ms-ssim"),
+        (("--force", "--skip-existing"), "give at most one of --force and --skip-existing"),
         (("--tile", "17"), "tile=17: expected a multiple of 16"),
         (("--device", "warp"), "device=warp: cannot be used here"),
         (("--model", "nobody"), "nobody: no such model file.*names known here: tiny"),
@@ -161,6 +172,23 @@ def test_bad_settings_are_said_once(command, picture, tmp_path, arguments, messa
     assert re.search(message, done.err)
     assert done.err.count("\n") == 1
     assert not list(tmp_path.glob("*.rnc"))
+
+
+def test_a_folder_that_was_broken_off_goes_on(command, picture, tmp_path: Path) -> None:
+    picture("in/a.png"), picture("in/b.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a.rnc").write_bytes(b"there")
+    done = command("compress", tmp_path / "in", tmp_path / "out", *MODEL, "--skip-existing")
+    assert (done.code, done.out.count("\n"), done.err) == (0, 1, "")
+    assert (tmp_path / "out/a.rnc").read_bytes() == b"there"
+    assert info((tmp_path / "out/b.rnc").read_bytes()).iterations == 3
+
+
+def test_quiet_says_what_is_wrong_only(command, picture) -> None:
+    source = picture()
+    done = command("compress", source, *MODEL, "--bpp", "0.001", "-q")
+    assert (done.code, done.out) == (0, "")
+    assert "bpp=0.001 cannot be reached" in done.err
 
 
 def test_small_pictures_have_no_ms_ssim(command, picture) -> None:

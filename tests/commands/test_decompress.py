@@ -58,6 +58,8 @@ def test_an_unknown_format_is_refused_before_any_work(command, file: Path) -> No
     done = command("decompress", file, file.with_name("shown.xyz"))
     assert done.code == 2
     assert "Pillow writes no pictures named *.xyz; try *.png" in done.err
+    done = command("decompress", file, "/dev/null")
+    assert done.err.startswith("rnncodec: /dev/null: is neither a file nor a folder; nor is it an")
 
 
 def test_a_format_that_cannot_hold_it(command, tmp_path, tiny) -> None:
@@ -75,6 +77,7 @@ def test_a_cut_file_decodes_with_a_warning(command, file: Path) -> None:
     assert done.err == (
         f"rnncodec: warning: {cut}: the file is cut: 2 of its 3 iterations are used\n"
     )
+    assert done.out.endswith(", iteration 2 of 3\n")
 
 
 def test_folder_and_damaged_file(command, file: Path, tmp_path: Path) -> None:
@@ -95,6 +98,15 @@ def test_all_arguments_may_be_inputs(command, file: Path) -> None:
     assert command("decompress", file, other).code == 0
     assert file.with_suffix(".png").exists()
     assert other.with_suffix(".png").exists()
+
+
+def test_what_exists_is_passed_over_if_asked(command, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.rnc").write_bytes(file.read_bytes())
+    file.with_suffix(".png").write_bytes(b"there")
+    done = command("decompress", tmp_path, "--skip-existing", "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert file.with_suffix(".png").read_bytes() == b"there"
+    assert (tmp_path / "other.png").exists()
 
 
 def test_standard_streams(command, file: Path, tiny) -> None:

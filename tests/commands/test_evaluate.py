@@ -31,7 +31,7 @@ def test_models_and_baselines_in_one_table(evaluate, picture, tiny: Codec, tmp_p
         *("--model", "tiny", "--baselines", "webp,jpeg-420", "--iterations", 2),
         *("--published", curves, "--metric", metric),
     )
-    assert done.code == 0, done.err
+    assert done.code == 2, done.err
     assert "tiny: 1 of 2 images, " in done.out
     assert "6 codings, 0 known before" in done.out
     assert "broken: webp: cannot read image" in done.err
@@ -90,6 +90,8 @@ def test_a_second_run_measures_nothing(evaluate, picture) -> None:
         (["--model", "huge"], "huge: no such model file, and no model of this name"),
         (["--model", "tiny", "--iterations", "9"], "was trained for 1..3; lower --iterations"),
         (["--model", "tiny", "--model", "tiny"], "given twice"),
+        (["--adaptive", "mse"], "--adaptive is a setting of models: give --model, too"),
+        (["--workers", "-1"], "workers=-1: expected at least 0"),
         (["--published", "none.csv"], "none.csv: no such file of published curves"),
     ],
 )

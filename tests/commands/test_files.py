@@ -6,21 +6,25 @@ from pathlib import Path
 import pytest
 
 from rnncodec.commands.files import Direction, Job, check_target, plan, read
-from rnncodec.errors import ConfigError, DataError
+from rnncodec.errors import ConfigError, DataError, StorageError
 
 DIRECTION = Direction(
-    ".out", lambda path: path.suffix == ".out", lambda folder: sorted(folder.rglob("*.in"))
+    ".out",
+    lambda path: path.suffix == ".out",
+    lambda folder: sorted(folder.rglob("*.in")),
+    "in .out",
 )
 
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a folder with a.in, b.in, tree/c.in, tree/deep/d.in and an empty there/."""
+    """Work in a folder with some inputs, one x.out, a pipe, and an empty there/."""
     monkeypatch.chdir(tmp_path)
-    for name in ("a.in", "b.in", "tree/c.in", "tree/deep/d.in"):
+    for name in ("a.in", "b.in", "tree/c.in", "tree/deep/d.in", "nosuffix", "x.out"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
     Path("there").mkdir()
+    os.mkfifo("pipe")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,6 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("- x.out", None, "->x.out"),
         ("a.in -", None, "a.in>-"),
         ("nosuffix", None, "nosuffix>nosuffix.out"),
-        ("a.in missing", None, "a.in>a.out missing>missing.out"),
     ],
 )
 def test_jobs(arguments: str, out: str | None, expected: str) -> None:
@@ -60,16 +63,38 @@ def test_jobs(arguments: str, out: str | None, expected: str) -> None:
     ("arguments", "message"),
     [
         ("a.in b.in x.out", "2 inputs cannot go to one x.out; give --out DIR"),
-        ("tree x.out", "2 inputs cannot go to one x.out"),
+        ("tree x.out", "3 inputs cannot go to one x.out"),
         ("a.in b.in -", "2 inputs cannot go to one -"),
         ("x.out x.out", "x.out: is an input"),
         ("x.out there/../x.out", "is an input"),
-        ("a.in tree/../a.in there", "a.in and tree/../a.in would both become there/a.out"),
+        ("a.in tree/a.in there", "a.in and tree/a.in would both become there/a.out; name"),
+        ("a.in tree/../a.in there", "/a.in: is given 2 times as an input"),
         ("- there", "standard input has no name: name its output in there"),
     ],
 )
 def test_refused(arguments: str, message: str) -> None:
+    Path("tree/a.in").touch()
     with pytest.raises(ConfigError, match=message):
+        plan(arguments.split(), None, DIRECTION)
+
+
+NO_OUTPUT = "; nor is it an output: those end in .out, and a folder that is not there yet is named"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("missing", "^missing: no such file$"),
+        ("missing a.in", "^missing: no such file$"),
+        ("missing x.out", "^missing: no such file$"),
+        ("a.in b.in missing", f"^missing: no such file{NO_OUTPUT} with --out"),
+        ("a.in/below", "^a.in/below: no such file$"),
+        ("pipe x.out", "^pipe: is neither a file nor a folder; a pipe is read with -$"),
+        ("a.in pipe", f"^pipe: is neither a file nor a folder{NO_OUTPUT}"),
+    ],
+)
+def test_no_inputs(arguments: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         plan(arguments.split(), None, DIRECTION)
 
 
@@ -82,6 +107,8 @@ def test_a_link_to_the_input_is_the_input() -> None:
 def test_unreadable_inputs() -> None:
     with pytest.raises(DataError, match=r"missing\.in: no such file"):
         read(Job(Path("missing.in"), None))
+    with pytest.raises(DataError, match="pipe: is neither a file nor a folder"):
+        read(Job(Path("pipe"), None))
     with pytest.raises(DataError, match=r"tree: cannot be read \(Is a directory\)"):
         read(Job(Path("tree"), None))
 
@@ -92,3 +119,16 @@ def test_bytes_are_not_written_to_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr("sys.stdout", terminal)
         with pytest.raises(ConfigError, match="standard output is a terminal"):
             check_target(Job(Path("a.in"), None), force=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("b.in", "b.in: exists; --force replaces it"),
+        ("there", "there: is a folder; name a file"),
+        ("pipe", "pipe: is no regular file, and not replaced"),
+    ],
+)
+def test_targets_that_are_in_the_way(name: str, message: str) -> None:
+    with pytest.raises(StorageError, match=message):
+        check_target(Job(Path("a.in"), Path(name)), force=name != "b.in")

@@ -87,8 +87,14 @@ def test_several_items_one_of_them_foreign(command, file: Path, tmp_path: Path) 
     foreign.write_text("hello")
     done = command("info", "--json", foreign, file)
     assert done.code == 2
-    assert done.err.startswith(f"rnncodec: {foreign}: not a model file, or damaged")
+    assert done.err == f"rnncodec: {foreign}: neither a .rnc file nor a model file\n"
     assert json.loads(done.out)["file"] == str(file)
+
+
+def test_a_damaged_model(command, tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"nothing")
+    done = command("info", tmp_path / "m.safetensors")
+    assert "m.safetensors: not a model file, or damaged" in done.err
 
 
 def test_a_damaged_file(command, tiny, tmp_path: Path) -> None:

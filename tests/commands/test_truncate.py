@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import rnncodec
+from rnncodec.bitstream import info
 
 
 @pytest.fixture
@@ -33,6 +34,16 @@ def test_to_standard_output(command, file: Path) -> None:
     done = command("truncate", "-", "-", "-n", 1, stdin=file.read_bytes())
     assert done.out.encode("latin-1") == rnncodec.truncate(file.read_bytes(), iterations=1)
     assert "1 of 3 iterations" in done.err
+
+
+def test_into_a_folder(command, file: Path) -> None:
+    for folder in (file.parent / "new/", file.parent / "there"):
+        Path(file.parent / "there").mkdir(exist_ok=True)
+        done = command("truncate", file, f"{folder}/", "-n", 1)
+        assert (done.code, done.err) == (0, "")
+        assert info((folder / "photo.rnc").read_bytes()).iterations == 1
+    done = command("truncate", "-", file.parent / "there", "-n", 1, stdin=file.read_bytes())
+    assert "standard input has no name: name its output in" in done.err
 
 
 @pytest.mark.parametrize(

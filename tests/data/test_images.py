@@ -300,3 +300,10 @@ def test_empty_folder_says_what_was_looked_for(tmp_path: Path):
     (tmp_path / "a.txt").touch()
     with pytest.raises(DataError, match=r"no pictures under .*\*\.jpg"):
         find_images(tmp_path)
+
+
+def test_a_profile_beyond_pillows_limit_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (2, 2)).save(path, icc_profile=bytes(5 * 2**20))
+    with pytest.raises(DataError, match=r"a\.png: its colour profile or text is larger than Pill"):
+        read_image(path)

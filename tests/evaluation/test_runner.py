@@ -73,5 +73,5 @@ def test_two_processes_find_what_one_does(
 
 
 def test_no_worker_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="workers=0: expected at least 1"):
-        run(Study([], [], tmp_path), workers=0)
+    with pytest.raises(ConfigError, match="workers=-1: expected at least 0"):
+        run(Study([], [], tmp_path), workers=-1)

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import multiprocessing
 import os
@@ -9,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.prepare.conftest import SMALL, paint
+from tests.prepare.conftest import SMALL, everything, lines, paint, pictures
 from tests.prepare.test_worker import DAMAGES
 
 from rnncodec.data.photos import hash_fraction
 from rnncodec.data.shards import Layout, ShardFile
-from rnncodec.data.tile_sets import TileSet
 from rnncodec.errors import ConfigError, DataError, StorageError
 from rnncodec.prepare import manifest
 from rnncodec.prepare.examine import Twins
@@ -22,19 +20,6 @@ from rnncodec.prepare.ledger import Ledger
 from rnncodec.prepare.run import prepare
 from rnncodec.prepare.settings import Flaw, Mode, Settings
 from rnncodec.prepare.sources import Files
-
-
-def everything(folder: Path) -> dict[str, str]:
-    """Name and hash of every file."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -206,12 +191,6 @@ def test_one_percent_of_ten_kinds_of_damage(tmp_path: Path):
     assert {fact["rejected"] for fact in rejected} == {"damaged"}
     assert all(fact["name"] in fact["reason"] for fact in rejected)
     assert pictures(tmp_path / "a") == pictures(tmp_path / "b")
-
-
-def pictures(folder: Path) -> list[bytes]:
-    """All tiles, without the images' numbers."""
-    tiles = TileSet(folder)
-    return [tiles.load(number).tobytes() for number in range(len(tiles))]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
-from omegaconf import OmegaConf, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 
-from rnncodec.errors import StorageError
+from rnncodec.errors import ConfigError, StorageError
 from rnncodec.job import Job
 from rnncodec.run_directory import SWEEP, RunFiles
 from rnncodec.sweep_status import run_status
@@ -54,16 +54,39 @@ def test_a_sweep_without_a_folder_of_its_own_leaves_that_of_all_runs_alone(
     assert [str(path) for path in Path().rglob(SWEEP)] == [f"outputs/mine/{SWEEP}"]
 
 
-def test_a_failure_without_a_record_is_noted_until_the_next_attempt(tmp_path: Path) -> None:
-    folder = tmp_path / "cell=gru"
-    hydra = {"runtime": {"output_dir": str(folder)}, "mode": "MULTIRUN"}
-    config = OmegaConf.create({"hydra": hydra})
+def multirun(folder: Path) -> DictConfig:
+    """What Hydra tells its callbacks of a sweep's job."""
+    config = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(folder)}, "mode": None}})
     with read_write(config):
         config.hydra.mode = RunMode.MULTIRUN
+    return config
+
+
+def failed_with(cause: Exception) -> JobReturn:
     try:
-        raise CompactHydraException("error: full") from StorageError("full")
+        raise CompactHydraException(f"error: {cause}") from cause
     except CompactHydraException as error:
-        ended = JobReturn(status=JobStatus.FAILED, _return_value=error)
+        return JobReturn(status=JobStatus.FAILED, _return_value=error)
+
+
+def test_a_refused_job_of_a_run_that_waits_to_go_on_still_waits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = RunFiles(tmp_path / "run")
+    with pytest.raises(SystemExit), Job(files):
+        raise SystemExit(1)
+    files.last.parent.mkdir()
+    files.last.touch()
+    SweepRecord().on_job_end(multirun(files.folder), failed_with(ConfigError("other settings")))
+    assert run_status(files.folder, "run").state == "waiting"
+    assert "run: ConfigError: other settings" in caplog.text
+    SweepRecord().on_job_end(multirun(files.folder), failed_with(StorageError("read-only")))
+    assert run_status(files.folder, "run").reason == "StorageError: read-only"
+
+
+def test_a_failure_without_a_record_is_noted_until_the_next_attempt(tmp_path: Path) -> None:
+    folder = tmp_path / "cell=gru"
+    config, ended = multirun(folder), failed_with(StorageError("full"))
     SweepRecord().on_job_end(config, ended)
     found = run_status(folder, "run")
     assert (found.state, found.reason) == ("failed", "StorageError: full")

@@ -9,12 +9,15 @@ from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple
 
+from rnncodec.bitstream import varint
 from rnncodec.errors import BitstreamError
 
 MAGIC = b"\x89RNC"
 VERSION = 1
 BLOCK = 16
 """Side of the square of pixels that one position of the code map stands for."""
+MODE_BITS = 2
+"""Bits of a segment's tag that name its mode."""
 BITS = 32
 """Bits of a position in one iteration."""
 
@@ -163,8 +166,11 @@ class Header:
 
     @property
     def masked_limit(self) -> int:
-        """Bytes that a masked segment's payload cannot exceed: twice its codes, packed."""
-        return 2 * self.raw_size
+        """Bytes that a masked segment's payload cannot exceed: twice its codes, packed.
+
+        Nor has it more than a tag can state; a raw one, with h*w under 2^24, always fits.
+        """
+        return min(2 * self.raw_size, (varint.LIMIT >> MODE_BITS) - 1)
 
     @property
     def tile_count(self) -> int:

@@ -93,7 +93,7 @@ class Reader:
         if header.width * header.height > self._max_pixels:
             raise BitstreamError(
                 f"{header.width}x{header.height} pixels are more than max_pixels="
-                f"{self._max_pixels}; raise that limit if you trust this file",
+                f"{self._max_pixels} (--max-pixels); raise that limit if you trust this file",
                 8,
             )
         self._header, self._checksum = header, header.checksum

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnncodec.bitstream import varint
 from rnncodec.bitstream.coder import Decoder
-from rnncodec.bitstream.header import Header
+from rnncodec.bitstream.header import MODE_BITS, Header
 from rnncodec.errors import BitstreamError
 
 Codes = NDArray[np.uint8]
@@ -20,7 +20,6 @@ UNSENT = 2
 """Stands beside the bits 0 and 1 in all 32 places of a position that has ended."""
 
 CRC_SIZE = 4
-MODE_BITS = 2
 _MODE_MASK = (1 << MODE_BITS) - 1
 
 

@@ -13,6 +13,7 @@ from rnncodec.bitstream.segment import (
     pack_tiles,
     tag_bytes,
 )
+from rnncodec.errors import BitstreamError
 
 
 class Iteration(NamedTuple):
@@ -50,6 +51,7 @@ class Writer:
         Raises:
             ValueError: codes or number of tiles do not fit the header, or one iteration more
                 than it states: an error of the caller.
+            BitstreamError: a masked payload is longer than the format allows.
         """
         if self._iterations == self._header.iterations:
             raise ValueError(f"the header states {self._header.iterations} iterations, not more")
@@ -83,7 +85,13 @@ class Writer:
             found.append((SegmentMode.MASKED_ENTROPY, iteration.payloads))
         for _, tiles in found:
             self._check_count(tiles)
-        return min(((mode, pack_tiles(t)) for mode, t in found), key=lambda pair: len(pair[1]))
+        mode, payload = min(((m, pack_tiles(t)) for m, t in found), key=lambda pair: len(pair[1]))
+        if len(payload) > self._header.masked_limit:
+            raise BitstreamError(
+                f"masked segment of {len(payload)} bytes: this format holds at most "
+                f"{self._header.masked_limit}; write this image without adaptive rate"
+            )
+        return mode, payload
 
     def _check_count(self, tiles: Sequence[bytes]) -> None:
         if len(tiles) != self._header.tile_count:

@@ -11,7 +11,15 @@ import typer
 
 from rnncodec import bitstream
 from rnncodec.commands import options
-from rnncodec.commands.files import Direction, Job, check_target, plan, read, write
+from rnncodec.commands.files import (
+    Direction,
+    Job,
+    check_target,
+    plan,
+    read,
+    to_do,
+    write,
+)
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.models import DEFAULT
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
 SUFFIX = ".rnc"
 BATCH_IMAGES = 8
 BATCH_PIXELS = 2**21
-"""Images of one size are coded together up to this many pixels: half of what one may have."""
+"""Images of one size are coded together up to this many pixels: those of one in one piece."""
 
 Inputs = Annotated[
     list[str],
@@ -93,14 +101,17 @@ def compress(
     adaptive: Adaptive = None,
     device: options.Device = "cpu",
     force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Compress pictures to .rnc files.
 
     - `rnncodec compress photo.png photo.rnc --bpp 0.5`
     - `rnncodec compress holiday/ --out coded --ms-ssim 0.98`
 
-    At most one of --iterations, --bpp, --ms-ssim and --psnr says where to stop; all need one pass.
-    Any prefix of the file decodes too: see `rnncodec truncate`.
+    At most one of --iterations, --bpp, --ms-ssim and --psnr says where to stop; all need one pass,
+    --bpp of a picture in tiles up to three. Any prefix of the file that holds one iteration
+    decodes too: see `rnncodec truncate`.
 
     With --adaptive a file takes fewer bytes at equal PSNR (mse) or MS-SSIM (ssim), and needs a
     rnncodec that knows of it: two passes, or ten to find the threshold for a target.
@@ -113,14 +124,17 @@ def compress(
     Printed for each file: bytes before and after, bits per pixel of the .rnc file, the ratio.
     """
     targets = {"iterations": iterations, "bpp": bpp, "ms_ssim": ms_ssim, "psnr": psnr}
-    jobs = plan(inputs, out, Direction(SUFFIX, is_output, find_pictures))
+    if sum(target is not None for target in targets.values()) > 1:
+        raise ConfigError("give at most one of --iterations, --bpp, --ms-ssim and --psnr")
+    direction = Direction(SUFFIX, is_output, find_pictures, f"in {SUFFIX}")
+    jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
     from rnncodec.codec import load
 
     codec = load(model, device=device)
     # Pictures in a batch stop together, and share their warnings: only where there are neither.
     together = BATCH_IMAGES if bpp is None and ms_ssim is None and psnr is None else 1
-    with Reporter(len(jobs), "compressing", quiet_stdout=to_stdout) as reporter:
+    with Reporter(len(jobs), "compressing", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         ordered = jobs if together == 1 else by_size(jobs)
         for batch in batches(load_all(ordered, reporter, force=force), together):
             code(codec, batch, reporter, {**targets, "tile": tile, "adaptive": adaptive})

@@ -12,7 +12,15 @@ from PIL import Image
 from rnncodec import bitstream, models
 from rnncodec.bitstream import Info
 from rnncodec.commands import options
-from rnncodec.commands.files import Direction, Job, check_target, plan, read, write
+from rnncodec.commands.files import (
+    Direction,
+    Job,
+    check_target,
+    plan,
+    read,
+    to_do,
+    write,
+)
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ConfigError, DataError, StorageError
 
@@ -59,6 +67,8 @@ def decompress(
     ] = None,
     device: options.Device = "cpu",
     force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Decompress .rnc files to pictures.
 
@@ -69,10 +79,11 @@ def decompress(
     format follows its name; PNG if it has none. A PNG is larger than the .rnc file: what counts
     is the size of the latter, which is printed.
     """
-    jobs = plan(inputs, out, Direction(SUFFIX, is_output, find_files))
+    direction = Direction(SUFFIX, is_output, find_files, "as a picture does")
+    jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
     codec_for = codec_source(model, device)
-    with Reporter(len(jobs), "decompressing", quiet_stdout=to_stdout) as reporter:
+    with Reporter(len(jobs), "decompressing", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         for job in jobs:
             with reporter.working_on(job.name):
                 check_target(job, force=force)
@@ -160,9 +171,9 @@ def picture_file(image: Image.Image, kind: str) -> bytes:
 
 def summary(job: Job, found: Info, iterations: int | None) -> str:
     """What was read and written; the rate is that of what was used of the file."""
-    used = iterations or found.iterations
+    used, written = iterations or found.iterations, found.header.iterations
     size = f"{found.header.width}x{found.header.height}"
     return (
         f"{job.name} ({found.file_bytes:,} bytes) -> {job.target_name} ({size}): "
-        f"{found.bpp[used - 1]:.3f} bpp, iteration {used} of {found.iterations}"
+        f"{found.bpp[used - 1]:.3f} bpp, iteration {used} of {written}"
     )

@@ -13,7 +13,8 @@ from rnncodec.errors import ConfigError, StorageError
 from rnncodec.storage import write_bytes
 
 if TYPE_CHECKING:
-    from rnncodec.evaluation.codecs import EvaluatedCodec
+    from rnncodec.evaluation.adaptive_model import AdaptiveModel
+    from rnncodec.evaluation.codecs import EvaluatedCodec, EvaluatedModel
     from rnncodec.evaluation.measuring import Study
     from rnncodec.evaluation.plots import Curves
     from rnncodec.evaluation.report.study import Making
@@ -57,7 +58,9 @@ Metrics = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Processes of one thread each; default: one per core."),
+    typer.Option(
+        metavar="N", help="Processes of one thread each (0: none but this); default: one a core."
+    ),
 ]
 Iterations = Annotated[
     int | None,
@@ -110,12 +113,11 @@ def evaluate(
     pictures), results.json, table.md, table.tex, rd.pdf and rd.png. Repeating the command
     measures only what is new; after Ctrl-C it goes on.
 
-    A picture that fails has a row with the reason, and enters no average.
+    A picture that fails has a row with the reason, enters no average, and makes the exit code 2.
     """
     require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
-    from rnncodec.evaluation.adaptive_model import AdaptiveModel
     from rnncodec.evaluation.baselines import BASELINES, chosen_baselines
     from rnncodec.evaluation.codecs import named_models
     from rnncodec.evaluation.further import check_names
@@ -131,8 +133,7 @@ def evaluate(
         model or [], iterations=iterations, device=device, taken=tuple(BASELINES)
     )
     formats, left_out = chosen_baselines(baselines)
-    variants = [AdaptiveModel(each, rule) for each in models for rule in adaptive or []]
-    codecs: list[EvaluatedCodec] = [*models, *variants, *formats]
+    codecs: list[EvaluatedCodec] = [*models, *variants(models, adaptive or []), *formats]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
     study = Study(codecs, inputs_in(images), out, metric or [])
@@ -145,6 +146,20 @@ def evaluate(
     page = write_figures(study, measured, anchor, published=curves, making=making)
     say(study, measured)
     typer.echo(str(page))
+    raise typer.Exit(2 if any(row.bytes is None for row in measured.results) else 0)
+
+
+def variants(models: "Sequence[EvaluatedModel]", rules: Sequence[str]) -> "list[AdaptiveModel]":
+    """Each model with each adaptive setting.
+
+    Raises:
+        ConfigError: settings without a model; a setting that is none.
+    """
+    from rnncodec.evaluation.adaptive_model import AdaptiveModel
+
+    if rules and not models:
+        raise ConfigError("--adaptive is a setting of models: give --model, too")
+    return [AdaptiveModel(each, rule) for each in models for rule in rules]
 
 
 def write_tables(

@@ -1,13 +1,15 @@
 """Which file becomes which: the arguments of a command that turns files into files."""
 
 import os
+import stat
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnncodec.errors import ConfigError, DataError, StorageError
-from rnncodec.storage import write_bytes
+from rnncodec.storage import refuse_irregular, write_bytes
 
 STREAM = "-"
 """Standard input as an input, standard output as an output."""
@@ -39,11 +41,13 @@ class Direction:
         suffix: of outputs that are not named one by one.
         is_output: whether a name (by its suffix) can only be that of an output.
         find: the inputs under a folder.
+        endings: how outputs end, in words.
     """
 
     suffix: str
     is_output: Callable[[Path], bool]
     find: Callable[[Path], list[Path]]
+    endings: str
 
 
 def plan(arguments: list[str], out: Path | None, direction: Direction) -> list[Job]:
@@ -57,9 +61,19 @@ def plan(arguments: list[str], out: Path | None, direction: Direction) -> list[J
 
     Raises:
         ConfigError: several inputs for one file; an output that is an input; two for one output.
-        DataError: a folder without inputs.
+        DataError: an input that is not there, or neither file nor folder; a folder without
+            inputs.
     """
     inputs, destination = split(arguments, out, direction)
+    hint = ""
+    if len(inputs) > 1 and destination is None and out is None:
+        hint = (
+            f"; nor is it an output: those end {direction.endings}, and a folder that is not "
+            "there yet is named with --out, or with a slash at its end"
+        )
+    for argument in inputs:
+        if argument != STREAM:
+            check_input(Path(argument), hint if argument == arguments[-1] else "")
     pairs = [pair for argument in inputs for pair in expand(argument, direction)]
     many = len(pairs) > 1 or any(Path(argument).is_dir() for argument in inputs)
     folder = out or destination_folder(destination, direction, many=many)
@@ -140,20 +154,54 @@ def target_of(
 
 def refuse_clashes(jobs: list[Job]) -> None:
     """Raise ConfigError if an output is also an input, or that of two inputs."""
-    sources = {job.source.resolve() for job in jobs if job.source is not None}
+    given = Counter(job.source.resolve() for job in jobs if job.source is not None)
+    for source, times in given.items():
+        if times > 1:
+            raise ConfigError(f"{source}: is given {times} times as an input")
     taken: dict[Path, Job] = {}
     for job in jobs:
         if job.target is None:
             continue
         target = job.target.resolve()
-        if target in sources:
+        if target in given:
             raise ConfigError(f"{job.target}: is an input; choose another output")
         if target in taken:
             raise ConfigError(
-                f"{taken[target].name} and {job.name} would both become {job.target}; compress "
-                "them one by one, or rename one"
+                f"{taken[target].name} and {job.name} would both become {job.target}; name their "
+                "outputs one by one, or rename one"
             )
         taken[target] = job
+
+
+def to_do(jobs: list[Job], *, force: bool, skip_existing: bool) -> list[Job]:
+    """The jobs, where asked for without those whose output exists: outputs are always whole.
+
+    Raises:
+        ConfigError: existing outputs are to be both replaced and passed over.
+    """
+    if not skip_existing:
+        return jobs
+    if force:
+        raise ConfigError("give at most one of --force and --skip-existing")
+    return [job for job in jobs if job.target is None or not job.target.exists()]
+
+
+def check_input(path: Path, hint: str = "") -> None:
+    """Refuse what cannot be read as a whole; a device might never end.
+
+    Raises:
+        DataError: it is not there, or neither a file nor a folder.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{path}: no such file{hint}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError(
+            f"{path}: is neither a file nor a folder{hint}; a pipe is read with {STREAM}"
+        )
 
 
 def read(job: Job) -> bytes:
@@ -164,13 +212,9 @@ def read(job: Job) -> bytes:
     """
     if job.source is None:
         return sys.stdin.buffer.read()
+    check_input(job.source)
     try:
         return job.source.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{job.name}: no such file; an output folder that is not there yet is named with "
-            "--out, or with a slash at its end"
-        ) from error
     except OSError as error:
         raise DataError(f"{job.name}: cannot be read ({error.strerror or error})") from error
 
@@ -180,12 +224,14 @@ def check_target(job: Job, *, force: bool) -> None:
 
     Raises:
         ConfigError: standard output is a terminal.
-        StorageError: the file exists, and ``force`` is not given.
+        StorageError: the file exists, and ``force`` is not given; it is a folder or a device.
     """
     if job.target is None:
         if sys.stdout.isatty():
             raise ConfigError("standard output is a terminal; redirect it, or name an output")
-    elif job.target.exists() and not force:
+        return
+    refuse_irregular(job.target)
+    if job.target.exists() and not force:
         raise StorageError(f"{job.target}: exists; --force replaces it")
 
 
@@ -194,9 +240,28 @@ def write(job: Job, data: bytes) -> None:
 
     Raises:
         StorageError: it could not be written.
+        BrokenPipeError: nobody reads standard output any more.
     """
-    if job.target is None:
+    if job.target is not None:
+        write_bytes(job.target, data)
+        return
+    try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    else:
-        write_bytes(job.target, data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_stdout()
+        raise StorageError(unwritable_stdout(error)) from error
+
+
+def unwritable_stdout(error: OSError) -> str:
+    """What to say of standard output that takes no more."""
+    return f"standard output: could not be written ({error.strerror or error})"
+
+
+def drop_stdout() -> None:
+    """Let go of what standard output does not take: Python would try again at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -11,6 +11,7 @@ from rnncodec.bitstream.header import MAGIC
 from rnncodec.commands import options
 from rnncodec.commands.files import STREAM, Job, read
 from rnncodec.commands.reporter import Reporter
+from rnncodec.errors import ModelError
 from rnncodec.model_description import part_name, read_description
 
 
@@ -44,15 +45,31 @@ def describe(item: str) -> dict[str, Any]:
         RNNCodecError: it is none of these, or damaged.
     """
     if item != STREAM and not is_rnc(Path(item)):
-        return describe_model(models.path_of(item))
+        return describe_named(models.path_of(item))
     job = Job(None if item == STREAM else Path(item), None)
     return describe_file(job.name, read(job))
+
+
+def describe_named(path: Path) -> dict[str, Any]:
+    """A model file, as it was named.
+
+    Raises:
+        ModelError: it is none, or damaged.
+    """
+    try:
+        return describe_model(path)
+    except ModelError as error:
+        if path.suffix == models.SUFFIX:
+            raise
+        raise ModelError(f"{path}: neither a .rnc file nor a model file") from error
 
 
 def is_rnc(path: Path) -> bool:
     """Whether it is named as, or begins as, a .rnc file."""
     if path.suffix.lower() == ".rnc":
         return True
+    if not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC

@@ -34,6 +34,16 @@ Out = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist.")]
+SkipExisting = Annotated[
+    bool,
+    typer.Option(
+        "--skip-existing",
+        help="Pass over inputs whose output exists: to repeat what was broken off.",
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print warnings and errors only, and no progress.")
+]
 Json = Annotated[
     bool, typer.Option("--json", help="For machines: one JSON object per line and item.")
 ]

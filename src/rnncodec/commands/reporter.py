@@ -26,10 +26,14 @@ class Reporter:
         total: how many files there are.
         verb: what is done to them, for the progress bar.
         quiet_stdout: results go to stderr, since stdout takes the output itself.
+        quiet: neither results nor progress.
     """
 
-    def __init__(self, total: int, verb: str, *, quiet_stdout: bool) -> None:
+    def __init__(
+        self, total: int, verb: str, *, quiet_stdout: bool = False, quiet: bool = False
+    ) -> None:
         self.quiet_stdout = quiet_stdout
+        self.quiet = quiet
         self.failures = 0
         self.console = Console(stderr=True)
         # Redirection would send what a pipe waits for to the terminal.
@@ -40,7 +44,7 @@ class Reporter:
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
-            disable=not self.console.is_terminal,
+            disable=quiet or not self.console.is_terminal,
         )
         self.verb = verb
         self.task = self.progress.add_task(verb, total=total)
@@ -59,6 +63,8 @@ class Reporter:
 
     def result(self, text: str) -> None:
         """One line about a file that is done."""
+        if self.quiet:
+            return
         if self.quiet_stdout or (sys.stdout.isatty() and self.console.is_terminal):
             self._to_stderr(text)
         else:

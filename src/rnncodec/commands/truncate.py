@@ -7,8 +7,19 @@ import typer
 
 from rnncodec import bitstream
 from rnncodec.commands import options
-from rnncodec.commands.files import STREAM, Job, check_target, read, refuse_clashes, write
+from rnncodec.commands.files import (
+    STREAM,
+    Job,
+    check_target,
+    looks_like_folder,
+    read,
+    refuse_clashes,
+    target_of,
+    write,
+)
 from rnncodec.errors import ConfigError
+
+SUFFIX = ".rnc"
 
 
 def truncate(
@@ -16,7 +27,10 @@ def truncate(
         str, typer.Argument(metavar="IN", help="The .rnc file; - for standard input.")
     ],
     target: Annotated[
-        str, typer.Argument(metavar="OUT", help="The shorter file; - for standard output.")
+        str,
+        typer.Argument(
+            metavar="OUT", help="The shorter file, or a folder for it; - for standard output."
+        ),
     ],
     iterations: Annotated[
         int | None, typer.Option("--iterations", "-n", metavar="N", help="Keep the first N.")
@@ -33,7 +47,7 @@ def truncate(
     """
     if (iterations is None) == (max_bytes is None):
         raise ConfigError("give either --iterations or --max-bytes")
-    job = Job(*(None if name == STREAM else Path(name) for name in (source, target)))
+    job = Job(None if source == STREAM else Path(source), destination(source, target))
     refuse_clashes([job])
     check_target(job, force=force)
     data = read(job)
@@ -45,3 +59,14 @@ def truncate(
         f"{after.bpp[-1]:.3f} bpp, {after.iterations} of {before.iterations} iterations",
         err=job.target is None,
     )
+
+
+def destination(source: str, target: str) -> Path | None:
+    """Where the shorter file goes; into a folder under the name it has.
+
+    Raises:
+        ConfigError: standard input has no name to use in a folder.
+    """
+    folder = Path(target) if looks_like_folder(target) else None
+    path = None if source == STREAM else Path(source)
+    return target_of(path, Path(Path(source).name), folder, (target, SUFFIX))

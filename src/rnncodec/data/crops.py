@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from rnncodec.data.ahead import Ahead
 from rnncodec.data.images import Pixels
 from rnncodec.data.photos import Photos
 from rnncodec.data.unusable import Unusable
@@ -35,10 +37,19 @@ class Crops(Dataset[Sample]):
     proportion to its pixels), mirrored left-right with probability 1/2. The numbers come from
     Philox with key `seed` and counter `(0, index, 1, 0)`. Where a photograph fails to decode, the
     next in order that decodes takes its place, so the sample remains a function of (seed, index).
+
+    Crops that later samples need of a photograph which is decoded now are cut at once, and kept
+    within `ahead_mb` megabytes (2**20 bytes).
     """
 
     def __init__(
-        self, photos: Photos, sizes: Sequence[tuple[int, int]], *, crop: int, seed: int
+        self,
+        photos: Photos,
+        sizes: Sequence[tuple[int, int]],
+        *,
+        crop: int,
+        seed: int,
+        ahead_mb: float = 0,
     ) -> None:
         assert len(photos) == len(sizes) > 0
         self.photos = photos
@@ -48,18 +59,35 @@ class Crops(Dataset[Sample]):
         positions = [(width - crop + 1) * (height - crop + 1) for width, height in sizes]
         self._ends = list(accumulate(positions))
         self._failed: dict[str, str] = {}
+        self.ahead_mb = ahead_mb
+        self._ahead = Ahead(self.photograph, int(ahead_mb * 2**20) // (3 * crop**2))
 
     def __getitem__(self, index: int) -> Sample:
-        which, down, right, flip = draw(self.seed, index)
-        first = int(np.searchsorted(self._ends, scale(which, self._ends[-1]), side="right"))
+        window = self._ahead.take(index)
+        if window is not None:
+            return Sample(index, window, {})
+        first = self.photograph(index)
+        decoded = not self.photos.keeps(first)
         image, failed = self._load_from(first)
         if image is None:
             return Sample(index, None, failed)
+        if decoded:
+            self._ahead.cut(first, partial(self.window, image))
+        return Sample(index, self.window(image, index), failed)
+
+    def photograph(self, index: int) -> int:
+        """The photograph of a sample, if it decodes."""
+        which = draw(self.seed, index)[0]
+        return int(np.searchsorted(self._ends, scale(which, self._ends[-1]), side="right"))
+
+    def window(self, image: Pixels, index: int) -> Pixels:
+        """The crop of a sample out of its photograph, (crop, crop, 3)."""
+        _, down, right, flip = draw(self.seed, index)
         height, width, _ = image.shape
         top = scale(down, height - self.crop + 1)
         left = scale(right, width - self.crop + 1)
         window = image[top : top + self.crop, left : left + self.crop]
-        return Sample(index, window[:, ::-1] if scale(flip, 2) else window, failed)
+        return window[:, ::-1] if scale(flip, 2) else window
 
     def of_size(self, crop: int, *, seed: int) -> "Crops":
         """Crops of another size, from those of the photographs that are large enough.
@@ -74,7 +102,8 @@ class Crops(Dataset[Sample]):
                 f"crop={crop}: no training photograph is that large; use at most {largest}"
             )
         photos = self.photos.subset(large)
-        return Crops(photos, [self.sizes[index] for index in large], crop=crop, seed=seed)
+        sizes = [self.sizes[index] for index in large]
+        return Crops(photos, sizes, crop=crop, seed=seed, ahead_mb=self.ahead_mb)
 
     def _load_from(self, first: int) -> tuple[Pixels | None, dict[str, str]]:
         failed: dict[str, str] = {}

@@ -128,6 +128,8 @@ def open_image(
         raise DataError(f"cannot read image {name}: not a format that Pillow decodes") from error
     except _UNREADABLE as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if "MAX_TEXT_" in reason:  # names of variables in Pillow
+            reason = "its colour profile or text is larger than Pillow allows"
         raise DataError(f"cannot read image {name}: {reason}") from error
 
 

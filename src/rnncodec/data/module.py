@@ -16,6 +16,9 @@ from rnncodec.data.unusable import Unusable
 from rnncodec.data.validation import ValidationImages, load_validation
 from rnncodec.errors import ConfigError, DataError
 
+AHEAD = 0.25
+"""Share of the cache for crops that are cut ahead of their time."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -29,7 +32,8 @@ class CropData(EndlessData):
     photographs, centre-cropped to at most `val_size` and to multiples of 16; each device has its
     share, none twice. Give the Trainer `use_distributed_sampler=False`.
 
-    `cache_mb` bounds the decoded training images, all loader workers together.
+    `cache_mb` bounds the decoded training images and the crops cut ahead of their time, all loader
+    workers together.
     """
 
     def __init__(
@@ -99,10 +103,11 @@ class CropData(EndlessData):
         self._require_both(len(train), len(self._validation))
         budget = self.cache_mb / max(1, self.num_workers)  # each worker has a cache of its own
         self._crops = Crops(
-            photos.subset(train, cache_mb=budget),
+            photos.subset(train, cache_mb=(1 - AHEAD) * budget),
             [sizes[i] for i in train],
             crop=self.crop,
             seed=self.seed,
+            ahead_mb=AHEAD * budget,
         )
         self._unusable = unusable
 

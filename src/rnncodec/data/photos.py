@@ -74,6 +74,10 @@ class Photos:
             self._cache.move_to_end(index)
         return image
 
+    def keeps(self, index: int) -> bool:
+        """Whether photograph `index` is in the cache, decoded."""
+        return index in self._cache
+
     def subset(self, indices: Iterable[int], *, cache_mb: float | None = None) -> "Photos":
         """The photographs at `indices`, in that order, with a cache of their own."""
         chosen = list(indices)

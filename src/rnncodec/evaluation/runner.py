@@ -68,17 +68,17 @@ def run(study: Study, *, workers: int = 1, progress: bool = True) -> Measured:
 
     Args:
         study: codecs, images and folder.
-        workers: processes of one thread each; 1 stays in this process, with its threads.
+        workers: processes of one thread each; 0 and 1 stay in this process, with its threads.
         progress: show a progress bar on stderr.
 
     Raises:
         DataError: no images; not one image could be coded.
-        ConfigError: no worker; one was killed.
+        ConfigError: fewer than none; one was killed.
         StorageError: something could not be written.
         ModelError: a model's weights cannot be loaded.
     """
-    if workers < 1:
-        raise ConfigError(f"workers={workers}: expected at least 1")
+    if workers < 0:
+        raise ConfigError(f"workers={workers}: expected at least 0")
     if not study.images:
         raise DataError("evaluation: expected at least one image, got none; check the eval folder")
     entries, units = plan(study)

@@ -15,7 +15,7 @@ from rnncodec.training.meeting import meeting, started_together
 
 @contextmanager
 def attempt(
-    files: RunFiles, *, threads: int | None, trainer: DictConfig
+    files: RunFiles, *, threads: int | None, trainer: DictConfig, check: Callable[[], None]
 ) -> Iterator[Callable[[str], None]]:
     """Around all phases; what it yields is to be called with the name of each as it begins.
 
@@ -25,6 +25,7 @@ def attempt(
         files: of the run.
         threads: of PyTorch; None: as many as it likes.
         trainer: its settings, which say whether there are other ranks.
+        check: raises where the run is to be refused; on rank 0, before anything is recorded.
 
     Raises:
         RNNCodecError: on other ranks than 0, rank 0 has ended.
@@ -36,7 +37,7 @@ def attempt(
     with (
         own_process_group(),
         meeting(started_together(trainer), files.folder.name) as rank_0_begins,
-        Job(files) if is_main() else nullcontext() as job,
+        Job(files, check) if is_main() else nullcontext() as job,
     ):
 
         def begin(phase: str) -> None:

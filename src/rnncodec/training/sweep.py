@@ -13,6 +13,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import CompactHydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -22,6 +23,7 @@ from rnncodec.errors import StorageError
 from rnncodec.job import outcome
 from rnncodec.page_file import read_page, write_page
 from rnncodec.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note, run_name
+from rnncodec.training.distributed import is_main
 
 _log = logging.getLogger(__name__)
 
@@ -59,19 +61,21 @@ class SweepRecord(Callback):
 
         Where a run could not keep a record of its failure, a note beside its directory is one.
         """
-        folder = Path(config.hydra.runtime.output_dir)
+        files = RunFiles(folder := Path(config.hydra.runtime.output_dir))
         if job_return.status != JobStatus.FAILED or config.hydra.mode != RunMode.MULTIRUN:
             return
-        record = read_page(RunFiles(folder).record) or {}
-        reason = record.get("reason")
-        if record.get("state") not in ("failed", "running"):
-            error = job_return._return_value
-            reason = outcome(error.__cause__ or error)["reason"]
+        error = job_return._return_value
+        if isinstance(error, CompactHydraException) and error.__cause__ is not None:
+            error = error.__cause__
+        reason = outcome(error)["reason"]
+        recorded = (read_page(files.record) or {}).get("state") in ("failed", "running")
+        refused = files.begun and not isinstance(error, StorageError)  # it stays what it was
+        if is_main() and not recorded and not refused:
             try:
                 write_page(failure_note(folder), {"reason": reason})
             except StorageError as trouble:
                 _log.warning("%s", trouble)
-        _log.error("failed: %s: %s", folder, reason or "see below")
+        _log.error("failed: %s: %s", folder, reason)
 
 
 def compare(folder: Path) -> None:

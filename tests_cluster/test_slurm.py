@@ -1,4 +1,4 @@
-"""Sweeps on a real Slurm of one node end as if nothing had happened, whatever happens to them."""
+"""Sweeps on a real Slurm end as if nothing had happened, whatever happens to them."""
 
 import os
 import signal
@@ -7,24 +7,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests_cluster.one_node import OneNode, wait_until
+from tests_cluster.own_slurm import PAIR, OwnSlurm, wait_until
 from tests_cluster.processes import is_pending, process_of_rank
 from tests_cluster.sweeps import Result, Sweep, results, steps_run, wandb_ids
 
 ONE = ("cell=gru", "recon=additive")
-TWO_RANKS = (
-    *("trainer.devices=2", "+trainer.strategy=ddp", "entropy=binary_rnn", "entropy.hidden=8"),
-    *("entropy_fit.data.crops=6", "entropy_fit.data.crop=32", "entropy_fit.data.batch_size=2"),
-    *("entropy_fit.max_steps=6", "entropy_fit.max_time=null", "entropy_fit.val_check_interval=3"),
+WITH_ENTROPY = (
+    *(*ONE, "entropy=binary_rnn", "entropy.hidden=8", "entropy_fit.data.crops=6"),
+    *("entropy_fit.data.crop=32", "entropy_fit.data.batch_size=2", "entropy_fit.max_time=null"),
+    *("entropy_fit.max_steps=6", "entropy_fit.val_check_interval=3"),
 )
-ONE_RANK = ("trainer.devices=1", *TWO_RANKS[2:])
+TWO_TASKS = (*WITH_ENTROPY, "+trainer.strategy=ddp", "trainer.devices=2")
+TWO_NODES = (
+    *(*WITH_ENTROPY, "+trainer.strategy=ddp", "trainer.devices=1", "trainer.num_nodes=2"),
+    f"hydra.launcher.partition={PAIR}",
+)
 
 TOLERANCE = 2e-5
 """Between weights of 1 and 2 ranks after 40 steps: sums of gradients in another order."""
 
 
 @pytest.fixture(autouse=True)
-def _empty_queue(slurm: OneNode) -> Iterator[None]:
+def _empty_queue(slurm: OwnSlurm) -> Iterator[None]:
     """What a failed test leaves behind is none of the next one's business."""
     yield
     slurm.end_commands()
@@ -34,7 +38,7 @@ def _empty_queue(slurm: OneNode) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def grid(
-    slurm: OneNode, photographs: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+    slurm: OwnSlurm, photographs: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Sweep:
     """Four jobs that nothing disturbed."""
     folder = tmp_path_factory.mktemp("grid") / "sweep"
@@ -54,18 +58,18 @@ def undisturbed(grid: Sweep) -> Result:
 
 
 @pytest.fixture(scope="session")
-def two_ranks(
-    slurm: OneNode, photographs: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+def two_nodes(
+    slurm: OwnSlurm, photographs: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Sweep:
-    """A job of two tasks that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("ranks") / "sweep"
-    sweep = Sweep(slurm, folder, (*ONE, *TWO_RANKS, *photographs))
+    """A job of one task on each of two nodes that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("nodes") / "sweep"
+    sweep = Sweep(slurm, folder, (*TWO_NODES, *photographs))
     sweep.run()
     return sweep
 
 
 @pytest.fixture
-def sweep(slurm: OneNode, photographs: tuple[str, str], tmp_path: Path) -> Sweep:
+def sweep(slurm: OwnSlurm, photographs: tuple[str, str], tmp_path: Path) -> Sweep:
     """One job, to be disturbed."""
     return Sweep(slurm, tmp_path / "sweep", (*ONE, *photographs))
 
@@ -88,16 +92,20 @@ def test_a_grid_finishes_with_one_wandb_run_each_and_is_not_repeated(grid: Sweep
     assert [run.attempt for run in grid.runs()] == [1] * 4
 
 
-def test_two_ranks_end_with_the_weights_and_scores_of_one(
-    slurm: OneNode, two_ranks: Sweep, photographs: tuple[str, str], tmp_path: Path
+def alike(a: Result, b: Result) -> bool:
+    """As far as sums in another order let them be."""
+    same_score = a.score == pytest.approx(b.score, abs=1e-4)
+    return a.step == b.step and same_score and a.furthest(b) < TOLERANCE
+
+
+def test_two_nodes_end_with_the_weights_and_scores_of_one_task(
+    slurm: OwnSlurm, two_nodes: Sweep, photographs: tuple[str, str], tmp_path: Path
 ) -> None:
-    one = Sweep(slurm, tmp_path / "sweep", (*ONE, *ONE_RANK, *photographs))
+    one = Sweep(slurm, tmp_path / "sweep", (*WITH_ENTROPY, *photographs))
     one.run()
-    a, b = only(one.folder), only(two_ranks.folder)
-    assert a.step == b.step
-    assert a.furthest(b) < TOLERANCE
-    assert a.score == pytest.approx(b.score, abs=1e-4)
-    folders = [path.parent for path in two_ranks.folder.glob("*/job.json")]
+    assert alike(only(one.folder), only(two_nodes.folder))
+    assert all(f"node={number}(2)" in two_nodes.said() for number in (0, 1)), "both took part"
+    folders = [path.parent for path in two_nodes.folder.glob("*/job.json")]
     assert len(folders) == 1, "one run directory"
     assert len(wandb_ids(folders[0])) == 1, "one W&B run"
 
@@ -141,10 +149,10 @@ def went_on_by_itself(sweep: Sweep, command: subprocess.Popen[bytes], wanted: Re
     assert steps_run(sweep.record().parent) < 80, "from its checkpoint on"
 
 
-def test_kill_of_a_rank(
-    slurm: OneNode, two_ranks: Sweep, photographs: tuple[str, str], tmp_path: Path
+def test_kill_of_one_of_two_tasks_on_a_node(
+    slurm: OwnSlurm, two_nodes: Sweep, photographs: tuple[str, str], tmp_path: Path
 ) -> None:
-    sweep = Sweep(slurm, tmp_path / "sweep", (*ONE, *TWO_RANKS, *photographs))
+    sweep = Sweep(slurm, tmp_path / "sweep", (*TWO_TASKS, *photographs))
     sweep.start()
     pid = sweep.freeze_midway()
     (job,) = slurm.queued()
@@ -158,7 +166,8 @@ def test_kill_of_a_rank(
     sweep.run()
     (run,) = sweep.runs()
     assert (run.state, run.attempt) == ("done", 2)
-    assert only(sweep.folder).furthest(only(two_ranks.folder)) < TOLERANCE
+    assert alike(only(sweep.folder), only(two_nodes.folder))
+    assert "local_rank=1(2), node=0(1)" in sweep.said(), "both on one node"
 
 
 def test_full_run_directory(sweep: Sweep, undisturbed: Result) -> None:

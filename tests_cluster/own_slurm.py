@@ -1,4 +1,7 @@
-"""A Slurm of one node that a test starts for itself: munged, slurmctld, slurmd in one folder."""
+"""A Slurm that tests start for themselves, in one folder: munged, slurmctld, and slurmd twice.
+
+Its two nodes are this one machine. Jobs run on the first; partition ``PAIR`` has both.
+"""
 
 import math
 import os
@@ -16,14 +19,14 @@ from pathlib import Path
 from tests_cluster.processes import parent, processes_with
 
 PACKAGES = ("slurm-wlm", "munge")
+PAIR = "pair"
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
 
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
-SlurmctldPort={controller}
-SlurmdPort={node}
+SlurmctldPort={ports[0]}
 AuthType=auth/munge
 CredType=cred/munge
 AuthInfo=socket={folder}/munge/socket
@@ -38,14 +41,16 @@ MpiDefault=none
 KillWait=5
 SchedulerParameters=sched_interval=1,bf_interval=1
 SlurmdParameters=config_overrides
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
-PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+SlurmdLogFile={folder}/slurmd-%n.log
+NodeName={nodes[0]} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 State=UNKNOWN
+NodeName={nodes[1]} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1 State=UNKNOWN
+PartitionName=test Nodes={nodes[0]} Default=YES MaxTime=INFINITE State=UP
+PartitionName={pair} Nodes=ALL MaxTime=INFINITE State=UP
 """
 
 
@@ -71,7 +76,7 @@ def why_not() -> str | None:
     return None
 
 
-class OneNode:
+class OwnSlurm:
     """The running Slurm; ``environment`` lets commands find it.
 
     Args:
@@ -81,11 +86,12 @@ class OneNode:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.host = socket.gethostname().partition(".")[0]
+        self.nodes = (self.host, f"{self.host}-2")  # rank 0's, the first, is looked up by name
         self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
         self.daemons: list[subprocess.Popen[bytes]] = []
         self.commands: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> "OneNode":
+    def __enter__(self) -> "OwnSlurm":
         with ExitStack() as undo:
             undo.callback(self.stop)
             self.begin()
@@ -96,16 +102,18 @@ class OneNode:
         self.undo.close()
 
     def begin(self) -> None:
-        """Start everything and wait for the node."""
-        for name in ("munge", "spool", "state"):
+        """Start everything and wait for the nodes."""
+        for name in ("munge", "state", *(f"spool-{node}" for node in self.nodes)):
             (self.folder / name).mkdir(parents=True)
-        ports = {"controller": free_port(), "node": free_port()}
-        text = CONFIGURATION.format(host=self.host, folder=self.folder, **ports)
+        text = CONFIGURATION.format(
+            host=self.host, nodes=self.nodes, pair=PAIR, folder=self.folder, ports=free_ports(3)
+        )
         (self.folder / "slurm.conf").write_text(text)
         self.start_munge()
-        for command in (["slurmctld", "-D"], ["slurmd", "-D", "-N", self.host]):
-            self.start(*command)
-        wait_until(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), "the node is idle")
+        self.start("slurmctld", "-D")
+        for node in self.nodes:
+            self.start("slurmd", "-D", "-N", node)
+        wait_until(lambda: self.states_of_nodes() == ["idle", "idle"], "both nodes are idle", 120)
 
     def stop(self) -> None:
         """End all; a job's step that could not report its end would go on trying for long."""
@@ -141,7 +149,7 @@ class OneNode:
     def start(self, *command: str, user: str | None = None) -> None:
         """Start a daemon in the foreground; it is asked to end when the tests' process does."""
         becoming = [f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
-        with (self.folder / f"{command[0]}.out").open("wb") as log:
+        with (self.folder / f"{command[0]}.out").open("ab") as log:
             daemon = subprocess.Popen(
                 ["setpriv", "--pdeathsig=TERM", *becoming, "--", *command],
                 env=self.environment,
@@ -162,6 +170,10 @@ class OneNode:
             command, env=self.environment, capture_output=True, text=True, check=False
         )
         return done.stdout.strip()
+
+    def states_of_nodes(self) -> list[str]:
+        """idle, allocated, ... of each."""
+        return self.ask("sinfo", "-h", "-N", "-p", PAIR, "-o", "%T").split()
 
     def queued(self) -> list[str]:
         """Ids of jobs that wait or run."""
@@ -214,11 +226,13 @@ class OneNode:
         return jobs
 
 
-def free_port() -> int:
-    """A TCP port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """TCP ports that nobody uses."""
+    with ExitStack() as probes:
+        found = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in found:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in found]
 
 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = 900) -> None:
