@@ -68,8 +68,8 @@ def bound(real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
         >>> bound(torch.tensor(3.0), torch.tensor(4.0))
         (tensor(0.6000), tensor(0.8000))
     """
-    narrow = real.dtype
-    wide = torch.promote_types(narrow, torch.float32)  # in float16 the square of 256 is infinite
-    real, imaginary = real.to(wide), imaginary.to(wide)
+    kind = real.dtype
+    if kind == torch.float16:  # the square of 256 is infinite there
+        real, imaginary = real.float(), imaginary.float()
     scale = torch.rsqrt((real * real + imaginary * imaginary).clamp(min=1))
-    return (real * scale).to(narrow), (imaginary * scale).to(narrow)
+    return (real * scale).to(kind), (imaginary * scale).to(kind)
