@@ -31,6 +31,13 @@ GROUPS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def no_trace_in_other_tests() -> Iterator[None]:
+    """`composed` tells Hydra that it runs, and in which mode."""
+    yield
+    HydraConfig.instance().cfg = None
+
+
 def composed(*overrides: str) -> DictConfig:
     register_resolvers()
     with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):

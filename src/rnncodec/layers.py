@@ -15,7 +15,10 @@ def conv2d(
     loses its first hundreds of steps (docs/RESULTS.md), an associative LSTM all of them.
     """
     conv = SharedConv2d(in_channels, out_channels, kernel, stride=stride, bias=bias)
-    nn.init.normal_(conv.weight, std=(in_channels * kernel * kernel) ** -0.5)
+    if (
+        not conv.weight.is_meta
+    ):  # there are no numbers then, and asking for some loads torch._dynamo
+        nn.init.normal_(conv.weight, std=(in_channels * kernel * kernel) ** -0.5)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv
