@@ -115,7 +115,7 @@ def refuse_one_iteration(trainer: L.Trainer, iterations: int) -> None:
     """Refuse several devices for a model without a second iteration that could use its memory.
 
     What leads from one iteration to the next then gets no gradient, and PyTorch's averaging over
-    processes, which counts them, fails at the second step.
+    processes, which waits for one of each weight, cannot go on.
 
     Raises:
         ConfigError: says what to do.
