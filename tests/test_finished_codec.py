@@ -7,7 +7,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from rnncodec import model_file
+from rnncodec import model_file, models
 from rnncodec.entropy.integer import IntegerModel
 from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
@@ -66,7 +66,7 @@ def test_none_or_two_alike_are_refused(tmp_path: Path) -> None:
 
 def test_runs_with_an_entropy_model_are_no_codecs(tmp_path: Path) -> None:
     path = trained(tmp_path / "codec", *GRU)
-    with_entropy = model_file.load("src/rnncodec/weights/compact-1.safetensors")
+    with_entropy = model_file.load(models.path_of("compact"))
     assert isinstance(with_entropy.entropy, IntegerModel)
     names = {name: with_entropy.network.config[name]["name"] for name in GROUPS}
     model_file.save(tmp_path / "entropy" / "model.safetensors", with_entropy)

@@ -58,6 +58,30 @@ def test_a_registered_file_cannot_take_a_released_name(weights, tmp_path, monkey
     assert mine / "compact-2.safetensors" in models.files()
 
 
+def test_an_earlier_release_is_named_where_it_is_missing(weights, monkeypatch) -> None:
+    old = rnncodec.load("compact-2").fingerprint
+    (weights / models.RELEASES).write_text(json.dumps({"compact-2": old.hex()}))
+    (weights / "compact-2.safetensors").rename(weights.parent / "compact-2.safetensors")
+    assert models.name_of(old) == "compact-2"
+    with pytest.raises(ModelError, match=r"compact-2 is an earlier .* get compact-2.safetensors"):
+        models.find(old)
+    with pytest.raises(ModelError, match=r"compact-2 is an earlier .* get compact-2.safetensors"):
+        rnncodec.load("compact-2")
+    monkeypatch.setenv(models.VARIABLE, str(weights.parent))
+    assert rnncodec.load("compact-2").fingerprint == old
+    assert (
+        models.find(old) == models.path_of("compact-2") == weights.parent / "compact-2.safetensors"
+    )
+
+
+def test_the_name_of_a_release_stands_for_that_model_alone(weights) -> None:
+    other = "00" * 16
+    (weights / models.RELEASES).write_text(json.dumps({"compact-2": other}))
+    with pytest.raises(ModelError, match=rf"not its fingerprint: expected {other}, got "):
+        rnncodec.load("compact-2")
+    assert models.path_of(weights / "compact-2.safetensors").is_file(), "a path is as it is"
+
+
 def test_places_are_files_and_folders(tiny: Codec, tmp_path, monkeypatch) -> None:
     file = tmp_path / "run" / "model.safetensors"
     tiny.save(file)

@@ -1,6 +1,7 @@
 """Released models never change: every file ever written with them stays decodable."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 import rnncodec
 from rnncodec import models
 
+EARLIER = Path(__file__).parent.parent / "models"
 RELEASED = {
     "compact-0": "76b4d33047f2250ac4e5061e9fc38417",
     "compact-1": "42dcccd682365f07c923ddef11ef79ed",
@@ -26,9 +28,17 @@ PROBABILITIES = {
 }
 
 
-def test_these_are_all_and_the_short_name_is_the_newest() -> None:
-    assert set(models.packaged()) == set(RELEASED)
-    assert models.aliases() == {"compact": "compact-4"}
+@pytest.fixture(autouse=True)
+def all_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(models.VARIABLE, str(EARLIER))
+
+
+def test_the_newest_is_packaged_and_all_are_known() -> None:
+    newest = list(RELEASED)[-1]
+    assert set(models.packaged()) == {newest}
+    assert models.aliases() == {"compact": newest}
+    assert models.released() == RELEASED
+    assert {path.stem for path in models.files()} == set(RELEASED)
 
 
 @pytest.mark.parametrize("name", RELEASED)

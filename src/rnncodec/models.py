@@ -1,9 +1,11 @@
 """Models by name and by fingerprint: those in the package and those RNNCODEC_MODELS points to.
 
-A released name is immutable; the same name without its number means the newest release. Nothing
-here loads weights (except to find the fingerprint of a file that does not state it).
+A released name is immutable; the same name without its number means the newest release, which
+the package carries. Nothing here loads weights (except to find the fingerprint of a file that
+does not state it).
 """
 
+import json
 import os
 import re
 from pathlib import Path
@@ -15,6 +17,8 @@ VARIABLE = "RNNCODEC_MODELS"
 """Environment variable: model files, and folders with model files, separated as in PATH."""
 
 WEIGHTS = Path(__file__).parent / "weights"
+RELEASES = "releases.json"
+"""In ``WEIGHTS``: the fingerprints of all releases by full name, of earlier ones too."""
 SUFFIX = ".safetensors"
 DEFAULT = "compact"
 """The model that is used when none is named."""
@@ -25,6 +29,12 @@ _RELEASE = re.compile(r"(?P<name>.+)-(?P<number>\d+)")
 def packaged() -> dict[str, Path]:
     """The released models in this package, by full name (``compact-0``)."""
     return {path.stem: path for path in _model_files(WEIGHTS)}
+
+
+def released() -> dict[str, str]:
+    """Fingerprints of all releases by full name, whether this installation carries them or not."""
+    listed = WEIGHTS / RELEASES
+    return dict(json.loads(listed.read_text())) if listed.is_file() else {}
 
 
 def aliases() -> dict[str, str]:
@@ -67,16 +77,19 @@ def path_of(model: str | Path) -> Path:
             ``Path`` is taken as it is.
 
     Raises:
-        ModelError: no model has this name, and no file either; lists the names.
+        ModelError: no model has this name, and no file either, with the names there are; or the
+            file that has the name of a release is another model.
     """
     if isinstance(model, Path):
         return model
     known = catalogue()
     name = aliases().get(model, model)
     if name in known:
-        return known[name]
+        return _genuine(name, known[name])
     if Path(model).is_file():
         return Path(model)
+    if name in released():
+        raise ModelError(_absent(name))
     none = "" if packaged() else "; this installation packages no model"
     raise ModelError(
         f"{model}: no such model file, and no model of this name{none}; names known here: "
@@ -98,6 +111,9 @@ def find(fingerprint: bytes) -> Path:
                 return path
         except ModelError as error:
             passed.append(str(error))
+    for name, stated in released().items():
+        if stated == fingerprint.hex():
+            raise ModelError(_absent(name))
     looked = ", ".join([*map(str, places()), "the packaged models"])
     raise ModelError(
         f"no model with fingerprint {fingerprint.hex()}; looked in: {looked}. Get the model file "
@@ -107,7 +123,13 @@ def find(fingerprint: bytes) -> Path:
 
 
 def name_of(fingerprint: bytes) -> str | None:
-    """The full name of the model with this fingerprint, None if there is none here."""
+    """The full name of the model with this fingerprint, None if it is unknown.
+
+    That of a release is known without its file.
+    """
+    for name, stated in released().items():
+        if stated == fingerprint.hex():
+            return name
     try:
         return find(fingerprint).stem
     except ModelError:
@@ -129,6 +151,24 @@ def fingerprint_of(path: Path) -> bytes:
         return bytes.fromhex(stated)
     except ValueError as error:
         raise ModelError(f"{path}: its description is damaged ({error})") from error
+
+
+def _genuine(name: str, path: Path) -> Path:
+    """A released name stands for one model, wherever its file was found."""
+    expected = released().get(name)
+    if expected is not None and (got := fingerprint_of(path).hex()) != expected:
+        raise ModelError(
+            f"{path}: has the name of a release but not its fingerprint: expected {expected}, "
+            f"got {got}. Rename it, or give its path"
+        )
+    return path
+
+
+def _absent(name: str) -> str:
+    return (
+        f"{name} is an earlier release, which the package does not carry: get {name}{SUFFIX} from "
+        f"the folder models/ of rnncodec's repository, and put its folder into {VARIABLE}"
+    )
 
 
 def _model_files(place: Path) -> list[Path]:

@@ -11,14 +11,16 @@ def test_the_list(command, tiny, tmp_path: Path) -> None:
     packaged = models.WEIGHTS
     packaged.mkdir()
     shutil.copy(tmp_path / "shelf" / "tiny.safetensors", packaged / "compact-3.safetensors")
+    (packaged / models.RELEASES).write_text('{"compact-1": "01", "compact-3": "03"}')
     done = command("models")
-    head, first, second, alias = done.out.splitlines()
+    head, first, second, alias, earlier = done.out.splitlines()
     assert head.split()[:3] == ["NAME", "BYTES", "ITERATIONS"]
     size = f"{(packaged / 'compact-3.safetensors').stat().st_size:,}"
     values = ["3", "gru", "0.125", "progressive", "0.25", tiny.fingerprint.hex()]
     assert first.split() == ["compact-3", size, *values, "packaged"]
     assert second.split()[0] == "tiny"
     assert alias == "compact = compact-3"
+    assert earlier == "earlier releases, not here: compact-1"
 
 
 def test_for_machines(command, tiny) -> None:

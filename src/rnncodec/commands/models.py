@@ -17,7 +17,8 @@ def models(as_json: options.Json = False) -> None:
     """List the packaged models and those in RNNCODEC_MODELS.
 
     RNNCODEC_MODELS holds model files, and folders with *.safetensors, separated as in PATH. A
-    name without its number means the newest packaged one.
+    name without its number means the newest packaged one. Earlier releases are in models/ of the
+    repository.
     """
     found = []
     for path in shelf.files():
@@ -33,6 +34,8 @@ def models(as_json: options.Json = False) -> None:
         typer.echo(line)
     for short, full in shelf.aliases().items():
         typer.echo(f"{short} = {full}")
+    if absent := sorted(set(shelf.released()) - set(shelf.catalogue())):
+        typer.echo(f"earlier releases, not here: {', '.join(absent)}")
     if not found:
         typer.echo(
             f"no models: none is packaged, and {shelf.VARIABLE} names none; training writes one "
