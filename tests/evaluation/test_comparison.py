@@ -61,6 +61,25 @@ def test_other_settings_that_differ_are_factors_too(tmp_path: Path) -> None:
     assert {factor.name for factor in found.effects.factors} == {"cell", "model.width"}
 
 
+def test_what_follows_from_cell_and_recon_is_no_factor(tmp_path: Path) -> None:
+    """Steps that make the costs equal would hide the effects of what they depend on."""
+    steps = iter(range(400, 500))
+    for cell, gain in GAINS.items():
+        for recon, more in (("additive", 0.0), ("one_shot", 0.1)):
+            trainer = {"max_steps": next(steps)}
+            for seed in (0, 1):
+                parts = {"cell": cell, "recon": recon, "gain": gain + more + 0.01 * seed}
+                name = f"{cell}{recon}{seed}"
+                make_run(tmp_path / name, seed=seed, trainer=trainer, **parts)
+    found = compared(tmp_path)
+    assert {row.more["trainer.max_steps"] for row in found.rows} == {"400", "401", "402", "403"}
+    assert found.effects is not None
+    assert [factor.name for factor in found.effects.factors] == ["cell", "recon"]
+    shares = [factor.share for factor in found.effects.factors]
+    assert sum(shares) == pytest.approx(1, abs=0.05)  # type: ignore[arg-type]
+    assert found.effects.notes[-1].startswith("trainer.max_steps: given by cell, recon, entropy")
+
+
 def test_short_curves_are_compared_by_their_score(tmp_path: Path) -> None:
     make_run(tmp_path / "a", cell="gru", rates=[0.125, 0.25, 0.375, 0.5], score=0.4)
     make_run(tmp_path / "b", cell="lstm", rates=[0.125, 0.25, 0.375, 0.5], score=0.6)

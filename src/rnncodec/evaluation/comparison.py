@@ -198,13 +198,30 @@ def effects_on(
     varying: Iterable[str],
     figure: Callable[[Run], float | None],
 ) -> Effects:
-    """Main effects of cell, recon, entropy and what else varies."""
+    """Main effects of cell, recon, entropy and what else varies by itself."""
+    follows = [name for name in varying if follows_the_parts(name, runs)]
     settings = [
         {name: getattr(run, name) for name in FACTORS}
-        | {name: run.settings.get(name, "") for name in varying}
+        | {name: run.settings.get(name, "") for name in varying if name not in follows}
         for run in runs
     ]
-    return main_effects(measure, settings, [figure(run) or 0.0 for run in runs])
+    effects = main_effects(measure, settings, [figure(run) or 0.0 for run in runs])
+    if follows:
+        note = f"{', '.join(follows)}: given by {', '.join(FACTORS)}, whose effects include it"
+        effects.notes.append(note)
+    return effects
+
+
+def follows_the_parts(name: str, runs: Iterable[Run]) -> bool:
+    """Whether runs of the same cell, recon and entropy model agree in a setting.
+
+    As the steps of a comparison at equal cost do: such a setting has no effect of its own.
+    """
+    values: dict[tuple[str, ...], set[str]] = {}
+    for run in runs:
+        parts = tuple(getattr(run, factor) for factor in FACTORS)
+        values.setdefault(parts, set()).add(run.settings.get(name, ""))
+    return all(len(found) == 1 for found in values.values())
 
 
 def coverage(rows: Sequence[Row]) -> list[str]:
