@@ -101,7 +101,7 @@ def end_to_end(repeats: int) -> dict[str, float]:
     header = Header(
         width=16 * WIDTH, height=16 * HEIGHT, iterations=T, fingerprint=codec.fingerprint
     )
-    segments = parse(write(header, entropy_coding.iterations(model, codes, header))).segments
+    segments = parse(write(header, entropy_coding.coded_iterations(model, codes, header))).segments
     works = {
         "parallel_pass_s": lambda: model.probabilities(torch.from_numpy(codes)[None]),
         "encode_s": lambda: entropy_coding.payloads(model, codes, header),

@@ -20,7 +20,8 @@ import machine
 from rnncodec.cells.gru_resnet import GRUResNet
 from rnncodec.data.module import DemoData
 from rnncodec.devices import autocast
-from rnncodec.network import BITS, Network
+from rnncodec.geometry import BITS
+from rnncodec.network import Network
 from rnncodec.pixels import from_uint8
 from rnncodec.recon.additive import Additive
 from rnncodec.shared_convolution import shared

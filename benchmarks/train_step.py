@@ -7,8 +7,9 @@ r"""Time of a training step of the paper's LSTM / additive codec, in ratios with
     (the same with --reference unshared)                     what sharing weights brings
 
 A step is forward, backward, gradient clipping and Adam. The package's step is compared with a
-reference from the same weights on the same images and noise (the two take turns), and with the
-rate at which this machine multiplies bf16 matrices. References are:
+reference from the same weights on the same images and noise, and with the rate at which this
+machine multiplies bf16 matrices. The two take turns, each in a process of its own: the package
+trains with another setting of malloc (:mod:`rnncodec.allocator`). References are:
 
 * ``textbook``, the independent lstm of ``textbook.py``;
 * ``float32``, for the cells that it lacks: the package's own network as a textbook would run it,
@@ -18,13 +19,15 @@ rate at which this machine multiplies bf16 matrices. References are:
 The work of a step is three times the forward pass of the textbook (lstm) or of the float32
 network (other cells), so leaving out needless work counts as speed: 2.27 TFLOP at the default
 size, by ``torch.utils.flop_counter`` (which finds 2.25 in a real forward and backward pass:
-nothing needs the gradients of the images and of the zero states). Peak memory is that of a
-process of its own over two steps, since Adam's state is there from the second on.
+nothing needs the gradients of the images and of the zero states). Peak memory is that of the
+process over all steps, Adam's state included.
 """
 
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -37,6 +40,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import machine
 from rnncodec import cells, families
+from rnncodec.allocator import freed_memory_kept
 from rnncodec.cells import Cell
 from rnncodec.devices import autocast, gains_from_bf16
 from rnncodec.network import Network
@@ -45,7 +49,7 @@ from rnncodec.shared_convolution import shared
 from rnncodec.storage import write_text
 from rnncodec.unroll import unroll
 from textbook import Textbook
-from timing import clock, peak_memory, peak_memory_of_child
+from timing import clock, peak_memory
 
 SETTINGS = ("cell", "width", "batch", "side", "iterations")
 OUTPUT = Path("outputs/bench/train_step.json")
@@ -57,11 +61,8 @@ Step = Callable[[], float]
 
 def main() -> None:
     options = parse()
-    if options.memory_of:
-        step = build(options.memory_of, options)
-        for _ in range(2):  # Adam's state is new at the end of the first: the second needs more
-            step()
-        print(peak_memory())
+    if options.side_of:
+        serve(options.side_of, options)
         return
     result = measure(options)
     report(result)
@@ -79,7 +80,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3, help="timed steps of each side")
     parser.add_argument("--out", type=Path, default=OUTPUT)
     parser.add_argument("--reference", default="textbook", choices=REFERENCES)
-    parser.add_argument("--memory-of", choices=("package", *REFERENCES), help=argparse.SUPPRESS)
+    parser.add_argument("--side-of", choices=("package", *REFERENCES), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.cell != "lstm" and options.reference == "textbook":
         parser.error("the textbook has the cell lstm only; choose --reference float32")
@@ -88,13 +89,15 @@ def parse() -> argparse.Namespace:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Everything that the report prints and the JSON holds."""
-    works = (options.reference, "package")
-    peak = {work: memory_of(work, options) for work in works}
     rates = {
         "fp32": machine.matmul_rate(torch.float32),
         "bf16": machine.matmul_rate(torch.bfloat16),
     }
-    first_loss, seconds = interleave({work: build(work, options) for work in works}, options.steps)
+    sides = {work: Side(work, options) for work in (options.reference, "package")}
+    for _ in range(options.steps):
+        for side in sides.values():
+            side.step()
+    seconds = {work: side.seconds for work, side in sides.items()}
     median = {work: statistics.median(times) for work, times in seconds.items()}
     tflop = count_flops(options) / 1e12
     return {
@@ -104,8 +107,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "matmul_tflops": rates,
         "seconds": seconds,
         "median_seconds": median,
-        "first_loss": first_loss,
-        "peak_memory_gib": peak,
+        "first_loss": {work: side.first_loss for work, side in sides.items()},
+        "peak_memory_gib": {work: side.peak_memory for work, side in sides.items()},
         "speedup": median[options.reference] / median["package"],
         "tflop_per_step": tflop,
         "fraction_of_bf16_matmul": tflop / median["package"] / rates["bf16"],
@@ -113,18 +116,45 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def interleave(
-    steps: dict[str, Step], count: int
-) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """One untimed step each, then ``count`` timed ones in turns: first losses, and seconds."""
-    first_loss = {side: step() for side, step in steps.items()}
-    seconds: dict[str, list[float]] = {side: [] for side in steps}
-    for _ in range(count):
-        for side, step in steps.items():
+class Side:
+    """One side, in a process that has made one untimed step and makes another when asked to."""
+
+    def __init__(self, work: str, options: argparse.Namespace) -> None:
+        sizes = [f"--{key}={getattr(options, key)}" for key in (*SETTINGS, "reference")]
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, f"--side-of={work}", *sizes],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.seconds: list[float] = []
+        self.peak_memory = 0.0
+        (self.first_loss,) = self._answer()
+
+    def step(self) -> None:
+        """Time a step."""
+        assert self.process.stdin is not None
+        print("step", file=self.process.stdin, flush=True)
+        seconds, self.peak_memory = self._answer()
+        self.seconds.append(seconds)
+
+    def _answer(self) -> list[float]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"one side ended with exit code {self.process.wait()}")
+        return [float(number) for number in line.split()]
+
+
+def serve(work: str, options: argparse.Namespace) -> None:
+    """Print the first step's loss; then seconds of a step and GiB for each line that comes in."""
+    with freed_memory_kept() if work == "package" else nullcontext():
+        step = build(work, options)
+        print(step(), flush=True)
+        for _ in sys.stdin:
             start = clock()
             step()
-            seconds[side].append(clock() - start)
-    return first_loss, seconds
+            print(clock() - start, peak_memory(), flush=True)
 
 
 def build(work: str, options: argparse.Namespace) -> Step:
@@ -221,12 +251,6 @@ def count_flops(options: argparse.Namespace) -> int:
     with FlopCounterMode(display=False) as counter:
         forward(x, noise)
     return 3 * int(counter.get_total_flops())
-
-
-def memory_of(work: str, options: argparse.Namespace) -> float:
-    """Peak resident memory of a fresh process that makes two steps, in GiB."""
-    sizes = [f"--{key}={getattr(options, key)}" for key in (*SETTINGS, "reference")]
-    return peak_memory_of_child(__file__, f"--memory-of={work}", *sizes)
 
 
 def report(result: dict[str, Any]) -> None:

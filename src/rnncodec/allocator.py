@@ -1,4 +1,4 @@
-"""Keeping freed memory for the next tensor while an image is coded, where malloc is glibc's."""
+"""Keeping freed memory for the next tensor while coding and training, where malloc is glibc's."""
 
 import ctypes
 import platform
@@ -18,7 +18,8 @@ def freed_memory_kept() -> Iterator[None]:
     """Keep what is freed inside, and give it back to the system at the end.
 
     By default a tensor above 32 MB is mapped by itself and unmapped when it is freed, so the
-    system clears its pages anew for the next one: a third of the time of a tile of 1024 pixels.
+    system clears its pages anew for the next one: a third of the time of a tile of 1024 pixels,
+    and some percent of a training step.
     Older versions of glibc refuse thresholds above 32 MB, and all stays as slow as it was.
     A thread that leaves while another is inside makes that one slower, nothing else.
     """

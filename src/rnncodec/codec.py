@@ -41,7 +41,8 @@ class Codec:
     rounding.
 
     Args:
-        model: network and entropy model.
+        model: network and entropy model; the network becomes one for inference, see
+            :class:`~rnncodec.transform.Transform`.
         device: where the network runs; the entropy model always runs on the CPU.
 
     Examples:

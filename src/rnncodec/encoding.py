@@ -10,9 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from rnncodec import entropy_coding
-from rnncodec.bitstream import UNSENT, Codes, Header, info, write
+from rnncodec.bitstream import Codes, Header, info, write
 from rnncodec.entropy.integer import IntegerModel
 from rnncodec.errors import ConfigError, RNNCodecWarning
+from rnncodec.geometry import UNSENT
 from rnncodec.goals import Goal, first_reaching
 from rnncodec.pictures import Picture
 from rnncodec.transform import Extension, Transform
@@ -103,7 +104,7 @@ class Encoder:
         header = dataclasses.replace(
             header, iterations=len(codes), adaptive=bool((codes == UNSENT).any())
         )
-        return write(header, entropy_coding.iterations(self.entropy, codes, header))
+        return write(header, entropy_coding.coded_iterations(self.entropy, codes, header))
 
 
 def needed(goal: Goal | None, scores: Tensor | None, k: int) -> int | None:

@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 
 from rnncodec.bitstream import (
-    UNSENT,
     Codes,
     Decoder,
     Header,
@@ -19,10 +18,10 @@ from rnncodec.bitstream import (
     position_order,
     sending,
 )
-from rnncodec.bitstream.header import BITS
 from rnncodec.entropy.integer import IntegerModel
 from rnncodec.entropy.wavefront import Wavefront
 from rnncodec.errors import BitstreamError, ModelError
+from rnncodec.geometry import BITS, UNSENT
 from rnncodec.tiles import Batch, batches
 
 BitSource = Callable[[NDArray[np.int32]], NDArray[np.uint8]]
@@ -36,7 +35,7 @@ BATCH_POSITIONS = 1 << 14
 """Bounds the memory of a batch: some 15 KB for each position at 16 iterations and 64 units."""
 
 
-def iterations(model: IntegerModel | None, codes: Codes, header: Header) -> list[Iteration]:
+def coded_iterations(model: IntegerModel | None, codes: Codes, header: Header) -> list[Iteration]:
     """What a writer needs of codes (T, h, w, 32), in an adaptive file UNSENT in places."""
     nothing: list[None] = [None] * len(codes)
     coded = nothing if model is None else payloads(model, codes, header)

@@ -15,9 +15,8 @@ def conv2d(
     loses its first hundreds of steps (docs/RESULTS.md), an associative LSTM all of them.
     """
     conv = SharedConv2d(in_channels, out_channels, kernel, stride=stride, bias=bias)
-    if (
-        not conv.weight.is_meta
-    ):  # there are no numbers then, and asking for some loads torch._dynamo
+    # On the meta device there are no numbers, and asking for some loads torch._dynamo.
+    if not conv.weight.is_meta:
         nn.init.normal_(conv.weight, std=(in_channels * kernel * kernel) ** -0.5)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)

@@ -13,18 +13,16 @@ from torch.nn import functional as F
 from rnncodec import cells, families, recon
 from rnncodec.cells import Cell, State
 from rnncodec.errors import ConfigError
+from rnncodec.geometry import BITS
 from rnncodec.layers import conv2d
 from rnncodec.limits import check_number, check_whole
 from rnncodec.recon import Reconstruction
-
-BITS = 32
-"""Bits per 16x16 block and iteration: 1/8 bit per pixel."""
 
 MAX_ITERATIONS = 255
 MAX_EXTRA_RUNS = 16
 """The most extra runs of a part: a model file must not be able to ask for days of work."""
 MAX_WIDTH = 4
-"""Four times the paper's channels: some billion weights."""
+"""Four times the paper's channels: half a billion weights."""
 
 Recon: TypeAlias = Callable[[], Reconstruction]
 """A reconstruction framework's class, or a ``functools.partial`` of it."""

@@ -1,7 +1,8 @@
-"""Pixels: 8-bit integers outside, floats in [-0.5, 0.5] inside."""
+"""Pixels: 8-bit integers outside, floats in [-0.5, 0.5] inside, padded to whole blocks."""
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def from_uint8(image: Tensor) -> Tensor:
@@ -23,3 +24,16 @@ def to_uint8(x_hat: Tensor) -> Tensor:
         tensor([  0, 128, 255, 255], dtype=torch.uint8)
     """
     return ((x_hat.float() + 0.5) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def pad_to(x: Tensor, multiple: int) -> Tensor:
+    """Pad (B, C, H, W) on the right and bottom by edge replication to multiples of ``multiple``.
+
+    Crop back with ``x[..., :H, :W]``.
+
+    Examples:
+        >>> pad_to(torch.zeros(1, 3, 17, 32), 16).shape
+        torch.Size([1, 3, 32, 32])
+    """
+    bottom, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple
+    return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x

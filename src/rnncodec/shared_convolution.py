@@ -60,7 +60,9 @@ class SharedConv2d(nn.Conv2d):
     def pays(self, x: Tensor) -> bool:
         """Whether the weights outweigh the patches: then matrix products are faster on a CPU."""
         positions = (
-            len(x) * halved(x.shape[2], self.stride[0]) * halved(x.shape[3], self.stride[0])
+            len(x)
+            * output_side(x.shape[2], self.stride[0])
+            * output_side(x.shape[3], self.stride[0])
         )
         return x.device.type == "cpu" and self.out_channels > positions
 
@@ -105,7 +107,8 @@ class Weights:
         padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, margin, margin, margin, margin)).contiguous()
         image, row, column, _ = padded.stride()
         windows = padded.as_strided(
-            (b, halved(h, s), halved(w, s), k, k * c), (image, s * row, s * column, row, 1)
+            (b, output_side(h, s), output_side(w, s), k, k * c),
+            (image, s * row, s * column, row, 1),
         )
         return windows.reshape(-1, k * k * c)
 
@@ -113,7 +116,7 @@ class Weights:
         """The transpose of :meth:`patches`: their sum as images of a shape (B, C, H, W)."""
         k, s, margin = self.kernel, self.stride, self.kernel // 2
         b, c, h, w = shape
-        taps = patches.view(b, halved(h, s), halved(w, s), k, k, c)
+        taps = patches.view(b, output_side(h, s), output_side(w, s), k, k, c)
         padded = patches.new_zeros(b, h + 2 * margin, w + 2 * margin, c)
         for i in range(k):
             for j in range(k):
@@ -140,8 +143,7 @@ class Share(torch.autograd.Function):
         pairs = weights.pairs[-int(uses) :]
         inputs, gradients = map(torch.cat, zip(*pairs, strict=True))
         weights.pairs.clear()
-        transposed = gradients.t().contiguous()  # libraries multiply it faster than a view
-        by_tap = (transposed @ weights.patches(inputs)).view(*weight.permute(0, 2, 3, 1).shape)
+        by_tap = (gradients.t() @ weights.patches(inputs)).view(*weight.permute(0, 2, 3, 1).shape)
         # Optimisers may rely on a gradient having its parameter's memory format.
         of_weight = torch.empty_like(weight).copy_(by_tap.permute(0, 3, 1, 2))
         of_bias = gradients.sum(0).to(weight.dtype) if ctx.needs_input_grad[1] else None
@@ -159,7 +161,7 @@ class Convolve(torch.autograd.Function):
         y = F.linear(weights.patches(x), weights.matrix, weights.bias)
         b, _, h, w = x.shape
         s = weights.stride
-        return y.view(b, halved(h, s), halved(w, s), -1).permute(0, 3, 1, 2)
+        return y.view(b, output_side(h, s), output_side(w, s), -1).permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
@@ -172,6 +174,6 @@ class Convolve(torch.autograd.Function):
         return of_x, gradient.new_ones((), dtype=torch.float32), None
 
 
-def halved(side: int, stride: int) -> int:
+def output_side(side: int, stride: int) -> int:
     """The side of a convolution's output."""
     return -(-side // stride)

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from rnncodec.adaptive import Rule
 from rnncodec.allocator import freed_memory_kept
-from rnncodec.bitstream import UNSENT, Codes, Header, Tile
+from rnncodec.bitstream import Codes, Header, Tile
 from rnncodec.data.images import Pixels
 from rnncodec.devices import float32_convolutions
-from rnncodec.geometry import BLOCK, pad_to
+from rnncodec.geometry import BLOCK, UNSENT
 from rnncodec.goals import Goal
 from rnncodec.network import Network
-from rnncodec.pixels import from_uint8, to_uint8
+from rnncodec.pixels import from_uint8, pad_to, to_uint8
 from rnncodec.tiles import batches
 from rnncodec.unroll import AdaptiveSender, Sender, Step, iterate, unroll
 
@@ -52,7 +52,8 @@ class Transform:
     """A network in inference mode on a device.
 
     Args:
-        network: the trained network.
+        network: the trained network; it is this object that becomes one for inference (``eval``,
+            no gradients) and moves to the device. Give a copy of one that is being trained.
         device: where it runs.
     """
 

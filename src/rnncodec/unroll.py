@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from rnncodec.cells import State
-from rnncodec.geometry import BLOCK
-from rnncodec.network import BITS, Decoder, Encoder, Network
+from rnncodec.geometry import BITS, BLOCK
+from rnncodec.network import Decoder, Encoder, Network
 
 CodeSource: TypeAlias = Callable[[int, Tensor | None, Tensor | None], Tensor]
 """``source(t, x_hat, gain) -> code``: where the bits of iteration t come from."""

@@ -8,7 +8,7 @@ from PIL import Image
 
 from rnncodec.bitstream import UNSENT, Header, SegmentMode, info, parse, write
 from rnncodec.codec import load
-from rnncodec.entropy_coding import iterations
+from rnncodec.entropy_coding import coded_iterations
 
 HERE = Path(__file__).parent
 CODEC = load(HERE / "model.safetensors")
@@ -65,7 +65,7 @@ def test_bytes_give_the_codes(name: str) -> None:
 def test_codes_give_the_bytes(name: str) -> None:
     data, header, codes = stored(name)
     assert CODEC.model.entropy is not None
-    assert write(header, iterations(CODEC.model.entropy, codes, header)) == data
+    assert write(header, coded_iterations(CODEC.model.entropy, codes, header)) == data
 
 
 @names

@@ -21,8 +21,9 @@ from rnncodec.bitstream.inspection import Info, info, sending_shares
 from rnncodec.bitstream.mask import Mask
 from rnncodec.bitstream.order import position_order
 from rnncodec.bitstream.reader import End, Event, NeedData, Parsed, Reader, parse
-from rnncodec.bitstream.segment import UNSENT, Codes, Segment, SegmentMode, sending
+from rnncodec.bitstream.segment import Codes, Segment, SegmentMode, sending
 from rnncodec.bitstream.writer import Iteration, Writer, write
+from rnncodec.geometry import UNSENT
 
 __all__ = [
     "UNSENT",

@@ -11,15 +11,12 @@ from typing import NamedTuple
 
 from rnncodec.bitstream import varint
 from rnncodec.errors import BitstreamError
+from rnncodec.geometry import BITS, BLOCK
 
 MAGIC = b"\x89RNC"
 VERSION = 1
-BLOCK = 16
-"""Side of the square of pixels that one position of the code map stands for."""
 MODE_BITS = 2
 """Bits of a segment's tag that name its mode."""
-BITS = 32
-"""Bits of a position in one iteration."""
 
 FIXED_SIZE = 38
 """Bytes of a header without colour profile."""

@@ -13,11 +13,9 @@ from rnncodec.bitstream import varint
 from rnncodec.bitstream.coder import Decoder
 from rnncodec.bitstream.header import MODE_BITS, Header
 from rnncodec.errors import BitstreamError
+from rnncodec.geometry import UNSENT
 
 Codes = NDArray[np.uint8]
-
-UNSENT = 2
-"""Stands beside the bits 0 and 1 in all 32 places of a position that has ended."""
 
 CRC_SIZE = 4
 _MODE_MASK = (1 << MODE_BITS) - 1

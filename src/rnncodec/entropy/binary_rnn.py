@@ -16,6 +16,7 @@ from rnncodec.entropy.layers import (
     windows,
 )
 from rnncodec.entropy.model import EntropyModel
+from rnncodec.geometry import BITS
 
 CONTEXT = before(3)  # the 7x7 mask without its centre
 LINE = [(0, -1), (0, 0)]  # the 1x3 mask with its centre
@@ -37,10 +38,10 @@ class BinaryRNN(EntropyModel):
     def _predictor(iterations: int, hidden: int, inputs: int) -> dict[str, LayerSpec]:
         fan_in = len(LINE) * inputs + 3 * hidden
         return {
-            "context": on_codes(iterations, len(CONTEXT) * fp.BITS, hidden),
+            "context": on_codes(iterations, len(CONTEXT) * BITS, hidden),
             "line": on_activations(iterations, fan_in, 4 * hidden, fp.gate_table),
             "output": on_activations(iterations, hidden, hidden),
-            "logits": on_activations(iterations, hidden, fp.BITS, fp.probability_table),
+            "logits": on_activations(iterations, hidden, BITS, fp.probability_table),
         }
 
     def forward(self, codes: Tensor, *, exact: bool = False) -> Tensor:

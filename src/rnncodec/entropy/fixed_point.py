@@ -20,8 +20,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-BITS = 32  # per position and iteration
-UNSENT = 2  # stands beside the bits 0 and 1 where a position sends none; its code is 0
+from rnncodec.geometry import UNSENT
+
 ACTIVATION = 7  # fraction bits
 GATE = 10
 CELL = 10

@@ -20,9 +20,10 @@ from rnncodec.entropy.layers import Layer
 from rnncodec.entropy.lookup import model_class
 from rnncodec.entropy.model import EntropyModel
 from rnncodec.errors import DataError, ModelError
+from rnncodec.geometry import BITS, UNSENT
 
 Config = Mapping[str, Any]
-Codes = Tensor  # uint8 (B, T, h, w, 32) of 0, 1 and fp.UNSENT
+Codes = Tensor  # uint8 (B, T, h, w, 32) of 0, 1 and UNSENT
 
 
 class Field:
@@ -36,15 +37,15 @@ class Field:
         hidden = model.hidden
         self.mask = plane(1)
         self.mask.inside().fill_(1)
-        self.codes = plane(fp.BITS)
+        self.codes = plane(BITS)
         self.inputs = plane(hidden * (2 if model.remembers else 1))
         self.h, self.cell = plane(hidden), plane(hidden, torch.int16)
         if model.remembers:
-            self.past_a, self.past_b = plane(hidden), plane(fp.BITS)
+            self.past_a, self.past_b = plane(hidden), plane(BITS)
             # Slot t: what is known before iteration t; zero at first.
             self.memory_h = plane(hidden, slots=T + 1)
             self.memory_cell = plane(hidden, torch.int16, slots=T + 1)
-            self.state = plane(fp.BITS, slots=T + 1)
+            self.state = plane(BITS, slots=T + 1)
 
     def write(self, view: Tensor, values: Tensor, lattice: pl.Lattice) -> None:
         """Store values (t, B*positions, C), zeros outside the image."""
@@ -116,7 +117,7 @@ class IntegerModel:
         """
         self.check_codes(codes)
         B, T, height, width, _ = codes.shape
-        out = torch.empty(T, B, height, width, fp.BITS, dtype=torch.int32, device="cpu")
+        out = torch.empty(T, B, height, width, BITS, dtype=torch.int32, device="cpu")
         order = pl.Rows(height, width)
         with exact_arithmetic():
             field = Field(self, order, T, B)
@@ -124,17 +125,17 @@ class IntegerModel:
             self.remember(field, order, 0, T - 1)
             for y in range(height):
                 row = self.predict(field, order.row(y, 0, T))
-                out[:, :, y] = row.view(T, B, width, fp.BITS)
+                out[:, :, y] = row.view(T, B, width, BITS)
         return out.transpose(0, 1)
 
     def check_codes(self, codes: Codes) -> None:
         """Raise DataError unless codes are uint8 (B, T, h, w, 32) of 0, 1, 2, T <= iterations."""
-        fits = codes.dim() == 5 and codes.shape[-1] == fp.BITS and min(codes.shape) > 0
+        fits = codes.dim() == 5 and codes.shape[-1] == BITS and min(codes.shape) > 0
         fits = fits and codes.dtype == torch.uint8 and codes.shape[1] <= self.iterations
-        if not fits or int(codes.max()) > fp.UNSENT:
+        if not fits or int(codes.max()) > UNSENT:
             raise DataError(
                 f"codes of shape {tuple(codes.shape)} and {codes.dtype}: expected uint8 "
-                f"(B, T <= {self.iterations}, h, w, {fp.BITS}) of 0, 1 and 2; encode them with "
+                f"(B, T <= {self.iterations}, h, w, {BITS}) of 0, 1 and 2; encode them with "
                 "the codec this model belongs to"
             )
 
@@ -212,6 +213,7 @@ def exact_arithmetic() -> Iterator[None]:
 
     A step of the wavefront takes about a millisecond. A second thread saves a quarter of it on an
     idle machine, but waiting for each other on a busy one has been seen to cost ten times as much.
+    A thread that first uses PyTorch while another is inside keeps to one thread, too.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -4,16 +4,17 @@ import math
 
 from torch import Tensor, nn
 
-from rnncodec.entropy import fixed_point as fp
 from rnncodec.entropy.layers import Layer, LayerSpec
 from rnncodec.errors import ConfigError, DataError
+from rnncodec.geometry import BITS
 
 
 class EntropyModel(nn.Module):
     """P(bit = +1) from the bits coded before it: earlier iterations and positions.
 
-    A model is its layers (`specs`), its float forward pass, and nothing else: coding rebuilds the
-    same network in integers from the layers (`rnncodec.entropy.quantize`).
+    A model is its layers (`specs`) and its float forward pass. Coding rebuilds the same network in
+    integers from the layers (`rnncodec.entropy.quantize`), and knows two ways to wire them, by
+    their names (`IntegerModel`): a model wired otherwise has to be taught there, too.
     """
 
     def __init__(self, iterations: int = 16, hidden: int = 64):
@@ -54,10 +55,10 @@ class EntropyModel(nn.Module):
         raise NotImplementedError
 
     def _check(self, codes: Tensor) -> None:
-        if codes.dim() != 5 or codes.shape[2] != fp.BITS or codes.shape[1] > self.iterations:
+        if codes.dim() != 5 or codes.shape[2] != BITS or codes.shape[1] > self.iterations:
             raise DataError(
                 f"codes of shape {tuple(codes.shape)}: expected (B, T <= {self.iterations}, "
-                f"{fp.BITS}, h, w); encode them with the codec this model belongs to"
+                f"{BITS}, h, w); encode them with the codec this model belongs to"
             )
 
 

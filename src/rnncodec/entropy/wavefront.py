@@ -16,10 +16,11 @@ from rnncodec.entropy import fixed_point as fp
 from rnncodec.entropy import planes as pl
 from rnncodec.entropy.integer import Field, IntegerModel, exact_arithmetic
 from rnncodec.errors import DataError
+from rnncodec.geometry import BITS, UNSENT
 
 Decode = Callable[[int, NDArray[np.int32]], NDArray[np.uint8]]
 
-_SIGNS = fp.signs(torch.tensor([0, 1, fp.UNSENT])).numpy()
+_SIGNS = fp.signs(torch.tensor([0, 1, UNSENT])).numpy()
 _READ_CODES = 1 + pl.ROW_STEPS  # steps until the neighbours within radius 1 are there
 _READ_PAST = 2 * _READ_CODES
 
@@ -52,7 +53,7 @@ class Wavefront:
     def codes(self) -> Tensor:
         """The iterations decoded so far: uint8 (B, done, h, w, 32) of 0, 1 and 2."""
         known = self._field.codes.inside()[: self.done].transpose(0, 1)
-        return (known > 0).to(torch.uint8).masked_fill_(known == 0, fp.UNSENT)
+        return (known > 0).to(torch.uint8).masked_fill_(known == 0, UNSENT)
 
     def advance(self, iterations: int, decode: Decode) -> None:
         """Decode on to `iterations` (exclusive); what `decode` raises ends the wavefront."""
@@ -78,7 +79,7 @@ class Wavefront:
             return
         view = self._field.codes.at(at)
         probabilities = self._model.predict(self._field, at).numpy()
-        shape = (at.t1 - at.t0, view.shape[1], at.columns, fp.BITS)
+        shape = (at.t1 - at.t0, view.shape[1], at.columns, BITS)
         probabilities = probabilities.reshape(shape)
         codes = np.zeros(shape, dtype=view.numpy().dtype)
         for i, t in enumerate(range(at.t0, at.t1)):

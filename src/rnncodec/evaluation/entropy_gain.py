@@ -6,8 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from rnncodec.evaluation.results import Result
-from rnncodec.geometry import blocks
-from rnncodec.network import BITS
+from rnncodec.geometry import BITS, blocks
 
 
 def gains(results: Sequence[Result], sizes: Mapping[str, tuple[int, int]]) -> list[float]:

@@ -5,9 +5,9 @@ import itertools
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnncodec.geometry import pad_to
 from rnncodec.layers import conv2d
 from rnncodec.limits import check_whole
+from rnncodec.pixels import pad_to
 from rnncodec.recon import Reconstruction
 
 PATCH = 32

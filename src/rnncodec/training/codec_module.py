@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.evaluation import metrics
-from rnncodec.geometry import BLOCK
-from rnncodec.network import BITS, Network
+from rnncodec.geometry import BITS, BLOCK
+from rnncodec.network import Network
 from rnncodec.pixels import from_uint8, to_uint8
 from rnncodec.shared_convolution import shared
 from rnncodec.training import noise

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from rnncodec.entropy import EntropyModel, bits_per_bit
-from rnncodec.entropy.progressive import Progressive
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.training.budget import budget_used
 from rnncodec.training.codec_module import OptimizerFactory
@@ -46,7 +45,7 @@ class EntropyModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         """Refuse what would not learn."""
-        if isinstance(self.model, Progressive):
+        if "memory" in self.model.layers:  # leads from one iteration to the next
             refuse_one_iteration(self.trainer, self.model.iterations)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:

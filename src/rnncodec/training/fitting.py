@@ -12,6 +12,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
+from rnncodec.allocator import freed_memory_kept
 from rnncodec.training import wandb_logger
 from rnncodec.training.callbacks import Interrupt
 from rnncodec.training.selection import KeepBest
@@ -28,7 +29,8 @@ def fit(
     """
     found: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     resume = str(last) if last.exists() else None
-    trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+    with freed_memory_kept():
+        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
     if any(isinstance(callback, Interrupt) and callback.requested for callback in found):
         stop_as_asked(last, trainer.global_step)
     selections = [callback for callback in found if isinstance(callback, KeepBest)]
