@@ -34,7 +34,7 @@ from rnncodec.recon.additive import Additive
 from rnncodec.storage import write_text
 from rnncodec.transform import Painter, Transform
 from textbook import Textbook
-from timing import in_turns, peak_memory, peak_memory_of_child
+from timing import clock_name, in_turns, peak_memory, peak_memory_of_child
 from train_step import copy_weights, count_flops, drop_state_biases
 
 OUTPUT = Path("outputs/bench/coding.json")
@@ -69,6 +69,7 @@ def main() -> None:
         "to_rate": to_rate(options.repeats),
         "growth": growth(options.repeats),
         "batches": batches(options.repeats),
+        "clock": clock_name(),
         "machine": machine.describe(),
     }
     write_text(options.out, json.dumps(result, indent=2) + "\n")

@@ -45,7 +45,7 @@ from rnncodec.shared_convolution import shared
 from rnncodec.storage import write_text
 from rnncodec.unroll import unroll
 from textbook import Textbook
-from timing import clock, peak_memory, peak_memory_of_child
+from timing import clock, clock_name, peak_memory, peak_memory_of_child
 
 SETTINGS = ("cell", "width", "batch", "side", "iterations")
 OUTPUT = Path("outputs/bench/train_step.json")
@@ -109,6 +109,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "speedup": median[options.reference] / median["package"],
         "tflop_per_step": tflop,
         "fraction_of_bf16_matmul": tflop / median["package"] / rates["bf16"],
+        "clock": clock_name(),
         "machine": machine.describe(),
     }
 
