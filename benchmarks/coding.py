@@ -35,7 +35,7 @@ from rnncodec.storage import write_text
 from rnncodec.transform import Painter, Transform
 from textbook import Textbook
 from timing import clock_name, in_turns, peak_memory, peak_memory_of_child
-from train_step import copy_weights, count_flops, drop_state_biases
+from train_step import copy_weights, drop_state_biases
 
 OUTPUT = Path("outputs/bench/coding.json")
 WIDTH, SIDES = 0.5, (768, 512)
@@ -105,17 +105,11 @@ def against_textbook(iterations: int, repeats: int) -> dict[str, Any]:
             "decode_1": lambda: paint(1),
         }
         seconds = in_turns(works, repeats)
-    rate = machine.matmul_rate(torch.float32)
-    blocks = SIDES[0] * SIDES[1] / 32**2
-    sizes = argparse.Namespace(cell="lstm", width=WIDTH, batch=1, side=32, iterations=iterations)
-    tflop = count_flops(sizes) / 3 * blocks / 1e12
     return {
         "seconds": seconds,
         "levels_apart_at_most": int(np.abs(painted - expected).max()),
         "encode_over_textbook": seconds["textbook_encode"] / seconds["encode"],
         "decode_over_textbook": seconds["textbook_decode"] / seconds["decode"],
-        "fp32_matmul_tflops": rate,
-        "encode_fraction_of_fp32_matmul": tflop / seconds["encode"] / rate,
         "encode_1_share": seconds["encode_1"] / seconds["encode"],
         "decode_half_share": seconds["decode_half"] / seconds["decode"],
         "decode_1_share": seconds["decode_1"] / seconds["decode"],

@@ -178,9 +178,6 @@ def textbook_rows(count: int, found: dict[str, Any]) -> Iterator[str]:
             f"{found[f'{work}_over_textbook']:.2f}x ({seconds[work]:.2f} s)",
             f"textbook, float32 ({seconds[f'textbook_{work}']:.2f} s)",
         )
-    rate = f"{found['fp32_matmul_tflops']:.3f} TFLOP/s"
-    share = found["encode_fraction_of_fp32_matmul"]
-    yield row(f"encode, T = {count}, of the float32 matmul rate", f"{share:.0%}", rate)
     parts = {
         "encode 1": ("encode_1", 1 / count),
         f"decode {count // 2}": ("decode_half", 1 / 2),
