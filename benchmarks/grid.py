@@ -77,13 +77,14 @@ def growth(repeats: int) -> dict[str, dict[str, float]]:
     }
     seconds = in_turns(works, repeats)
     idle, base = memory(Size(batch=0)), memory(Size())
+    peaks = {name: memory(size) for name, size in GROWN.items()}
     return {
         name: {
             "time": seconds[name] / seconds["base"],
-            "memory": (memory(size) - idle) / (base - idle),
-            "peak_gib": memory(size),
+            "memory": (peak - idle) / (base - idle),
+            "peak_gib": peak,
         }
-        for name, size in GROWN.items()
+        for name, peak in peaks.items()
     }
 
 
