@@ -19,7 +19,6 @@ import torch
 import machine
 from rnncodec.cells.gru_resnet import GRUResNet
 from rnncodec.data.module import DemoData
-from rnncodec.devices import autocast
 from rnncodec.network import BITS, Network
 from rnncodec.pixels import from_uint8
 from rnncodec.recon.additive import Additive
@@ -27,6 +26,7 @@ from rnncodec.shared_convolution import shared
 from rnncodec.storage import write_text
 from rnncodec.training import noise
 from rnncodec.unroll import unroll
+from train_step import autocast
 
 OUTPUT = Path("outputs/bench/loss_curve.json")
 WIDTH, ITERATIONS, CROP = 0.5, 8, 32
@@ -87,7 +87,7 @@ def losses(options: argparse.Namespace, *, fast: bool, seed: int) -> list[float]
         x = from_uint8(batch["image"])
         draws = noise.uniform(seed, batch["index"], (ITERATIONS, BITS, CROP // 16, CROP // 16))
         with (
-            autocast("cpu") if fast else nullcontext(),
+            autocast() if fast else nullcontext(),
             shared(network) if fast else nullcontext(),
         ):
             steps = unroll(network, x, iterations=ITERATIONS, noise=draws)

@@ -38,7 +38,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import machine
 from rnncodec import cells, families
 from rnncodec.cells import Cell
-from rnncodec.devices import autocast, gains_from_bf16
+from rnncodec.devices import gains_from_bf16
 from rnncodec.network import Network
 from rnncodec.recon.additive import Additive
 from rnncodec.shared_convolution import shared
@@ -166,8 +166,13 @@ def package_loss(
     sharing: Callable[[], AbstractContextManager[None]] | None = None,
 ) -> Tensor:
     """The mean residual, in bf16 where the machine gains from it."""
-    with autocast("cpu"), shared(network) if sharing is None else sharing():
+    with autocast(), shared(network) if sharing is None else sharing():
         return mean_residual(network, x, noise)
+
+
+def autocast() -> AbstractContextManager[object]:
+    """To bf16 where the processor gains from it, as ``trainer.precision=auto`` trains."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=gains_from_bf16("cpu"))
 
 
 def mean_residual(network: Network, x: Tensor, noise: Tensor) -> Tensor:
