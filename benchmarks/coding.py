@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 import machine
 import rnncodec
 from photographs import photograph
+from rnncodec import models
 from rnncodec.bitstream import Header, info
 from rnncodec.cells.lstm import LSTM
 from rnncodec.codec import Codec
@@ -69,6 +70,7 @@ def main() -> None:
         "to_rate": to_rate(options.repeats),
         "growth": growth(options.repeats),
         "batches": batches(options.repeats),
+        "model": newest(),
         "clock": clock_name(),
         "machine": machine.describe(),
     }
@@ -156,6 +158,11 @@ def batches(repeats: int) -> dict[str, float]:
         for count in BATCHES
     }
     return {count: spent / int(count) for count, spent in in_turns(works, repeats).items()}
+
+
+def newest() -> str:
+    """The packaged model that is used when none is named."""
+    return models.aliases()[models.DEFAULT]
 
 
 def there_and_back(coder: Codec, image: NDArray[np.uint8]) -> None:

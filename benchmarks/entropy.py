@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import rnncodec
+from coding import newest
 from machine import describe
 from photographs import photograph
 from rnncodec import entropy_coding
@@ -173,7 +174,7 @@ def main() -> None:
     options = parser.parse_args()
     result: dict[str, Any] = {"speed": {name: speed(name, options.repeats) for name in NAMES}}
     result["end_to_end"] = end_to_end(options.repeats)
-    result |= {"clock": clock_name(), "machine": describe()}
+    result |= {"model": newest(), "clock": clock_name(), "machine": describe()}
     if options.rate:
         result["rate"] = {name: rate(name, options.steps) for name in NAMES}
     text = json.dumps(result, indent=2)

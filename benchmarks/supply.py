@@ -25,8 +25,8 @@ import torch
 
 import machine
 import rnncodec
-from coding import picture
-from grid import Size, package_step
+from coding import newest, picture
+from grid import WIDTH, Size, package_step
 from photographs import write_jpegs
 from rnncodec.data.module import FolderData
 from rnncodec.evaluation import metrics
@@ -64,10 +64,12 @@ def main() -> None:
         images = images_per_second(Path(root), options.share, options.repeats)
     consumed = images.pop(STEP)
     result = {
+        "settings": {"width": WIDTH, **TRAINING._asdict()},
         "consumed_per_second": consumed,
         "loaded": {name: loaded[name] | {"images_per_second": images[name]} for name in FOLDERS},
         "supplied_over_consumed": {name: images[name] / consumed for name in FOLDERS},
         "metric_over_decoding_an_iteration": metric_times(options.repeats),
+        "model": newest(),
         "clock": "wall clock",
         "machine": machine.describe(),
     }
