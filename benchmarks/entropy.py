@@ -9,9 +9,6 @@ small models on synthetic codes and compares cross-entropies. Writes outputs/ben
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import rnncodec
+from coding import newest
 from machine import describe
 from photographs import photograph
 from rnncodec import entropy_coding
@@ -36,21 +34,11 @@ from rnncodec.entropy import (
 from rnncodec.entropy import planes as pl
 from rnncodec.entropy.integer import Field, exact_arithmetic
 from rnncodec.storage import write_text
-from timing import in_turns
+from timing import clock_name, in_turns
 
 NAMES = ("binary_rnn", "progressive")
 T, HEIGHT, WIDTH = 16, 32, 48
 SAMPLE = 150  # positions timed one at a time
-
-
-def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Median wall-clock time after one warm-up."""
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
 
 
 def along_diagonals(model: IntegerModel, iterations: int) -> None:
@@ -77,18 +65,21 @@ def speed(name: str, repeats: int) -> dict[str, float]:
     torch.manual_seed(0)
     model = quantize(model_class(name)(T))
     codes = torch.randint(0, 2, (1, T, HEIGHT, WIDTH, 32), dtype=torch.uint8)
-    parallel = seconds(lambda: model.probabilities(codes), repeats)
-    diagonals = seconds(lambda: along_diagonals(model, T), repeats)
-    prefix = seconds(lambda: along_diagonals(model, 4), repeats)
-    sampled = seconds(lambda: one_at_a_time(model, SAMPLE), repeats)
-    single = sampled * T * HEIGHT * WIDTH / SAMPLE
+    works = {
+        "parallel": lambda: model.probabilities(codes),
+        "diagonals": lambda: along_diagonals(model, T),
+        "prefix": lambda: along_diagonals(model, 4),
+        "sample": lambda: one_at_a_time(model, SAMPLE),
+    }
+    spent = in_turns(works, repeats)
+    single = spent["sample"] * T * HEIGHT * WIDTH / SAMPLE
     return {
-        "encode_parallel_s": parallel,
-        "decode_diagonals_s": diagonals,
-        "decode_first_4_iterations_s": prefix,
+        "encode_parallel_s": spent["parallel"],
+        "decode_diagonals_s": spent["diagonals"],
+        "decode_first_4_iterations_s": spent["prefix"],
         "one_at_a_time_s_extrapolated_from_150_positions": single,
-        "decode_over_encode": diagonals / parallel,
-        "one_at_a_time_over_decode": single / diagonals,
+        "decode_over_encode": spent["diagonals"] / spent["parallel"],
+        "one_at_a_time_over_decode": single / spent["diagonals"],
     }
 
 
@@ -183,7 +174,7 @@ def main() -> None:
     options = parser.parse_args()
     result: dict[str, Any] = {"speed": {name: speed(name, options.repeats) for name in NAMES}}
     result["end_to_end"] = end_to_end(options.repeats)
-    result["machine"] = describe()
+    result |= {"model": newest(), "clock": clock_name(), "machine": describe()}
     if options.rate:
         result["rate"] = {name: rate(name, options.steps) for name in NAMES}
     text = json.dumps(result, indent=2)

@@ -21,7 +21,7 @@ import machine
 from rnncodec import cells, families, recon
 from rnncodec.network import Network
 from rnncodec.storage import write_text
-from timing import in_turns, peak_memory, peak_memory_of_child
+from timing import clock_name, in_turns, peak_memory, peak_memory_of_child
 from train_step import network_step
 
 OUTPUT = Path("outputs/bench/grid.json")
@@ -55,6 +55,7 @@ def main() -> None:
             for cell, framework in itertools.product(families.names(cells), families.names(recon))
         },
         "growth_when_4_times": growth(options.repeats),
+        "clock": clock_name(),
         "machine": machine.describe(),
     }
     write_text(options.out, json.dumps(result, indent=2) + "\n")
@@ -76,13 +77,14 @@ def growth(repeats: int) -> dict[str, dict[str, float]]:
     }
     seconds = in_turns(works, repeats)
     idle, base = memory(Size(batch=0)), memory(Size())
+    peaks = {name: memory(size) for name, size in GROWN.items()}
     return {
         name: {
             "time": seconds[name] / seconds["base"],
-            "memory": (memory(size) - idle) / (base - idle),
-            "peak_gib": memory(size),
+            "memory": (peak - idle) / (base - idle),
+            "peak_gib": peak,
         }
-        for name, size in GROWN.items()
+        for name, peak in peaks.items()
     }
 
 

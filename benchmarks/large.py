@@ -6,7 +6,6 @@ run in a process each, whose peak memory includes Python, PyTorch and the pictur
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from rnncodec.bitstream import info
 from rnncodec.codec import load
 from rnncodec.data.images import Pixels
 from rnncodec.data.photos import DemoPhotos
+from timing import peak_memory
 
 RESULT = Path("outputs/bench/large.json")
 
@@ -74,8 +74,7 @@ def child(arguments: argparse.Namespace, work: str, file: Path) -> dict[str, Any
         image = codec.decode(file.read_bytes(), max_pixels=limit)
         assert image.size == (arguments.width, arguments.height)
     seconds = time.process_time() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"processor_seconds": seconds, "peak_gib": peak}
+    return {"processor_seconds": seconds, "peak_gib": peak_memory()}
 
 
 def mosaic(width: int, height: int) -> Image.Image:

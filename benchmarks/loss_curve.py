@@ -2,8 +2,9 @@
 
 Three trainings of the compact gru_resnet / additive from the same weights on the same crops of the
 photographs inside scikit-image: float32 by the book (no sharing of weights), the same with other
-binarizer noise, and what the package does (bf16 where it pays, shared weights). The distance of
-the last to the first should be that of the second. JSON and a picture to outputs/bench/.
+binarizer noise, and what the package does (bf16 where it pays, shared weights, fused Adam). The
+distance of the last to the first should be that of the second. JSON and a picture to
+outputs/bench/.
 """
 
 import argparse
@@ -19,7 +20,6 @@ import torch
 import machine
 from rnncodec.cells.gru_resnet import GRUResNet
 from rnncodec.data.module import DemoData
-from rnncodec.devices import autocast
 from rnncodec.geometry import BITS
 from rnncodec.network import Network
 from rnncodec.pixels import from_uint8
@@ -28,6 +28,7 @@ from rnncodec.shared_convolution import shared
 from rnncodec.storage import write_text
 from rnncodec.training import noise
 from rnncodec.unroll import unroll
+from train_step import autocast
 
 OUTPUT = Path("outputs/bench/loss_curve.json")
 WIDTH, ITERATIONS, CROP = 0.5, 8, 32
@@ -80,7 +81,7 @@ def losses(options: argparse.Namespace, *, fast: bool, seed: int) -> list[float]
     torch.manual_seed(0)
     network = Network(GRUResNet, Additive, width=WIDTH, iterations=ITERATIONS)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.lr)
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.lr, fused=fast or None)
     data = DemoData(batch_size=options.batch, crop=CROP)
     data.setup()
     curve = []
@@ -88,7 +89,7 @@ def losses(options: argparse.Namespace, *, fast: bool, seed: int) -> list[float]
         x = from_uint8(batch["image"])
         draws = noise.uniform(seed, batch["index"], (ITERATIONS, BITS, CROP // 16, CROP // 16))
         with (
-            autocast("cpu") if fast else nullcontext(),
+            autocast() if fast else nullcontext(),
             shared(network) if fast else nullcontext(),
         ):
             steps = unroll(network, x, iterations=ITERATIONS, noise=draws)

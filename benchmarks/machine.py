@@ -1,5 +1,9 @@
-"""What a timing needs to know of the machine: matmul rates, processor, memory, libraries."""
+"""What a timing needs to know of the machine: matmul rates, processor, memory, libraries.
 
+python benchmarks/machine.py     prints it
+"""
+
+import argparse
 import os
 import platform
 from importlib.metadata import version
@@ -52,6 +56,7 @@ def cpu_model() -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for name, value in describe().items():
         print(f"{name:<14} {value}")
     for dtype in (torch.float32, torch.bfloat16):

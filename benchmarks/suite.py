@@ -13,9 +13,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rnncodec.storage import write_text
+from rows import ROWS, Result, row
 
 RESULTS = Path("outputs/bench")
 DOCUMENT = Path("docs/PERFORMANCE.md")
@@ -83,159 +83,33 @@ def with_table(text: str, lines: str) -> str:
 
 
 def table() -> Iterator[str]:
-    """Lines of Markdown: a figure each, its reference beside it, for the parts that have JSON."""
-    yield "| | figure | reference |"
+    """Lines of Markdown: the rows of all parts, then the clock and the machine of each."""
+    yield "| what | measured | against |"
     yield "|---|---|---|"
-    machines = set()
+    machines: dict[str, list[str]] = {}
     for name in PARTS:
+        again = f"run `python benchmarks/suite.py {name}`"
         path = RESULTS / f"{name}.json"
-        if path.exists():
-            result = json.loads(path.read_text(encoding="utf-8"))
-            yield from ROWS[name](result)
-            machines.add(json.dumps(result["machine"]))
+        if not path.exists():
+            yield row(f"part {name}", "not measured", again)
+            continue
+        result = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            lines, machine = list(ROWS[name](result)), circumstances(result)
+        except KeyError as missing:
+            reason = f"its JSON lacks {missing}"
+            yield row(f"part {name}", "measured by an older version", f"{again} anew ({reason})")
+            continue
+        yield from lines
+        machines.setdefault(machine, []).append(name)
     yield ""
-    yield from (", ".join(f"{k} {v}" for k, v in json.loads(m).items()) for m in machines)
+    yield from (f"* {', '.join(names)}: {machine}" for machine, names in machines.items())
 
 
-def row(what: str, figure: str, reference: str) -> str:
-    return f"| {what} | {figure} | {reference} |"
-
-
-def train_step_rows(result: dict[str, Any]) -> Iterator[str]:
-    settings = result["settings"]
-    size = "{cell}, width {width}, batch {batch}, {side}x{side}, T = {iterations}".format(
-        **settings
-    )
-    threads = result["machine"]["torch_threads"]
-    reference = result["reference"]
-    called = {"float32": "the same in float32, unshared"}.get(reference, reference)
-    median, peak = result["median_seconds"], result["peak_memory_gib"]
-    yield row(
-        f"training step, {size}",
-        f"{result['speedup']:.2f}x ({median['package']:.2f} s, {peak['package']:.2f} GiB)",
-        f"{called} ({median[reference]:.2f} s, {peak[reference]:.2f} GiB), {threads} threads",
-    )
-    yield row(
-        f"of the bf16 matmul rate, {result['tflop_per_step']:.2f} TFLOP a step",
-        f"{result['fraction_of_bf16_matmul']:.0%}",
-        f"{result['matmul_tflops']['bf16']:.3f} TFLOP/s",
-    )
-
-
-def grid_rows(result: dict[str, Any]) -> Iterator[str]:
-    size = "width {width}, batch {batch}, {side}x{side}, T = {iterations}".format(
-        **result["settings"]
-    )
-    for name, ratio in result["over_float32"].items():
-        yield row(f"training step, {name}", f"{ratio:.2f}x", f"the same in float32, {size}")
-    for name, grown in result["growth_when_4_times"].items():
-        yield row(
-            f"4 times the {name}",
-            f"{grown['time']:.2f}x the time, {grown['memory']:.2f}x the memory",
-            f"gru_resnet / additive, {size}",
-        )
-
-
-def coding_rows(result: dict[str, Any]) -> Iterator[str]:
-    for count, found in result["against_textbook"].items():
-        yield from textbook_rows(int(count), found)
-    rate = result["to_rate"]
-    yield row(
-        f"encode 768x512 to {rate['bpp_asked']} bpp, packaged codec (T = {rate['iterations']})",
-        f"{rate['over_iterations']:.2f}x the time ({rate['seconds']:.2f} s)",
-        f"to T = {rate['iterations']} at once ({rate['seconds_by_iterations']:.2f} s)",
-    )
-    for size, grown in result["growth"].items():
-        yield row(
-            f"encode and decode {size}, packaged codec, T = 3",
-            f"{grown['us_per_pixel']:.2f} us a pixel, peak {grown['peak_gib']:.2f} GiB",
-            "linear",
-        )
-    alone = result["batches"]["1"]
-    for together, spent in result["batches"].items():
-        yield row(
-            f"encode {together} of 256x256 together, T = 3",
-            f"{alone / spent:.2f}x an image ({spent:.3f} s)",
-            "one at a time",
-        )
-
-
-def textbook_rows(count: int, found: dict[str, Any]) -> Iterator[str]:
-    """Of so many iterations."""
-    seconds = found["seconds"]
-    for work in ("encode", "decode"):
-        yield row(
-            f"{work} 768x512, compact lstm, T = {count}",
-            f"{found[f'{work}_over_textbook']:.2f}x ({seconds[work]:.2f} s)",
-            f"textbook, float32 ({seconds[f'textbook_{work}']:.2f} s)",
-        )
-    rate = f"{found['fp32_matmul_tflops']:.3f} TFLOP/s"
-    share = found["encode_fraction_of_fp32_matmul"]
-    yield row(f"encode, T = {count}, of the float32 matmul rate", f"{share:.0%}", rate)
-    parts = {
-        "encode 1": ("encode_1", 1 / count),
-        f"decode {count // 2}": ("decode_half", 1 / 2),
-        "decode 1": ("decode_1", 1 / count),
-    }
-    for what, (key, ideal) in parts.items():
-        yield row(
-            f"{what} of {count} iterations, share of the time of all",
-            f"{found[f'{key}_share']:.3f}",
-            f"{ideal:.4g}",
-        )
-
-
-def entropy_rows(result: dict[str, Any]) -> Iterator[str]:
-    for name, speed in result["speed"].items():
-        encode, decode = speed["encode_parallel_s"], speed["decode_diagonals_s"]
-        yield row(
-            f"entropy model {name}, random weights, 768x512, T = 16",
-            f"encode {encode:.2f} s, decode {decode:.2f} s",
-            f"one position at a time takes {speed['one_at_a_time_over_decode']:.1f}x as long",
-        )
-    whole = result["end_to_end"]
-    for work in ("encode", "decode"):
-        yield row(
-            f"entropy {work} with range coder, packaged model, 768x512, T = 16",
-            f"{whole[f'{work}_s']:.2f} s, {whole[f'{work}_over_parallel_pass']:.2f}x the time",
-            f"parallel pass for the probabilities ({whole['parallel_pass_s']:.2f} s)",
-        )
-    yield row(
-        f"its {whole['bytes']:,} bytes over the entropy",
-        f"{whole['bytes_over_entropy']:.2%}",
-        "cross-entropy of the packaged model",
-    )
-
-
-def coder_rows(result: dict[str, Any]) -> Iterator[str]:
-    yield row(
-        "range coder, bytes over the entropy", f"{result['over_entropy']:.2%}", "cross-entropy"
-    )
-
-
-def supply_rows(result: dict[str, Any]) -> Iterator[str]:
-    consumed = result["consumed_per_second"]
-    for name, ratio in result["supplied_over_consumed"].items():
-        found = result["loaded"][name]
-        yield row(
-            f"loader, one worker, cold start, {found['photographs']} photographs of {name}",
-            f"{ratio:.1f}x ({found['images_per_second']:.0f} images/s, "
-            f"cache of {found['cache_mb']:.0f} MiB)",
-            f"{consumed:.1f} images/s, what compact training consumes; target 5x",
-        )
-    for name, ratio in result["metric_over_decoding_an_iteration"].items():
-        yield row(f"{name} of 768x512", f"{ratio:.3f}", "decoding one iteration")
-
-
-ROWS = {
-    "train_step": train_step_rows,
-    "train_step_compact": train_step_rows,
-    "grid": grid_rows,
-    "coding": coding_rows,
-    "entropy": entropy_rows,
-    "coder": coder_rows,
-    "supply": supply_rows,
-}
+def circumstances(result: Result) -> str:
+    """The clock and the machine of a part."""
+    described = ", ".join(f"{key} {value}" for key, value in result["machine"].items())
+    return f"{result['clock']}; {described}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Timings of works that take turns, and the peak memory of a process of its own.
 
 With one thread (``OMP_NUM_THREADS=1``) processor time is taken, which other processes on the
-machine disturb less than they do the wall clock; with several, wall-clock time.
+machine disturb less than they do the wall clock; with several, wall-clock time, and so where
+processes of several kinds are compared.
 """
 
 import resource
@@ -20,16 +21,25 @@ def clock() -> float:
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
-def in_turns(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each work; each is done once untimed, then in turns."""
+def clock_name() -> str:
+    """What :func:`clock` takes."""
+    return "processor time" if torch.get_num_threads() == 1 else "wall clock"
+
+
+def in_turns(
+    works: Mapping[str, Callable[[], object]],
+    repeats: int,
+    now: Callable[[], float] = clock,
+) -> dict[str, float]:
+    """Median seconds of each work by a clock; each is done once untimed, then in turns."""
     for work in works.values():
         work()
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeats):
         for name, work in works.items():
-            start = clock()
+            start = now()
             work()
-            seconds[name].append(clock() - start)
+            seconds[name].append(now() - start)
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 

@@ -16,6 +16,9 @@ trains with another setting of malloc (:mod:`rnncodec.allocator`). References ar
   in float32 and NCHW, without :mod:`rnncodec.shared_convolution`;
 * ``unshared``, the package without that module and otherwise as it is.
 
+The package and ``unshared`` run the optimiser that the package trains with (``conf/optim``), Adam
+with ``fused=True``; ``textbook`` and ``float32`` run ``torch.optim.Adam`` as it is by default.
+
 The work of a step is three times the forward pass of the textbook (lstm) or of the float32
 network (other cells), so leaving out needless work counts as speed: 2.27 TFLOP at the default
 size, by ``torch.utils.flop_counter`` (which finds 2.25 in a real forward and backward pass:
@@ -42,14 +45,14 @@ import machine
 from rnncodec import cells, families
 from rnncodec.allocator import freed_memory_kept
 from rnncodec.cells import Cell
-from rnncodec.devices import autocast, gains_from_bf16
+from rnncodec.devices import gains_from_bf16
 from rnncodec.network import Network
 from rnncodec.recon.additive import Additive
 from rnncodec.shared_convolution import shared
 from rnncodec.storage import write_text
 from rnncodec.unroll import unroll
 from textbook import Textbook
-from timing import clock, peak_memory
+from timing import clock, clock_name, peak_memory
 
 SETTINGS = ("cell", "width", "batch", "side", "iterations")
 OUTPUT = Path("outputs/bench/train_step.json")
@@ -112,6 +115,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "speedup": median[options.reference] / median["package"],
         "tflop_per_step": tflop,
         "fraction_of_bf16_matmul": tflop / median["package"] / rates["bf16"],
+        "clock": clock_name(),
         "machine": machine.describe(),
     }
 
@@ -185,7 +189,7 @@ def network_step(work: str, network: Network, x: Tensor, noise: Tensor) -> Step:
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = x.to(memory_format=torch.channels_last)
     sharing = nullcontext if work == "unshared" else partial(shared, network)
-    return stepper(network, lambda: package_loss(network, images, noise, sharing))
+    return stepper(network, lambda: package_loss(network, images, noise, sharing), fused=True)
 
 
 def package_loss(
@@ -195,8 +199,13 @@ def package_loss(
     sharing: Callable[[], AbstractContextManager[None]] | None = None,
 ) -> Tensor:
     """The mean residual, in bf16 where the machine gains from it."""
-    with autocast("cpu"), shared(network) if sharing is None else sharing():
+    with autocast(), shared(network) if sharing is None else sharing():
         return mean_residual(network, x, noise)
+
+
+def autocast() -> AbstractContextManager[object]:
+    """To bf16 where the processor gains from it, as ``trainer.precision=auto`` trains."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=gains_from_bf16("cpu"))
 
 
 def mean_residual(network: Network, x: Tensor, noise: Tensor) -> Tensor:
@@ -205,9 +214,12 @@ def mean_residual(network: Network, x: Tensor, noise: Tensor) -> Tensor:
     return torch.stack([(x - step.x_hat).abs().mean() for step in steps]).mean()
 
 
-def stepper(model: nn.Module, loss_of: Callable[[], Tensor]) -> Step:
-    """A whole optimiser step."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
+def stepper(model: nn.Module, loss_of: Callable[[], Tensor], *, fused: bool = False) -> Step:
+    """A whole optimiser step, with Adam ``fused`` as the package trains, or as it is by default.
+
+    Fused it needs gradients in the memory format of their parameters, and does not check it.
+    """
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-4, fused=fused or None)
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)

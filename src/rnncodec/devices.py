@@ -1,7 +1,7 @@
 """What this machine can do: devices, and the arithmetic that pays on them."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import torch
 
@@ -13,12 +13,6 @@ def gains_from_bf16(device: torch.device | str) -> bool:
     if torch.device(device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def autocast(device: torch.device | str) -> AbstractContextManager[object]:
-    """Autocast to bf16 where the hardware gains from it; float32 elsewhere."""
-    kind = torch.device(device).type
-    return torch.autocast(kind, torch.bfloat16, enabled=gains_from_bf16(device))
 
 
 @contextmanager

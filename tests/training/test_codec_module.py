@@ -7,7 +7,7 @@ import torch
 
 from rnncodec.cells.gru import GRU
 from rnncodec.cells.gru_resnet import GRUResNet
-from rnncodec.devices import autocast
+from rnncodec.devices import gains_from_bf16
 from rnncodec.errors import ConfigError
 from rnncodec.network import Network
 from rnncodec.pixels import from_uint8
@@ -111,7 +111,8 @@ class Training:
         self.optimizer = self.module.configure_optimizers()
 
     def step(self) -> None:
-        with autocast(self.device):
+        low = gains_from_bf16(self.device)
+        with torch.autocast(self.device, torch.bfloat16, enabled=low):
             loss = self.module.training_step(self.batch, 0)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
