@@ -51,7 +51,7 @@ def build(priming: int, diffusion: int, options: argparse.Namespace) -> Step:
         diffusion=diffusion,
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = x.to(memory_format=torch.channels_last)
-    return stepper(network, lambda: package_loss(network, images, noise), fused=True)
+    return stepper(network, lambda: package_loss(network, images, noise))
 
 
 if __name__ == "__main__":

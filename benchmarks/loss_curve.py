@@ -2,9 +2,8 @@
 
 Three trainings of the compact gru_resnet / additive from the same weights on the same crops of the
 photographs inside scikit-image: float32 by the book (no sharing of weights), the same with other
-binarizer noise, and what the package does (bf16 where it pays, shared weights, fused Adam). The
-distance of the last to the first should be that of the second. JSON and a picture to
-outputs/bench/.
+binarizer noise, and what the package does (bf16 where it pays, shared weights). The distance of
+the last to the first should be that of the second. JSON and a picture to outputs/bench/.
 """
 
 import argparse
@@ -81,7 +80,7 @@ def losses(options: argparse.Namespace, *, fast: bool, seed: int) -> list[float]
     torch.manual_seed(0)
     network = Network(GRUResNet, Additive, width=WIDTH, iterations=ITERATIONS)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.lr, fused=fast or None)
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.lr)
     data = DemoData(batch_size=options.batch, crop=CROP)
     data.setup()
     curve = []

@@ -16,9 +16,6 @@ trains with another setting of malloc (:mod:`rnncodec.allocator`). References ar
   in float32 and NCHW, without :mod:`rnncodec.shared_convolution`;
 * ``unshared``, the package without that module and otherwise as it is.
 
-The package and ``unshared`` run the optimiser that the package trains with (``conf/optim``), Adam
-with ``fused=True``; ``textbook`` and ``float32`` run ``torch.optim.Adam`` as it is by default.
-
 The work of a step is three times the forward pass of the textbook (lstm) or of the float32
 network (other cells), so leaving out needless work counts as speed: 2.27 TFLOP at the default
 size, by ``torch.utils.flop_counter`` (which finds 2.25 in a real forward and backward pass:
@@ -189,7 +186,7 @@ def network_step(work: str, network: Network, x: Tensor, noise: Tensor) -> Step:
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = x.to(memory_format=torch.channels_last)
     sharing = nullcontext if work == "unshared" else partial(shared, network)
-    return stepper(network, lambda: package_loss(network, images, noise, sharing), fused=True)
+    return stepper(network, lambda: package_loss(network, images, noise, sharing))
 
 
 def package_loss(
@@ -214,12 +211,9 @@ def mean_residual(network: Network, x: Tensor, noise: Tensor) -> Tensor:
     return torch.stack([(x - step.x_hat).abs().mean() for step in steps]).mean()
 
 
-def stepper(model: nn.Module, loss_of: Callable[[], Tensor], *, fused: bool = False) -> Step:
-    """A whole optimiser step, with Adam ``fused`` as the package trains, or as it is by default.
-
-    Fused it needs gradients in the memory format of their parameters, and does not check it.
-    """
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-4, fused=fused or None)
+def stepper(model: nn.Module, loss_of: Callable[[], Tensor]) -> Step:
+    """A whole optimiser step."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)
