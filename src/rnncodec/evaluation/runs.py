@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rnncodec import run_settings
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
 from rnncodec.model_description import opened, read_description
@@ -16,11 +17,14 @@ from rnncodec.run_directory import RunFiles
 MARKS = (".hydra/config.yaml", "model.safetensors", "evaluation/results.csv")
 """Any of these makes a folder a run."""
 
+COLUMNS = ("cell", "recon", "entropy", "seed")
+"""Settings with columns of their own; what further settings a part has is none of them."""
+
 NOT_SETTINGS = (
-    *("cell", "recon", "entropy", "model.cell", "model.recon"),  # columns of their own
-    *("name", "codec", "logger", "checkpoint_every", "trainer.enable_progress_bar"),
-    *("data.num_workers", "data.cache_mb", "eval"),  # no influence on what is learnt
+    *(*run_settings.ONLY_HOW, *run_settings.DERIVED),
+    *("name", "codec", "logger", "eval"),  # no influence on what is learnt, or told by others
 )
+"""Prefixes."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,8 @@ def read_run(folder: Path, name: str) -> Run:
     description = read_description(files.model)
     notes = description["notes"]
     settings = notes.get("settings")
-    flat = dict(flatten(settings)) if isinstance(settings, dict) else {}
+    told = settings if isinstance(settings, dict) else {}
+    flat = {name: str(value) for name, value in run_settings.leaves(told)}
     results = tuple(read_results(results_file(files)))
     if not results:
         raise DataError(f"{results_file(files)}: no rows")
@@ -159,29 +164,16 @@ def read_run(folder: Path, name: str) -> Run:
     )
 
 
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Leaves of nested settings by dotted name, as text.
-
-    Examples:
-        >>> list(flatten({"optim": {"lr": 0.1}, "seed": 0}))
-        [('optim.lr', '0.1'), ('seed', '0')]
-    """
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", str(value)
-
-
 def matters(key: str) -> bool:
     """Whether a setting can explain a difference, and has no column of its own.
 
     Examples:
-        >>> matters("optim.lr"), matters("data.seed"), matters("cell._target_")
+        >>> matters("optim.optimizer.lr"), matters("data.seed"), matters("cell")
         (True, False, False)
+        >>> matters("cell.update_bias"), matters("threads")
+        (True, False)
     """
-    ignored = any(key == name or key.startswith(f"{name}.") for name in NOT_SETTINGS)
-    return not ignored and key.rpartition(".")[2] != "seed"
+    return key not in COLUMNS and not key.startswith(NOT_SETTINGS)
 
 
 def seed_of(settings: Mapping[str, str]) -> int | None:
