@@ -107,9 +107,21 @@ def noted(files: RunFiles) -> dict[str, Any]:
     """What the finished model says of its settings: those of the entropy model go before."""
     if not files.model.exists():
         return {}
-    notes = read_description(files.model)["notes"]
-    own = (notes.get("entropy") or {}).get("settings", {})
-    return {**notes.get("settings", {}), **own}
+    codec, own = told(read_description(files.model)["notes"])
+    return codec | own
+
+
+def told(notes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings that the notes of a model file tell: of its codec, and of its entropy model.
+
+    The latter go before where both name one; either may be empty.
+    """
+    entropy = notes.get("entropy")
+    of_entropy = entropy.get("settings") if isinstance(entropy, dict) else None
+    codec, own = (
+        found if isinstance(found, dict) else {} for found in (notes.get("settings"), of_entropy)
+    )
+    return codec, own
 
 
 def compared(side: dict[str, Any], files: RunFiles, asked: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def make_run(
     score: float | None = 0.5,
     results: Sequence[Result] | None = None,
     cell_settings: dict[str, object] | None = None,
+    entropy_settings: dict[str, object] | None = None,
     **settings: object,
 ) -> Path:
     """A finished run whose quality is ``gain`` dB over the others'."""
@@ -34,7 +35,11 @@ def make_run(
         "format": 1,
         "network": {part: {"name": parts[part]} for part in ("cell", "recon")},
         "entropy": entropy,
-        "notes": {"settings": noted, "score": score},
+        "notes": {
+            "settings": noted,
+            "score": score,
+            "entropy": {"settings": entropy_settings} if entropy_settings else None,
+        },
     }
     save_file(WEIGHTS, folder / "model.safetensors", {"rnncodec": json.dumps(description)})
     summary = {} if entropy is None else {"entropy": {"gain_over_raw_bits": 0.125}}

@@ -83,6 +83,23 @@ def test_a_part_s_own_setting_counts_among_runs_with_that_part(tmp_path: Path) -
     assert told == ["", "0.0", "2.0"]
 
 
+def test_the_training_of_an_entropy_model_counts_for_a_run_that_took_its_codec(
+    tmp_path: Path,
+) -> None:
+    codec = {"entropy_fit": {"max_steps": 9}, "data": {"root": "a", "batch_size": 8}}
+    for seed, steps in ((0, 10), (1, 10), (0, 20)):
+        own = {"seed": seed, "entropy_fit": {"max_steps": steps}, "data": codec["data"]}
+        folder = tmp_path / f"{seed}, {steps}"
+        make_run(folder, entropy="progressive", seed=7, entropy_settings=own, **codec)
+    found = compared(tmp_path)
+    steps = {row.more["entropy_fit.max_steps"]: row.runs for row in found.rows}
+    assert {key: [run.seed for run in runs] for key, runs in steps.items()} == {
+        "10": [0, 1],
+        "20": [0],
+    }
+    assert all(row.more.keys() == {"entropy_fit.max_steps"} for row in found.rows)
+
+
 def test_other_settings_that_differ_are_factors_too(tmp_path: Path) -> None:
     for cell, gain in GAINS.items():
         for width in (0.5, 1.0):

@@ -139,9 +139,9 @@ def read_run(folder: Path, name: str) -> Run:
     files = RunFiles(folder)
     description = read_description(files.model)
     notes = description["notes"]
-    settings = notes.get("settings")
-    told = settings if isinstance(settings, dict) else {}
-    flat = {name: str(value) for name, value in run_settings.leaves(told)}
+    seed, settings = seed_and_settings(notes)
+    if description["entropy"] is None:
+        settings = {k: v for k, v in settings.items() if not k.startswith("entropy_fit")}
     results = tuple(read_results(results_file(files)))
     if not results:
         raise DataError(f"{results_file(files)}: no rows")
@@ -155,13 +155,33 @@ def read_run(folder: Path, name: str) -> Run:
         part_name(description["network"].get("cell")),
         part_name(description["network"].get("recon")),
         part_name(description["entropy"]),
-        seed_of(flat),
-        {key: value for key, value in flat.items() if matters(key)},
+        seed,
+        settings,
         parameters(files.model),
         number(notes.get("score")),
         entropy_gain(files.summary),
         results,
     )
+
+
+def seed_and_settings(notes: dict[str, Any]) -> tuple[int | None, dict[str, str]]:
+    """The seed (of the entropy model's training, where it had one), and what else may matter.
+
+    The entropy model's data are told, as ``entropy.data``, where they were not its codec's.
+    """
+    codec, own = run_settings.told(notes)
+    merged = dict(run_settings.leaves(codec | own))
+    seed = merged.get("seed")
+    if "data" in codec and "data" in own:
+        before = dict(run_settings.leaves({"data": codec["data"]}))
+        others = {key: merged.pop(key) for key in list(merged) if key.startswith("data")}
+        merged |= before | {
+            f"entropy.{key}": value
+            for key, value in others.items()
+            if matters(key) and before.get(key) != value
+        }
+    found = {key: str(value) for key, value in merged.items() if matters(key)}
+    return (seed if isinstance(seed, int) else None), found
 
 
 def matters(key: str) -> bool:
@@ -174,12 +194,6 @@ def matters(key: str) -> bool:
         (True, False)
     """
     return key not in COLUMNS and not key.startswith(NOT_SETTINGS)
-
-
-def seed_of(settings: Mapping[str, str]) -> int | None:
-    """The run's seed, if its settings say a whole number."""
-    seed = settings.get("seed", "")
-    return int(seed) if seed.lstrip("-").isdecimal() else None
 
 
 def part_name(description: Any) -> str:
