@@ -42,6 +42,8 @@ def area_columns(merits: Merits) -> list[Column]:
         return found
     return [
         *found,
+        Column("AUC − anchor\nMS-SSIM", lambda e: e.auc_delta.get("ms_ssim"), "+.4f"),
+        Column("AUC − anchor\nPSNR-HVS (dB)", lambda e: e.auc_delta.get("psnr_hvs"), "+.2f"),
         Column("BD-rate (%)\nMS-SSIM, dB", lambda e: e.bd_rate.get(DECIBEL), "+.1f", True),
         Column("BD-rate (%)\nPSNR-HVS", lambda e: e.bd_rate.get("psnr_hvs"), "+.1f", True),
     ]
