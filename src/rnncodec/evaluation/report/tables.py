@@ -151,7 +151,8 @@ def failures_html(merits: Merits) -> str:
     return (
         '<section aria-labelledby="missing-title"><h2 id="missing-title">What is missing</h2>'
         "<p>These are absent from the averages above; no number stands in for them.</p>"
-        '<div class="scroll"><table class="reasons"><thead><tr><th scope="col">codec</th>'
+        '<div class="scroll" tabindex="0" role="group" aria-label="What is missing">'
+        '<table class="reasons"><thead><tr><th scope="col">codec</th>'
         '<th scope="col">image</th><th scope="col">rows</th><th scope="col">reason</th></tr>'
         f"</thead><tbody>{rows}</tbody></table></div></section>"
     )
