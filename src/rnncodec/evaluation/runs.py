@@ -10,8 +10,7 @@ from typing import Any
 from rnncodec import run_settings
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
-from rnncodec.model_description import opened, read_description
-from rnncodec.model_file import NETWORK
+from rnncodec.model_description import parameter_counts, part_name, read_description
 from rnncodec.run_directory import RunFiles
 
 MARKS = (".hydra/config.yaml", "model.safetensors", "evaluation/results.csv")
@@ -152,12 +151,12 @@ def read_run(folder: Path, name: str) -> Run:
         )
     return Run(
         name,
-        part_name(description["network"].get("cell")),
-        part_name(description["network"].get("recon")),
-        part_name(description["entropy"]),
+        part_name(description["network"].get("cell")) or "none",
+        part_name(description["network"].get("recon")) or "none",
+        part_name(description["entropy"]) or "none",
         seed,
         settings,
-        parameters(files.model),
+        parameter_counts(files.model).get("network", 0),
         number(notes.get("score")),
         entropy_gain(files.summary),
         results,
@@ -194,25 +193,6 @@ def matters(key: str) -> bool:
         (True, False)
     """
     return key not in COLUMNS and not key.startswith(NOT_SETTINGS)
-
-
-def part_name(description: Any) -> str:
-    """The name of a part of the model; none where it has no such part."""
-    return str(description.get("name", "?")) if isinstance(description, dict) else "none"
-
-
-def parameters(model: Path) -> int:
-    """How many weights the network of a model file has, from its header alone.
-
-    Raises:
-        ModelError: no model file, or damaged.
-    """
-    with opened(model, framework="numpy") as file:
-        return sum(
-            math.prod(file.get_slice(key).get_shape())
-            for key in file.keys()  # noqa: SIM118
-            if key.startswith(NETWORK)
-        )
 
 
 def entropy_gain(summary: Path) -> float | None:
