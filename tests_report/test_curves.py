@@ -1,4 +1,9 @@
-from playwright.sync_api import Page
+import json
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+from tests_report.conftest import opened
 from tests_report.pages import curve, looks, series, switch
 
 OURS, NOMINAL, FIRST = "untrained", "untrained, nominal rate", "First & <b>bold</b> (published)"
@@ -85,6 +90,29 @@ def test_the_keyboard_moves_along_curves_and_between_them(page: Page):
     assert page.locator("#tip b").text_content() == NOMINAL
     page.keyboard.press("Escape")
     assert page.locator("#tip").is_hidden()
+
+
+def test_a_curve_wholly_beyond_the_plot_is_named_and_no_obstacle_to_keys(
+    browser: Browser, evaluation: Path
+):
+    html = (evaluation / "report.html").read_text(encoding="utf-8")
+    before, data, after = re.split(r'(?<=id="curves-data">)(.*?)(?=</script>)', html, maxsplit=1)
+    plotted = json.loads(data)
+    for samples in plotted["series"][0]["mean"].values():  # the first, where the keys begin
+        for k, sample in enumerate(samples):
+            sample[0] = 2.5 + k
+    dense = evaluation / "dense.html"
+    text = json.dumps(plotted).replace("<", "\\u003c")
+    dense.write_text(before + text + after, encoding="utf-8")
+    for page in opened(browser, dense.as_uri()):
+        assert series(page)[0] == NOMINAL
+        note = page.locator("#curve-note").text_content()
+        assert f"Not drawn, all over 2 bpp: {OURS}." in note
+        assert "Without this metric" not in note
+        page.locator("#chart").focus()
+        for key in ("ArrowRight", "ArrowUp", "ArrowDown"):
+            page.keyboard.press(key)
+            assert page.locator("#tip b").text_content() in series(page)
 
 
 def test_a_click_sorts_the_table_and_leaves_what_is_absent_last(page: Page):

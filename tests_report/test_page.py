@@ -76,6 +76,21 @@ def test_dark_mode_is_dark_and_without_motion(dark: Page):
     assert dark.locator("#play").is_hidden()
 
 
+def test_the_plot_takes_keys_and_says_which(page: Page):
+    plot = page.get_by_role("application", name="MS-SSIM over bits per pixel", exact=False)
+    assert plot.get_attribute("id") == "chart"
+    keys = page.locator(f"#{plot.get_attribute('aria-describedby')}").text_content()
+    for key in ("left and right", "up and down", "Escape"):
+        assert key in keys
+
+
+def test_boxes_that_scroll_can_be_reached_and_have_a_name(page: Page):
+    assert page.locator(".scroll").count() == 3
+    for name in ("Figures of merit", "Bits per pixel at equal quality", "What is missing"):
+        box = page.get_by_role("group", name=name, exact=True)
+        assert box.get_attribute("tabindex") == "0"
+
+
 def test_everything_can_be_reached_by_keyboard_and_shows_its_focus(page: Page):
     reached = []
     for _ in range(60):

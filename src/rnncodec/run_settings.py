@@ -22,7 +22,8 @@ ONLY_HOW = (
     *("data.num_workers", "data.cache_mb", "data.cache_gb", "data.cache_dir"),
     *("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.enable_"),
     *("trainer.log_every_n_steps", "trainer.num_sanity_val_steps"),
-    "trainer.use_distributed_sampler",
+    *("trainer.use_distributed_sampler", "checkpoint_every"),
+    *("threads", "spread", "loader_workers"),
 )
 """They say how and where a training runs, and not what it makes; prefixes."""
 
@@ -106,9 +107,21 @@ def noted(files: RunFiles) -> dict[str, Any]:
     """What the finished model says of its settings: those of the entropy model go before."""
     if not files.model.exists():
         return {}
-    notes = read_description(files.model)["notes"]
-    own = (notes.get("entropy") or {}).get("settings", {})
-    return {**notes.get("settings", {}), **own}
+    codec, own = told(read_description(files.model)["notes"])
+    return codec | own
+
+
+def told(notes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings that the notes of a model file tell: of its codec, and of its entropy model.
+
+    The latter go before where both name one; either may be empty.
+    """
+    entropy = notes.get("entropy")
+    of_entropy = entropy.get("settings") if isinstance(entropy, dict) else None
+    codec, own = (
+        found if isinstance(found, dict) else {} for found in (notes.get("settings"), of_entropy)
+    )
+    return codec, own
 
 
 def compared(side: dict[str, Any], files: RunFiles, asked: dict[str, Any]) -> dict[str, Any]:

@@ -22,17 +22,24 @@ def make_run(
     rates: Sequence[float] = RATES,
     score: float | None = 0.5,
     results: Sequence[Result] | None = None,
+    cell_settings: dict[str, object] | None = None,
+    entropy_settings: dict[str, object] | None = None,
     **settings: object,
 ) -> Path:
     """A finished run whose quality is ``gain`` dB over the others'."""
     parts = {"cell": "gru", "recon": "additive", "entropy": "none", "seed": 0} | settings
     start(folder)
     entropy = None if parts["entropy"] == "none" else {"name": parts["entropy"]}
+    noted = {**parts, "cell": cell_settings or parts["cell"], "logger": {"save_dir": str(folder)}}
     description = {
         "format": 1,
         "network": {part: {"name": parts[part]} for part in ("cell", "recon")},
         "entropy": entropy,
-        "notes": {"settings": {**parts, "logger": {"save_dir": str(folder)}}, "score": score},
+        "notes": {
+            "settings": noted,
+            "score": score,
+            "entropy": {"settings": entropy_settings} if entropy_settings else None,
+        },
     }
     save_file(WEIGHTS, folder / "model.safetensors", {"rnncodec": json.dumps(description)})
     summary = {} if entropy is None else {"entropy": {"gain_over_raw_bits": 0.125}}

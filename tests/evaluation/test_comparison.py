@@ -49,6 +49,57 @@ def test_a_repetition_with_the_same_seed_is_no_second_seed(tmp_path: Path) -> No
     assert [len(row.runs) for row in compared(tmp_path).rows] == [1, 1]
 
 
+def test_how_a_run_was_executed_is_no_setting(tmp_path: Path) -> None:
+    how = [
+        {"threads": None, "spread": False, "trainer": {"accelerator": "auto", "devices": 1}},
+        {"threads": 1, "spread": True, "trainer": {"accelerator": "gpu", "num_nodes": 2}},
+        {"loader_workers": 2, "data": {"cache_gb": 3, "cache_dir": "/x"}, "trainer": {}},
+    ]
+    how[2]["trainer"] = {"log_every_n_steps": 5, "enable_model_summary": True}
+    for seed, settings in enumerate(how):
+        make_run(tmp_path / str(seed), seed=seed, **settings)
+    (row,) = compared(tmp_path).rows
+    assert (len(row.runs), row.more) == (3, {})
+
+
+def test_what_only_says_how_to_build_is_no_factor(tmp_path: Path) -> None:
+    for seed, partial in enumerate((True, False)):
+        optim = {"optimizer": {"_target_": "torch.optim.Adam", "_partial_": partial}}
+        make_run(tmp_path / str(seed), seed=seed, optim=optim)
+    make_run(tmp_path / "other", optim={"optimizer": {"_target_": "torch.optim.SGD"}})
+    found = compared(tmp_path)
+    assert sorted(row.more["optim.optimizer"] for row in found.rows) == ["Adam", "SGD"]
+
+
+def test_a_part_s_own_setting_counts_among_runs_with_that_part(tmp_path: Path) -> None:
+    def cell(kind: str, **more: float) -> dict[str, object]:
+        return {"_target_": f"rnncodec.cells.{kind.lower()}.{kind}", **more}
+
+    make_run(tmp_path / "a", cell="lstm", cell_settings=cell("LSTM"))
+    make_run(tmp_path / "b", cell="gru", cell_settings=cell("GRU", update_bias=0.0))
+    assert [row.more for row in compared(tmp_path).rows] == [{}, {}]
+    make_run(tmp_path / "c", cell="gru", cell_settings=cell("GRU", update_bias=2.0))
+    told = sorted(row.more["cell.update_bias"] for row in compared(tmp_path).rows)
+    assert told == ["", "0.0", "2.0"]
+
+
+def test_the_training_of_an_entropy_model_counts_for_a_run_that_took_its_codec(
+    tmp_path: Path,
+) -> None:
+    codec = {"entropy_fit": {"max_steps": 9}, "data": {"root": "a", "batch_size": 8}}
+    for seed, steps in ((0, 10), (1, 10), (0, 20)):
+        own = {"seed": seed, "entropy_fit": {"max_steps": steps}, "data": codec["data"]}
+        folder = tmp_path / f"{seed}, {steps}"
+        make_run(folder, entropy="progressive", seed=7, entropy_settings=own, **codec)
+    found = compared(tmp_path)
+    steps = {row.more["entropy_fit.max_steps"]: row.runs for row in found.rows}
+    assert {key: [run.seed for run in runs] for key, runs in steps.items()} == {
+        "10": [0, 1],
+        "20": [0],
+    }
+    assert all(row.more.keys() == {"entropy_fit.max_steps"} for row in found.rows)
+
+
 def test_other_settings_that_differ_are_factors_too(tmp_path: Path) -> None:
     for cell, gain in GAINS.items():
         for width in (0.5, 1.0):

@@ -26,5 +26,5 @@ def test_a_name_that_looks_like_a_file_is_not_given_twice() -> None:
 def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert file_hash(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
-    with pytest.raises(DataError, match=r"cannot read image .*none: No such file"):
+    with pytest.raises(DataError, match=r"cannot read .*none: No such file"):
         file_hash(tmp_path / "none")

@@ -9,6 +9,7 @@ from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.measured import FILES, NOMINAL
 from rnncodec.evaluation.merits import merits
 from rnncodec.evaluation.rate_distortion import auc, auc_nominal, mean_curve
+from rnncodec.evaluation.results import Result
 
 RATES = [k / 8 for k in range(1, 17)]
 ANCHOR = codec("anchor", [0.1, 0.2, 0.4, 0.7, 1.1, 1.6, 2.2])
@@ -61,6 +62,45 @@ def test_the_interval_of_an_area_is_that_of_resampled_tables() -> None:
     low, high = np.percentile(drawn, [2.5, 97.5])
     found = merits(rows).of("ours").auc["psnr_hvs"]
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.12 * (high - low))
+
+
+@pytest.mark.parametrize("anchor", ["anchor", "other"])
+def test_the_difference_of_areas_is_paired_over_images(anchor: str) -> None:
+    rows = {
+        "ours": codec("ours", RATES, ours=True, gain=0.3),
+        "anchor": ANCHOR,
+        "other": codec("other", [0.1, 0.3, 0.8, 2.9], gain=-0.2, scale=0.8),
+    }
+    uneven = [  # ours gains where an image is easy
+        replace(row, psnr_hvs=row.psnr_hvs + 0.2 * int(row.image[-1])) for row in rows["ours"]
+    ]
+    found = merits([*uneven, *rows["anchor"], *rows["other"]], anchor).of("ours")
+
+    def by_hand(of: list[Result], images: list[int]) -> float:
+        tables = [[row for row in of if row.image == f"image{k}"] for k in images]
+        bpp = np.mean([[row.bpp for row in table] for table in tables], axis=0)
+        value = np.mean([[row.psnr_hvs for row in table] for table in tables], axis=0)
+        fine = np.union1d(np.linspace(0.25, 1.5, 9), bpp[(bpp > 0.25) & (bpp < 1.5)])
+        return float(np.trapezoid(np.interp(fine, bpp, value), fine) / 1.25)
+
+    def difference(images: list[int]) -> float:
+        return by_hand(uneven, images) - by_hand(rows[anchor], images)
+
+    delta = found.auc_delta["psnr_hvs"]
+    assert delta.value == pytest.approx(difference(list(range(8))), rel=1e-9)
+    rng = np.random.default_rng(5)
+    drawn = [difference(list(rng.integers(0, 8, 8))) for _ in range(400)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    assert (delta.low, delta.high) == pytest.approx((low, high), abs=0.12 * (high - low))
+    assert delta.high - delta.low < found.auc["psnr_hvs"].high - found.auc["psnr_hvs"].low
+
+
+def test_without_an_area_there_is_no_difference_of_areas_but_whose_it_is() -> None:
+    short = codec("short", RATES[2:6])
+    found = merits([*ANCHOR, *short], "short").of("anchor").auc_delta["ms_ssim"]
+    assert found.reason == "the anchor's curve covers 0.377-0.754 bpp, not 0.25-1.5"
+    assert merits([*ANCHOR, *short], "anchor").of("anchor").auc_delta == {}
+    assert merits([*ANCHOR, *short]).of("short").auc_delta == {}
 
 
 def test_what_a_curve_does_not_cover_is_said() -> None:

@@ -12,8 +12,14 @@ ROWS = [
 
 
 def test_deltas_stand_beside_areas() -> None:
-    areas, _ = tables(merits(ROWS, "jpeg"))
-    ours, nominal, jpeg = (dict(zip(areas.columns, row, strict=True)) for row in areas.rows)
+    areas, deltas, _ = tables(merits(ROWS, "jpeg"))
+    ours, nominal, jpeg = (
+        dict(zip([*areas.columns, *deltas.columns], [*row, *more], strict=True))
+        for row, more in zip(areas.rows, deltas.rows, strict=True)
+    )
+    assert deltas.title.startswith("Against jpeg over 8 images")
+    assert nominal["AUC minus anchor, PSNR-HVS"].startswith("+")
+    assert jpeg["AUC minus anchor, MS-SSIM"] == "anchor"
     assert ours["BD-rate, PSNR-HVS (%)"] == "-50.0 [-50.0, -50.0]"
     assert jpeg["BD-rate, PSNR-HVS (%)"] == "anchor"
     assert nominal["rates"] == "nominal"
@@ -24,7 +30,7 @@ def test_deltas_stand_beside_areas() -> None:
 
 
 def test_rates_at_equal_quality_stand_beside_the_anchors() -> None:
-    _, rates = tables(merits(ROWS, "jpeg"))
+    *_, rates = tables(merits(ROWS, "jpeg"))
     ours = dict(zip(rates.columns, rates.rows[0], strict=True))["PSNR-HVS 36"]
     jpeg = dict(zip(rates.columns, rates.rows[2], strict=True))["PSNR-HVS 36"]
     assert ours.endswith(f"({jpeg[:5]}, -50 %)")

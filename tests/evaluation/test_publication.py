@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 from tests.evaluation.synthetic import codec
 
+from rnncodec.evaluation.measured import NOMINAL
 from rnncodec.evaluation.merits import merits
 from rnncodec.evaluation.publication import FILES_WRITTEN, write_publication
 
@@ -26,6 +27,9 @@ def test_everything_a_paper_needs_is_written(tmp_path: Path) -> None:
     assert content["provenance"]["versions"]["numpy"] == np.__version__
     assert content["image_count"]["ms_ssim"] == 8
     ours, nominal, jpeg = content["codecs"]
+    delta = found.of("ours", NOMINAL).auc_delta["ms_ssim"]
+    told = {"value": delta.value, "interval": [delta.low, delta.high]}
+    assert nominal["auc_delta"]["ms_ssim"] == told
     assert ours["bd_rate"]["psnr_hvs"]["value"] == found.of("ours").bd_rate["psnr_hvs"].value
     assert ours["curves"]["psnr_hvs"][3][0] == found.of("ours").curves["psnr_hvs"][3][0]
     assert (nominal["rates"], nominal["curves"]["ms_ssim"][0][0]) == ("nominal", 0.125)

@@ -20,6 +20,23 @@ def test_a_finished_run_is_read(tmp_path: Path) -> None:
     assert len(run.results) == 8 * 16
 
 
+def test_the_data_of_the_codec_stay_its_own_and_others_of_the_entropy_model_are_told(
+    tmp_path: Path,
+) -> None:
+    own = {"seed": 5, "data": {"root": "b", "batch_size": 4, "num_workers": 3}}
+    data = {"root": "a", "batch_size": 4, "num_workers": 0}
+    make_run(tmp_path, entropy="progressive", entropy_settings=own, data=data)
+    ((run,), _) = find_runs([tmp_path])
+    assert run.seed == 5
+    assert run.settings == {"data.root": "a", "data.batch_size": "4", "entropy.data.root": "b"}
+
+
+def test_without_an_entropy_model_its_training_is_no_setting(tmp_path: Path) -> None:
+    make_run(tmp_path, entropy="none", entropy_fit={"max_steps": 9}, optim={"ema": 0.9})
+    ((run,), _) = find_runs([tmp_path])
+    assert run.settings == {"optim.ema": "0.9"}
+
+
 def test_what_is_not_finished_is_listed_with_what_it_lacks(tmp_path: Path) -> None:
     start(tmp_path / "begun")
     going = start(tmp_path / "going") / "checkpoints"

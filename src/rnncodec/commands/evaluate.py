@@ -80,7 +80,7 @@ Anchor = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Codec that BD-rates are taken against; default: the first of the baselines.",
+        help="Codec that areas and BD-rates are held against; default: first of the baselines.",
     ),
 ]
 Show = Annotated[

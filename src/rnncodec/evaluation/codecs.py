@@ -13,8 +13,8 @@ from rnncodec import bitstream, models
 from rnncodec.codec import Codec, load
 from rnncodec.data.images import Pixels
 from rnncodec.errors import ConfigError, ModelError
+from rnncodec.evaluation.inputs import file_hash
 from rnncodec.model_description import parameter_counts, part_name, read_description
-from rnncodec.storage import sha256_of
 
 
 @dataclass(frozen=True)
@@ -166,18 +166,6 @@ def facts(path: Path) -> dict[str, Any]:
         "parameters": counts.get("network", 0),
         "entropy_parameters": counts.get("entropy", 0),
     }
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a model file, hexadecimal.
-
-    Raises:
-        ModelError: it cannot be read.
-    """
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise ModelError(f"cannot read model {path}: {error.strerror or error}") from error
 
 
 def named_models(

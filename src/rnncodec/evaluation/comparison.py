@@ -106,9 +106,23 @@ def same_images(runs: Sequence[Run]) -> tuple[list[Run], list[Unfinished]]:
 
 
 def varying_settings(runs: Sequence[Run]) -> list[str]:
-    """Settings beside cell, recon, entropy and seed in which runs differ."""
+    """Settings beside cell, recon, entropy and seed in which runs differ.
+
+    One of a part counts where runs with that part differ in it: that another part has no such
+    setting is told by the part's own column.
+    """
     keys = sorted({key for run in runs for key in run.settings})
-    return [key for key in keys if len({run.settings.get(key, "") for run in runs}) > 1]
+    return [key for key in keys if any(len(v) > 1 for v in by_part(runs, key).values())]
+
+
+def by_part(runs: Sequence[Run], key: str) -> dict[str, set[str]]:
+    """The values of a setting, for each part that it may be a setting of."""
+    group = key.partition(".")[0].removesuffix("_fit")
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        part = getattr(run, group) if group in FACTORS else ""
+        found.setdefault(part, set()).add(run.settings.get(key, ""))
+    return found
 
 
 def by_all_but_seed(runs: Sequence[Run], varying: Sequence[str]) -> list[list[Run]]:

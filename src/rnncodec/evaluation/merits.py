@@ -8,6 +8,8 @@ figure that the data do not support is absent, and its reason stated.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.areas import NOMINAL_ITERATIONS, mean_over, over_eighths, rate_at
 from rnncodec.evaluation.bjontegaard_delta import Curves, bd_metric, bd_rate
@@ -47,6 +49,7 @@ class CodecMerits:
         ours: whether it is one of our models.
         curves: by metric, (bpp, average quality) by rising rate.
         auc: by metric, the mean of its curve over [0.25, 1.5] bpp.
+        auc_delta: by metric, the AUC minus the anchor's, with an interval of its own: paired.
         auc_nominal: by metric, the area over 0.125-2.0 bpp at nominal rates; ours at those only.
         bd_rate: by metric, percent against the anchor; negative is smaller files.
         bd_metric: by metric, against the anchor in the metric's unit; positive is better.
@@ -58,6 +61,7 @@ class CodecMerits:
     ours: bool
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     auc: dict[str, Estimate] = field(default_factory=dict)
+    auc_delta: dict[str, Estimate] = field(default_factory=dict)
     auc_nominal: dict[str, Estimate] = field(default_factory=dict)
     bd_rate: dict[str, Estimate] = field(default_factory=dict)
     bd_metric: dict[str, Estimate] = field(default_factory=dict)
@@ -107,7 +111,7 @@ def merits(results: Sequence[Result], anchor: str | None = None) -> Merits:
 
     Args:
         results: the table; any codecs, in any order.
-        anchor: the codec to take Bjontegaard deltas against.
+        anchor: the codec to take differences of areas and Bjontegaard deltas against.
 
     Raises:
         ConfigError: the anchor is not among the codecs.
@@ -150,25 +154,48 @@ def fill(
         entry = found[codec.codec, codec.rates]
         entry.curves[metric] = codec.samples()
         bpp, value = codec.curves(weights)
-        entry.auc[metric] = area(bpp, value, codec)
+        entry.auc[metric] = area(Curves(bpp, value), len(codec.images))
         if codec.rates == NOMINAL:
             entry.auc_nominal[metric] = nominal_area(value, codec)
         if metric in LEVELS:
             entry.rate_at[metric] = {
                 level: rate_of(bpp, value, codec, level) for level in LEVELS[metric]
             }
-        if against and metric not in NOT_BY_DELTA and codec.codec != anchor:
-            count = len(codec.images)
-            entry.bd_rate[metric] = bd_rate(against[0], Curves(bpp, value), count)
-            entry.bd_metric[metric] = bd_metric(against[0], Curves(bpp, value), count)
+        if against and codec.codec != anchor:
+            fill_deltas(entry, metric, (against[0], Curves(bpp, value)), len(codec.images))
 
 
-def area(bpp: Array, value: Array, codec: Measured) -> Estimate:
-    """AUC [0.25, 1.5], of (R, P) curves."""
-    reason = f"the curve has no points, so it does not cover {LOW}-{HIGH} bpp"
-    if bpp.shape[1]:
-        reason = f"the curve covers {bpp[0, 0]:.3f}-{bpp[0, -1]:.3f} bpp, not {LOW}-{HIGH}"
-    return estimate(mean_over(bpp, value, LOW, HIGH), len(codec.images), reason=reason)
+def fill_deltas(entry: CodecMerits, metric: str, pair: tuple[Curves, Curves], images: int) -> None:
+    """Enter what an anchor's and a codec's curves of one metric differ by."""
+    entry.auc_delta[metric] = area_delta(*pair, images)
+    if metric not in NOT_BY_DELTA:
+        entry.bd_rate[metric] = bd_rate(*pair, images)
+        entry.bd_metric[metric] = bd_metric(*pair, images)
+
+
+def area(curves: Curves, images: int) -> Estimate:
+    """AUC [0.25, 1.5]."""
+    return estimate(areas(curves), images, reason=uncovered("the curve", curves))
+
+
+def area_delta(anchor: Curves, test: Curves, images: int) -> Estimate:
+    """AUC of ``test`` minus that of ``anchor``, resample by resample: both of the same images."""
+    both = (("the anchor's curve", anchor), ("the curve", test))
+    lacking = [uncovered(*each) for each in both if np.isnan(areas(each[1])[0])]
+    return estimate(areas(test) - areas(anchor), images, reason="; ".join(lacking))
+
+
+def areas(curves: Curves) -> Array:
+    """(R,) AUCs, NaN where a curve does not cover the range."""
+    return mean_over(curves.bpp, curves.value, LOW, HIGH)
+
+
+def uncovered(whose: str, curves: Curves) -> str:
+    """Why the curve over all images has no AUC, if it has none."""
+    bpp = curves.bpp[0]
+    if not bpp.size:
+        return f"{whose} has no points, so it does not cover {LOW}-{HIGH} bpp"
+    return f"{whose} covers {bpp[0]:.3f}-{bpp[-1]:.3f} bpp, not {LOW}-{HIGH}"
 
 
 def nominal_area(value: Array, codec: Measured) -> Estimate:
@@ -243,6 +270,7 @@ def shortened(names: Sequence[str], most: int = 6) -> str:
 
 RULES: Mapping[str, str] = {
     "auc": f"mean of the piecewise linear curve over [{LOW}, {HIGH}] bpp",
+    "auc_delta": "AUC minus the anchor's, in each resample of the images",
     "auc_nominal": "trapezoid over 0.125-2.0 bpp at iteration / 8 bpp, not divided by the range",
     DECIBEL: "-10 log10(1 - x) of the MS-SSIM averaged over images",
     "bd_rate": "percent of file size against the anchor at equal quality, negative is smaller; "

@@ -2,7 +2,7 @@
 
 from rnncodec.evaluation.bootstrap import RESAMPLES, SEED, Estimate
 from rnncodec.evaluation.measured import DECIBEL, FILES
-from rnncodec.evaluation.merits import CodecMerits, Merits
+from rnncodec.evaluation.merits import Merits
 from rnncodec.evaluation.tables import ABSENT, Table
 
 NAMES = {
@@ -17,37 +17,51 @@ BY_DELTA = (DECIBEL, "psnr_hvs")
 """The metrics whose deltas the table shows; results.json has all."""
 
 
+AREAS = {"ms_ssim": ".4f", "psnr_hvs": ".2f"}
+"""The metrics whose areas the table shows, and how."""
+
+
 def tables(merits: Merits) -> list[Table]:
     """What table.md and table.tex hold."""
-    return [areas_table(merits), rates_table(merits)]
+    deltas = [] if merits.anchor is None else [deltas_table(merits, merits.anchor)]
+    return [areas_table(merits), *deltas, rates_table(merits)]
 
 
 def areas_table(merits: Merits) -> Table:
-    """Areas under the curves, and deltas against the anchor if there is one."""
+    """Areas under the curves."""
     columns = ["codec", "rates", "MS-SSIM AUC", "MS-SSIM AUC nominal", "PSNR-HVS AUC"]
     title = f"Figures of merit over {count(merits)}, with 95 % intervals"
-    if merits.anchor is not None:
-        columns += [f"BD-rate, {NAMES[metric]} (%)" for metric in BY_DELTA]
-        columns += [f"BD-{NAMES[metric]}" for metric in BY_DELTA]
-        title += f"; deltas against {merits.anchor}"
     table = Table(title, columns, notes=[*conventions(), *merits.notes], words=2)
-    table.rows = [areas_row(table, entry, merits.anchor) for entry in merits.codecs]
+    table.rows = [
+        [
+            *(entry.codec, entry.rates, table.cell(entry.auc.get("ms_ssim"))),
+            table.cell(entry.auc_nominal.get("ms_ssim")),
+            table.cell(entry.auc.get("psnr_hvs"), AREAS["psnr_hvs"]),
+        ]
+        for entry in merits.codecs
+    ]
     return table
 
 
-def areas_row(table: Table, entry: CodecMerits, anchor: str | None) -> list[str]:
-    """One codec."""
-    row = [
-        *(entry.codec, entry.rates, table.cell(entry.auc.get("ms_ssim"))),
-        table.cell(entry.auc_nominal.get("ms_ssim")),
-        table.cell(entry.auc.get("psnr_hvs"), ".2f"),
-    ]
-    if anchor is None:
-        return row
-    if (entry.codec, entry.rates) == (anchor, FILES):
-        return [*row, *["anchor"] * (2 * len(BY_DELTA))]
-    row += [table.cell(entry.bd_rate.get(metric), "+.1f") for metric in BY_DELTA]
-    return row + [table.cell(entry.bd_metric.get(metric), "+.2f") for metric in BY_DELTA]
+def deltas_table(merits: Merits, anchor: str) -> Table:
+    """Areas minus the anchor's, and Bjontegaard deltas."""
+    columns = ["codec", "rates", *(f"AUC minus anchor, {NAMES[metric]}" for metric in AREAS)]
+    columns += [f"BD-rate, {NAMES[metric]} (%)" for metric in BY_DELTA]
+    columns += [f"BD-{NAMES[metric]}" for metric in BY_DELTA]
+    title = f"Against {anchor} over {count(merits)}, with 95 % intervals of the differences"
+    table = Table(title, columns, words=2)
+    for entry in merits.codecs:
+        cells = ["anchor"] * (len(columns) - 2)
+        if entry.codec != anchor:
+            cells = [
+                *(table.cell(entry.auc_delta.get(m), f"+{form}") for m, form in AREAS.items()),
+                *(table.cell(entry.bd_rate.get(metric), "+.1f") for metric in BY_DELTA),
+                *(table.cell(entry.bd_metric.get(metric), "+.2f") for metric in BY_DELTA),
+            ]
+        elif entry.rates != FILES:
+            cells = [ABSENT] * len(cells)
+        table.rows.append([entry.codec, entry.rates, *cells])
+    return table
 
 
 def rates_table(merits: Merits) -> Table:

@@ -94,6 +94,7 @@ def codec_json(entry: CodecMerits, merits: Merits) -> dict[str, Any]:
         "rates": entry.rates,
         "ours": entry.ours,
         "auc": plain(entry.auc),
+        "auc_delta": plain(entry.auc_delta),
         "auc_nominal": plain(entry.auc_nominal),
         "bd_rate": plain(entry.bd_rate),
         "bd_metric": plain(entry.bd_metric),

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rnncodec import run_settings
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
-from rnncodec.model_description import opened, read_description
-from rnncodec.model_file import NETWORK
+from rnncodec.model_description import parameter_counts, part_name, read_description
 from rnncodec.run_directory import RunFiles
 
 MARKS = (".hydra/config.yaml", "model.safetensors", "evaluation/results.csv")
 """Any of these makes a folder a run."""
 
+COLUMNS = ("cell", "recon", "entropy", "seed")
+"""Settings with columns of their own; what further settings a part has is none of them."""
+
 NOT_SETTINGS = (
-    *("cell", "recon", "entropy", "model.cell", "model.recon"),  # columns of their own
-    *("name", "codec", "logger", "checkpoint_every", "trainer.enable_progress_bar"),
-    *("data.num_workers", "data.cache_mb", "eval"),  # no influence on what is learnt
+    *(*run_settings.ONLY_HOW, *run_settings.DERIVED),
+    *("name", "codec", "logger", "eval"),  # no influence on what is learnt, or told by others
 )
+"""Prefixes."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,9 @@ def read_run(folder: Path, name: str) -> Run:
     files = RunFiles(folder)
     description = read_description(files.model)
     notes = description["notes"]
-    settings = notes.get("settings")
-    flat = dict(flatten(settings)) if isinstance(settings, dict) else {}
+    seed, settings = seed_and_settings(notes)
+    if description["entropy"] is None:
+        settings = {k: v for k, v in settings.items() if not k.startswith("entropy_fit")}
     results = tuple(read_results(results_file(files)))
     if not results:
         raise DataError(f"{results_file(files)}: no rows")
@@ -147,66 +151,48 @@ def read_run(folder: Path, name: str) -> Run:
         )
     return Run(
         name,
-        part_name(description["network"].get("cell")),
-        part_name(description["network"].get("recon")),
-        part_name(description["entropy"]),
-        seed_of(flat),
-        {key: value for key, value in flat.items() if matters(key)},
-        parameters(files.model),
+        part_name(description["network"].get("cell")) or "none",
+        part_name(description["network"].get("recon")) or "none",
+        part_name(description["entropy"]) or "none",
+        seed,
+        settings,
+        parameter_counts(files.model).get("network", 0),
         number(notes.get("score")),
         entropy_gain(files.summary),
         results,
     )
 
 
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Leaves of nested settings by dotted name, as text.
+def seed_and_settings(notes: dict[str, Any]) -> tuple[int | None, dict[str, str]]:
+    """The seed (of the entropy model's training, where it had one), and what else may matter.
 
-    Examples:
-        >>> list(flatten({"optim": {"lr": 0.1}, "seed": 0}))
-        [('optim.lr', '0.1'), ('seed', '0')]
+    The entropy model's data are told, as ``entropy.data``, where they were not its codec's.
     """
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", str(value)
+    codec, own = run_settings.told(notes)
+    merged = dict(run_settings.leaves(codec | own))
+    seed = merged.get("seed")
+    if "data" in codec and "data" in own:
+        before = dict(run_settings.leaves({"data": codec["data"]}))
+        others = {key: merged.pop(key) for key in list(merged) if key.startswith("data")}
+        merged |= before | {
+            f"entropy.{key}": value
+            for key, value in others.items()
+            if matters(key) and before.get(key) != value
+        }
+    found = {key: str(value) for key, value in merged.items() if matters(key)}
+    return (seed if isinstance(seed, int) else None), found
 
 
 def matters(key: str) -> bool:
     """Whether a setting can explain a difference, and has no column of its own.
 
     Examples:
-        >>> matters("optim.lr"), matters("data.seed"), matters("cell._target_")
+        >>> matters("optim.optimizer.lr"), matters("data.seed"), matters("cell")
         (True, False, False)
+        >>> matters("cell.update_bias"), matters("threads")
+        (True, False)
     """
-    ignored = any(key == name or key.startswith(f"{name}.") for name in NOT_SETTINGS)
-    return not ignored and key.rpartition(".")[2] != "seed"
-
-
-def seed_of(settings: Mapping[str, str]) -> int | None:
-    """The run's seed, if its settings say a whole number."""
-    seed = settings.get("seed", "")
-    return int(seed) if seed.lstrip("-").isdecimal() else None
-
-
-def part_name(description: Any) -> str:
-    """The name of a part of the model; none where it has no such part."""
-    return str(description.get("name", "?")) if isinstance(description, dict) else "none"
-
-
-def parameters(model: Path) -> int:
-    """How many weights the network of a model file has, from its header alone.
-
-    Raises:
-        ModelError: no model file, or damaged.
-    """
-    with opened(model, framework="numpy") as file:
-        return sum(
-            math.prod(file.get_slice(key).get_shape())
-            for key in file.keys()  # noqa: SIM118
-            if key.startswith(NETWORK)
-        )
+    return key not in COLUMNS and not key.startswith(NOT_SETTINGS)
 
 
 def entropy_gain(summary: Path) -> float | None:

@@ -32,9 +32,16 @@ def test_psnr_orders_where_an_image_has_no_ms_ssim_and_failures_are_passed_over(
 def test_a_budget_keeps_both_ends():
     shot = Shot("q=1", 900, 0.5, None, 30.0, "image/jpeg", bytes(900))
     some = [Exhibit(name, 8, 8, b"", {"m": [shot]}) for name in "abcde"]
-    assert [kept.image for kept in exhibits.within(some, 3 * 1200)] == ["a", "c", "e"]
-    assert len(exhibits.within(some, 1)) == 1
-    assert exhibits.within(some) == some
+    weight = some[0].weight
+    assert weight >= 1200
+    assert [kept.image for kept in exhibits.within(some, 3 * weight)] == ["a", "c", "e"]
+    assert [kept.image for kept in exhibits.within(some, 2 * weight - 1)] == ["c"]
+    assert exhibits.within(some, 5 * weight) == some
+
+
+def test_a_picture_that_is_too_large_by_itself_is_not_kept():
+    shot = Shot("q=1", 900, 0.5, None, 30.0, "image/jpeg", bytes(900))
+    assert exhibits.within([Exhibit("a", 8, 8, b"", {"m": [shot]})], 1199) == []
 
 
 def test_the_original_is_embedded_without_loss_and_fidelity_is_measured():

@@ -14,7 +14,7 @@ from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.inputs import inputs_in
 from rnncodec.evaluation.measuring import Study
 from rnncodec.evaluation.merits import Merits, merits
-from rnncodec.evaluation.report import shots
+from rnncodec.evaluation.report import exhibits, shots
 from rnncodec.evaluation.report.study import Making, lead, report_study, tasks
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import run
@@ -103,3 +103,17 @@ def test_without_a_model_there_is_nothing_to_show(evaluated):
 
 def test_the_lead_names_codecs_and_counts_images():
     assert lead(["m", "webp"], 1).startswith("m, webp on 1 image, measured by rnncodec ")
+
+
+def test_the_whole_page_stays_within_its_budget(evaluated, monkeypatch: pytest.MonkeyPatch):
+    study, results, worth = evaluated
+    making = Making(progress=False)
+    path = report_study(study, results, worth, making=making)
+    monkeypatch.setattr(exhibits, "BUDGET", path.stat().st_size - 1)
+    report_study(study, results, worth, making=making)
+    assert len(blocks(path)["viewer-data"]["images"]) == 1
+    assert path.stat().st_size <= exhibits.BUDGET
+    monkeypatch.setattr(exhibits, "BUDGET", 1000)
+    report_study(study, results, worth, making=making)
+    assert 'id="viewer"' not in path.read_text()
+    assert "No picture is shown: a single one" in path.read_text()

@@ -8,6 +8,7 @@ OURS = CodecMerits(
     FILES,
     ours=True,
     auc={"ms_ssim": Estimate(0.97, 0.96, 0.98)},
+    auc_delta={"psnr_hvs": Estimate(0.5, -0.25, 1.25)},
     bd_rate={"psnr_hvs": Estimate(-3.25, -5.0, 1.0)},
     rate_at={
         "ms_ssim": {
@@ -30,6 +31,7 @@ def test_figures_have_their_digits_and_intervals():
     assert (
         '<td data-value="0.97">0.9700<span class="interval">0.9600 to 0.9800</span></td>' in html
     )
+    assert '<td data-value="0.5">+0.50<span class="interval">−0.25 to +1.25</span></td>' in html
     assert '<td data-value="-3.25">−3.2<span class="interval">−5.0 to +1.0</span></td>' in html
     assert "Over 2 images, with 95 % intervals; deltas against jpeg." in html
 
@@ -38,7 +40,7 @@ def test_what_is_not_covered_has_no_value_but_its_reason():
     html = merits_html(MERITS)
     assert '<td class="absent">–<span class="reason">no &lt;more&gt;</span></td>' in html
     assert '<td data-value="0.5">0.500<span class="reason">one image</span></td>' in html
-    assert html.count("data-value") == 3
+    assert html.count("data-value") == 4
 
 
 def test_our_models_and_the_anchor_stand_out():

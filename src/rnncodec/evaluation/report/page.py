@@ -44,7 +44,8 @@ class Report:
         merits: what follows from them.
         published: curves of others, drawn dashed.
         exhibits: the images of the viewer; none leaves it out.
-        viewer_note: how the images were chosen, and in what form they are embedded.
+        viewer_note: how the images were chosen, and in what form they are embedded; or why there
+            are none.
         facts: what it was made with, for the foot of the page: name -> value.
         origin: a digest of all it depends on, by which it is known again.
     """
@@ -93,6 +94,11 @@ def sections(report: Report) -> list[str]:
     found = [merits_html(report.merits), asset("curves.html")]
     if report.exhibits:
         found.append(Template(asset("viewer.html")).substitute(note=escape(report.viewer_note)))
+    elif report.viewer_note:
+        found.append(
+            '<section aria-labelledby="viewer-title"><h2 id="viewer-title">The pictures</h2>'
+            f'<p class="note">{escape(report.viewer_note)}</p></section>'
+        )
     found.append(failures_html(report.merits))
     return [section for section in found if section]
 

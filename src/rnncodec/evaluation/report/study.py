@@ -6,7 +6,7 @@ import multiprocessing
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import PIL
@@ -68,7 +68,6 @@ def report_study(
     if origin_of(path) == origin:
         return path
     found = make_exhibits(study, results, making)
-    kept = within(found)
     codecs = [codec.name for codec in study.codecs]
     models = [codec.name for codec in study.codecs if isinstance(codec, EvaluatedModel)]
     report = Report(
@@ -77,12 +76,12 @@ def report_study(
         results=results,
         merits=merits,
         published=published or {},
-        exhibits=kept,
-        viewer_note=viewer_note(kept, len(study.images), len(found)) if kept else "",
         facts=facts(study),
         origin=origin,
     )
-    write_report(path, report)
+    kept = within(found, exhibits.BUDGET - len(page.page(report).encode()))
+    note = viewer_note(kept, len(study.images), len(found)) if kept else no_viewer_note(found)
+    write_report(path, replace(report, exhibits=kept, viewer_note=note))
     return path
 
 
@@ -205,6 +204,18 @@ def viewer_note(kept: Sequence[Exhibit], images: int, made: int) -> str:
         f"pictures are embedded as WebP of quality {WEBP_QUALITY}, {worst:.1f} dB or more from "
         "the decoded ones; those of the other codecs are their files themselves. The figures are "
         "those of the decoded pictures; the error is shown as embedded."
+    )
+
+
+def no_viewer_note(made: Sequence[Exhibit]) -> str:
+    """Why the page shows no picture; "" where there was none to show."""
+    if not made:
+        return ""
+    least = min(exhibit.weight for exhibit in made)
+    return (
+        "No picture is shown: a single one, with what the codecs make of it, would take "
+        f"{least / 1e6:.0f} MB or more, and the whole page may have {exhibits.BUDGET / 1e6:.0f}. "
+        "Our coded files lie beside this page, in the folder files."
     )
 
 

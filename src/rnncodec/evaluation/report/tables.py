@@ -42,6 +42,8 @@ def area_columns(merits: Merits) -> list[Column]:
         return found
     return [
         *found,
+        Column("AUC − anchor\nMS-SSIM", lambda e: e.auc_delta.get("ms_ssim"), "+.4f"),
+        Column("AUC − anchor\nPSNR-HVS (dB)", lambda e: e.auc_delta.get("psnr_hvs"), "+.2f"),
         Column("BD-rate (%)\nMS-SSIM, dB", lambda e: e.bd_rate.get(DECIBEL), "+.1f", True),
         Column("BD-rate (%)\nPSNR-HVS", lambda e: e.bd_rate.get("psnr_hvs"), "+.1f", True),
     ]
@@ -149,7 +151,8 @@ def failures_html(merits: Merits) -> str:
     return (
         '<section aria-labelledby="missing-title"><h2 id="missing-title">What is missing</h2>'
         "<p>These are absent from the averages above; no number stands in for them.</p>"
-        '<div class="scroll"><table class="reasons"><thead><tr><th scope="col">codec</th>'
+        '<div class="scroll" tabindex="0" role="group" aria-label="What is missing">'
+        '<table class="reasons"><thead><tr><th scope="col">codec</th>'
         '<th scope="col">image</th><th scope="col">rows</th><th scope="col">reason</th></tr>'
         f"</thead><tbody>{rows}</tbody></table></div></section>"
     )

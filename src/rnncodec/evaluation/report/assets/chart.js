@@ -61,12 +61,12 @@
     const visible = data.series
       .filter((series) => !hidden.has(series.name))
       .map((series) => ({ series, points: pointsOf(series, metric, which) }))
-      .filter((entry) => entry.points.length);
+      .filter((entry) => entry.points.some(([bpp]) => bpp <= data.max_bpp));
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.replaceChildren();
     showTip(null);
     drawn = [];
-    noteMissing(visible, which);
+    noteMissing(visible, metric, which);
     const rates = rateRange(visible, kinds.x);
     const values = visible.flatMap((entry) => entry.points.filter(([bpp]) => bpp <= rates[1]).map((point) => point[1]));
     if (!values.length) {
@@ -126,11 +126,15 @@
     drawn.push({ series, group, points: inside });
   }
 
-  function noteMissing(visible, which) {
+  function noteMissing(visible, metric, which) {
     const drawnNames = new Set(visible.map((entry) => entry.series.name));
     const absent = data.series.filter((series) => !hidden.has(series.name) && !drawnNames.has(series.name));
     const parts = [which === "" ? data.mean_note : `Image ${which} alone; published curves are means over their own images.`];
-    if (absent.length) parts.push(`Without this metric here: ${absent.map((series) => series.name).join(", ")}.`);
+    const beyond = absent.filter((series) => pointsOf(series, metric, which).length);
+    const without = absent.filter((series) => !beyond.includes(series));
+    const names = (list) => list.map((series) => series.name).join(", ");
+    if (without.length) parts.push(`Without this metric here: ${names(without)}.`);
+    if (beyond.length) parts.push(`Not drawn, all over ${data.max_bpp} bpp: ${names(beyond)}.`);
     byId("curve-note").textContent = parts.join(" ");
   }
 
