@@ -14,14 +14,19 @@ from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.entropy_gain import entropy_section, gains
 from rnncodec.evaluation.evaluation_file import describe, write_description
 from rnncodec.evaluation.inputs import Input
+from rnncodec.evaluation.measured import DECIBEL
 from rnncodec.evaluation.measuring import Study
 from rnncodec.evaluation.metrics import METRICS
+from rnncodec.evaluation.paper_plot import PANELS, Line, lines_of, paper_plot
 from rnncodec.evaluation.rate_distortion import mean_curve, summarize, write_summary
 from rnncodec.evaluation.results import Result, write_results
 from rnncodec.evaluation.runner import run
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """Rounded 8-bit RGB, (H, W, 3)."""
+
+PLOTTED = (*METRICS, DECIBEL)
+"""What the curves of rd.png have."""
 
 SHOWN_IMAGES = 3
 CROP = 256
@@ -67,7 +72,9 @@ def evaluate(
     curves = {label: mean_samples(results), f"{label}, nominal rate": nominal_samples(results)}
     write_results(out_dir / "results.csv", results)
     write_description(out_dir, description)
-    plots.rd_plot(out_dir / "rd.png", curves, published=published)
+    panels = PANELS if "ms_ssim" in curves[label] else ("psnr_rgb", "psnr_hvs")
+    lines = lines_of(curves, {f"{label}, nominal rate": Line(like=label, fill=1)})
+    paper_plot([out_dir / "rd.png"], lines, published=published, panels=panels)
     plots.reconstructions(out_dir / "reconstructions.png", list(sheet_rows(study, results)))
     write_summary(out_dir / "summary.json", summary)  # last: it says that all is done
     return summary
@@ -89,7 +96,7 @@ def model_sections(
 
 def nominal_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
     """As :func:`mean_samples`, at k/8 bpp: without entropy coding, as the authors' own curve."""
-    curves = {metric: mean_curve(points, metric) for metric in METRICS}
+    curves = {metric: mean_curve(points, metric) for metric in PLOTTED}
     return {
         metric: [(k / 8, value) for k, value in zip(curve.iteration, curve.value, strict=True)]
         for metric, curve in curves.items()
@@ -99,7 +106,7 @@ def nominal_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, flo
 
 def mean_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
     """Metric -> mean curve, for the metrics that have one."""
-    curves = {metric: mean_curve(points, metric) for metric in METRICS}
+    curves = {metric: mean_curve(points, metric) for metric in PLOTTED}
     return {metric: curve.samples for metric, curve in curves.items() if curve is not None}
 
 

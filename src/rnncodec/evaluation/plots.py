@@ -1,19 +1,16 @@
-"""Pictures of an evaluation: rate-distortion curves and a sheet of reconstructions."""
+"""The sheet of reconstructions of an evaluation; names and colours that all its pictures share."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator, NullLocator
 from numpy.typing import NDArray
 
-from rnncodec.evaluation.rate_distortion import Samples
 from rnncodec.storage import replacing
 
 Curves: TypeAlias = dict[str, dict[str, list[tuple[float, float]]]]
@@ -33,135 +30,6 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 DASHES = [(5, 2), (2, 1.5), (6, 2, 1, 2), (1, 1), (8, 3), (4, 1, 1, 1, 1, 1), (3, 3)]
 INK, FAINT = "#222222", "#d9d9d9"
-
-MS_SSIM_TICKS = [0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999]
-
-
-def rd_plot(
-    path: Path,
-    curves: Curves,
-    *,
-    published: Curves | None = None,
-    metrics: Sequence[str] | None = None,
-    max_bpp: float = 2.0,
-) -> None:
-    """Draw quality over rate, one panel per metric, as a PNG.
-
-    Args:
-        path: where the PNG goes; written atomically.
-        curves: solid lines with markers.
-        published: thin dashed lines, for reference.
-        metrics: the panels; by default MS-SSIM and PSNR-HVS, with PSNR in place of an MS-SSIM
-            that no curve has.
-        max_bpp: right end of the rate axis.
-
-    Raises:
-        StorageError: it could not be written.
-    """
-    published = published or {}
-    figure = Figure(figsize=(9.6, 4.8), dpi=160, facecolor="white")
-    figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1))
-    handles: dict[str, Any] = {}
-    for ax, metric in zip(figure.subplots(1, 2), metrics or default_metrics(curves), strict=True):
-        for k, (name, by_metric) in enumerate((curves | published).items()):
-            style = solid(k) if name in curves else dashed(k, k - len(curves))
-            line = draw(ax, by_metric.get(metric, []), max_bpp, style)
-            handles.setdefault(name, line)
-        dress(ax, metric, max_bpp)
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside lower center",
-        ncols=min(3, len(handles)),
-        frameon=False,
-        fontsize=8.8,
-        handlelength=3.2,
-        labelcolor=INK,
-    )
-    save(figure, path)
-
-
-def default_metrics(curves: Curves) -> tuple[str, str]:
-    """MS-SSIM and PSNR-HVS; PSNR where no curve has MS-SSIM."""
-    has_ms_ssim = any(by_metric.get("ms_ssim") for by_metric in curves.values())
-    return ("ms_ssim" if has_ms_ssim else "psnr_rgb"), "psnr_hvs"
-
-
-def solid(k: int) -> dict[str, Any]:
-    """The line style of our k-th curve."""
-    return {
-        "color": COLOURS[k % len(COLOURS)],
-        "marker": MARKERS[k % len(MARKERS)],
-        "markersize": 4.5,
-        "linewidth": 1.9,
-        "zorder": 3,
-    }
-
-
-def dashed(colour: int, k: int) -> dict[str, Any]:
-    """The line style of the k-th published curve."""
-    return {
-        "color": COLOURS[colour % len(COLOURS)],
-        "dashes": DASHES[k % len(DASHES)],
-        "linewidth": 1.2,
-        "zorder": 2,
-    }
-
-
-def draw(ax: Any, samples: Samples, max_bpp: float, style: dict[str, Any]) -> Any:
-    """One curve up to ``max_bpp``, where it is cut at the interpolated end, without a marker."""
-    bpp = np.array([x for x, _ in samples])
-    value = np.array([y for _, y in samples])
-    inside = int(np.count_nonzero(bpp <= max_bpp))
-    if 0 < inside < bpp.size:
-        end = float(np.interp(max_bpp, bpp, value))
-        bpp, value = np.append(bpp[:inside], max_bpp), np.append(value[:inside], end)
-    keep = inside + 1 if inside else 0
-    (line,) = ax.plot(
-        bpp[:keep], value[:keep], clip_on=False, markevery=list(range(inside)), **style
-    )
-    return line
-
-
-def dress(ax: Any, metric: str, max_bpp: float) -> None:
-    """Axes, grid and labels of one panel."""
-    ax.set_title(TITLES[metric], loc="left", fontsize=11, color=INK, pad=8)
-    ax.set_xlabel("rate (bits per pixel)", fontsize=9.5, color=INK)
-    ax.set_xlim(0, max_bpp)
-    ax.xaxis.set_major_locator(MultipleLocator(0.5))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    if metric == "ms_ssim":
-        decibel_axis(ax)
-    ax.grid(visible=True, color=FAINT, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.tick_params(length=0, labelsize=9, labelcolor=INK, pad=5)
-    for side, spine in ax.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color("#888888")
-
-
-def decibel_axis(ax: Any) -> None:
-    """Space MS-SSIM by -10 log10(1 - x), or all that matters would crowd below 1."""
-    ax.set_yscale("function", functions=(to_decibel, from_decibel))
-    low, high = ax.dataLim.intervaly
-    if not math.isfinite(low):
-        return
-    low, high = to_decibel(np.array([low, high]))
-    margin = 0.06 * (high - low) + 0.1
-    ax.set_ylim(*from_decibel(np.array([low - margin, high + margin])))
-    ax.yaxis.set_major_locator(FixedLocator(MS_SSIM_TICKS))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-
-
-def to_decibel(value: NDArray[np.float64]) -> NDArray[np.float64]:
-    """-10 log10(1 - x), up to 60 dB."""
-    return -10 * np.log10(np.maximum(1 - np.asarray(value), 1e-6))
-
-
-def from_decibel(value: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse of :func:`to_decibel`."""
-    return np.asarray(1 - 10 ** (-np.asarray(value) / 10))
 
 
 @dataclass
