@@ -1,4 +1,4 @@
-"""Runs a trainer: goes on from its checkpoint, stops on Ctrl-C, without Lightning's advice."""
+"""Runs a trainer: goes on from its checkpoint, stops when told to, without Lightning's advice."""
 
 import logging
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from rnncodec.training import wandb_logger
 from rnncodec.training.callbacks import Interrupt
@@ -25,15 +26,18 @@ def fit(
     """Train, from the checkpoint ``last`` on if it exists, and validate the end state.
 
     On Ctrl-C the process ends after the step at hand.
+
+    Raises:
+        SIGTERMException: on SIGTERM, after the step at hand.
     """
     found: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     resume = str(last) if last.exists() else None
     trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
-    if any(isinstance(callback, Interrupt) and callback.requested for callback in found):
-        stop_as_asked(last, trainer.global_step)
+    end_if_told(trainer, last)
     selections = [callback for callback in found if isinstance(callback, KeepBest)]
     if any(selection.step != trainer.global_step for selection in selections):
         trainer.validate(module, datamodule=data, verbose=False)
+        end_if_told(trainer, last)
 
 
 @contextmanager
@@ -49,6 +53,22 @@ def quiet_lightning() -> Iterator[None]:
             yield
     finally:
         talkative.setLevel(level)
+
+
+def end_if_told(trainer: L.Trainer, last: Path) -> None:
+    """End where :class:`Interrupt` has stopped the trainer; on all ranks in the same way.
+
+    Raises:
+        SIGTERMException: it was by SIGTERM; what Lightning raises in a single process.
+    """
+    found: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    asked = [callback for callback in found if isinstance(callback, Interrupt)]
+    if any(interrupt.terminated for interrupt in asked):
+        step = trainer.global_step
+        log.warning("told to end (SIGTERM) after step %d; to go on from %s", step, last)
+        raise SIGTERMException
+    if any(interrupt.requested for interrupt in asked):
+        stop_as_asked(last, trainer.global_step)
 
 
 def stop_as_asked(last: Path, step: int) -> None:
