@@ -113,6 +113,35 @@ def test_it_beats_while_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             time.sleep(0.01)
 
 
+TRY_TO_LOCK = """
+import fcntl, sys
+try:
+    fcntl.lockf(open(sys.argv[1], "ab"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit("held")
+"""
+
+
+def test_where_each_machine_has_its_own_locks_a_fresh_heartbeat_is_respected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locks of one process do not hinder each other, as those of two such machines."""
+    monkeypatch.setattr(liveness, "BEAT", 0.01)
+    with Job(RunFiles(tmp_path)) as other:
+        other.fields["host"] = "node7"
+        other.enter("fit_codec")
+        with pytest.raises(ConfigError, match="on node7 is running this already"):
+            Job(RunFiles(tmp_path)).__enter__()
+    monkeypatch.setattr(liveness, "STALE", 0.05)
+    record = {"state": "running", "host": "node7", "beat": time.time(), "attempt": 1}
+    write_page(tmp_path / "job.json", record)
+    with Job(RunFiles(tmp_path)) as job:
+        assert job.fields["attempt"] == 2, "the other was dead"
+        script = [sys.executable, "-c", TRY_TO_LOCK, tmp_path / "job.lock"]
+        tried = subprocess.run(script, capture_output=True, text=True, check=False)
+        assert tried.stderr == "held\n", "and its directory is locked now"
+
+
 def test_where_there_are_no_locks_a_fresh_heartbeat_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,4 +91,9 @@ def is_alive(record: dict[str, Any], lock: Path, *, host: str) -> bool:
         return True
     if held is not None and record.get("locked") and record.get("host") == host:
         return False
-    return bool(time.time() - record.get("beat", 0.0) < STALE)
+    return silence(record) < STALE
+
+
+def silence(record: dict[str, Any]) -> float:
+    """Seconds since the last heartbeat in a run's record."""
+    return time.time() - float(record.get("beat", 0.0))
