@@ -143,6 +143,11 @@ class Job:
     def _refuse(self) -> None:
         self._unlock()
         record = read_page(self.files.record) or {}
+        if liveness.stranded(record, host=socket.gethostname()):
+            raise ConfigError(
+                f"{self.files.folder}: locked by process {record.get('pid')} on "
+                f"{record.get('host')}: {liveness.advice(record, self.files.lock)}"
+            )
         raise ConfigError(
             f"{self.files.folder}: process {record.get('pid')} on {record.get('host')} is running "
             "this already; wait for it (rnncodec status tells), end it, or choose another name="
