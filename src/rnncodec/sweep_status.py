@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from heapq import heapify, heapreplace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,9 @@ def time_left(progress: dict[str, Any]) -> float | None:
 def sweep_left(runs: Iterable[RunStatus]) -> float | None:
     """Seconds until all are done, if as many run at a time as now; None where it is unknown.
 
+    Each of those to do takes the first place that becomes free; the sweep lasts as long as the
+    longest.
+
     Runs that failed count as still to be done: repeating the command retries them. A run that
     does not know its time left, as in its evaluation, counts as what the others took on average,
     less what it has taken.
@@ -138,4 +142,8 @@ def sweep_left(runs: Iterable[RunStatus]) -> float | None:
     each = sum(spent) / len(spent) if spent else 0.0
     rests = [max(0.0, each - (run.seconds or 0.0)) for run in running if run.left is None]
     lefts = [run.left for run in running if run.left is not None]
-    return (sum(rests) + sum(lefts) + each * len(to_do)) / max(1, len(running))
+    places = [*rests, *lefts] or [0.0]
+    heapify(places)
+    for _ in to_do:
+        heapreplace(places, places[0] + each)
+    return max(places)
