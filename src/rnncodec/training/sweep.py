@@ -23,7 +23,8 @@ from rnncodec import storage
 from rnncodec.errors import StorageError
 from rnncodec.job import outcome
 from rnncodec.page_file import read_page, write_page
-from rnncodec.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note, run_name
+from rnncodec.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note
+from rnncodec.run_names import run_name
 from rnncodec.training.distributed import is_main
 
 _log = logging.getLogger(__name__)
