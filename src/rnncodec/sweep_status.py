@@ -83,7 +83,7 @@ def run_status(folder: Path, name: str) -> RunStatus:
         if liveness.is_alive(record, files.lock, host=here):
             return RunStatus(name, "running", **known)
         if not files.finished:
-            known["reason"] = "ended without a word: killed, Ctrl-C, or the machine went down"
+            known["reason"] = "ended without a word: killed, or the machine went down"
             if liveness.is_locked(files.lock) and liveness.stranded(record, host=here):
                 known["reason"] = liveness.advice(record, files.lock)
             return RunStatus(name, "failed", **known | {"left": None})
