@@ -4,7 +4,7 @@ import hydra
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
-from rnncodec import experiment
+from rnncodec import experiment, processes
 from rnncodec.errors import RNNCodecError
 
 experiment.register_resolvers()
@@ -17,6 +17,8 @@ def main(cfg: DictConfig) -> float:
         return experiment.run(cfg)
     except RNNCodecError as error:  # of this kind Hydra prints the message, without a traceback
         raise CompactHydraException(f"error: {error}") from error
+    except KeyboardInterrupt:  # the run has written down that it is to be gone on with
+        processes.end_as_interrupted()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ from rnncodec.errors import ConfigError, DataError, ModelError, RNNCodecError
 from rnncodec.job import Job
 from rnncodec.run_directory import RunFiles
 from rnncodec.sweep_status import run_status
-from rnncodec.training import fitting
 from rnncodec.training.codec_module import CodecModule, ValidationScores
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.selection import Selection
@@ -279,6 +278,8 @@ def test_interrupted_killed_and_repeated_ends_bit_identical(
     message, _ = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGINT, message
     assert b"repeat the command to go on" in message
+    assert b"Traceback" not in message
+    assert run_status(tmp_path / "b", "run").state == "waiting", "to be gone on with"
     assert torch.load(last, weights_only=True)["global_step"] < 60
     stamp = last.stat().st_mtime_ns
     process = start(tmp_path / "b", overrides)
@@ -304,10 +305,6 @@ def test_interrupted_killed_and_repeated_ends_bit_identical(
         assert torch.equal(tensor, states[1]["current_model_state"][name]), name
 
 
-class Stopped(Exception):  # noqa: N818 - stands for the end of the process
-    pass
-
-
 def interrupt(
     folder: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch, *, step: int
 ) -> None:
@@ -319,13 +316,9 @@ def interrupt(
             signal.raise_signal(signal.SIGINT)
         return train(self, batch, batch_idx)
 
-    def stop(last: Path, step: int) -> None:
-        raise Stopped
-
     with monkeypatch.context() as patched:
         patched.setattr(CodecModule, "training_step", asked)
-        patched.setattr(fitting, "stop_as_asked", stop)
-        with pytest.raises(Stopped):
+        with pytest.raises(KeyboardInterrupt):
             run(folder, overrides)
     checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == step

@@ -1,8 +1,12 @@
 """What a run writes about itself, alive and at its end."""
 
+import re
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,26 @@ with Job(RunFiles(Path(sys.argv[1]))) as job:
 """
 
 
+HOLD_LOCK = """
+import fcntl, sys
+file = open(sys.argv[1], "ab")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_by_another(lock: Path) -> Iterator[None]:
+    """Another process has the lock."""
+    command = [sys.executable, "-c", HOLD_LOCK, lock]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield
+
+
 def test_another_process_runs_it_is_refused_and_dies(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
     try:
@@ -46,6 +70,28 @@ def test_another_process_runs_it_is_refused_and_dies(tmp_path: Path) -> None:
     assert "killed" in str(dead.reason)
     with Job(RunFiles(tmp_path)):
         assert read_page(tmp_path / "job.json")["attempt"] == 2
+
+
+def test_a_lock_that_a_dead_machine_never_gives_back_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "PATIENCE", 0.0)
+    (tmp_path / "job.lock").touch()
+    day = 86400.0
+    record = {"state": "running", "host": "node7", "pid": 5, "locked": True}
+    write_page(tmp_path / "job.json", record | {"beat": time.time() - day})
+    with held_by_another(tmp_path / "job.lock"):
+        status = run_status(tmp_path, "run")
+        advice = r"no sign of life for 24.0 h; if node7 is down, remove .*/job.lock and repeat"
+        assert status.state == "failed"
+        assert re.match(advice, str(status.reason))
+        with pytest.raises(ConfigError, match=f"process 5 on node7: {advice}"):
+            Job(RunFiles(tmp_path)).__enter__()
+        write_page(tmp_path / "job.json", record | {"beat": time.time()})
+        assert run_status(tmp_path, "run").state == "running"
+        here = record | {"host": socket.gethostname(), "beat": time.time() - day}
+        write_page(tmp_path / "job.json", here)
+        assert run_status(tmp_path, "run").state == "running", "suspended, maybe; but not dead"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +157,35 @@ def test_it_beats_while_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         while read_page(tmp_path / "job.json")["beat"] == first:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+TRY_TO_LOCK = """
+import fcntl, sys
+try:
+    fcntl.lockf(open(sys.argv[1], "ab"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit("held")
+"""
+
+
+def test_where_each_machine_has_its_own_locks_a_fresh_heartbeat_is_respected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locks of one process do not hinder each other, as those of two such machines."""
+    monkeypatch.setattr(liveness, "BEAT", 0.01)
+    with Job(RunFiles(tmp_path)) as other:
+        other.fields["host"] = "node7"
+        other.enter("fit_codec")
+        with pytest.raises(ConfigError, match="on node7 is running this already"):
+            Job(RunFiles(tmp_path)).__enter__()
+    monkeypatch.setattr(liveness, "STALE", 0.05)
+    record = {"state": "running", "host": "node7", "beat": time.time(), "attempt": 1}
+    write_page(tmp_path / "job.json", record)
+    with Job(RunFiles(tmp_path)) as job:
+        assert job.fields["attempt"] == 2, "the other was dead"
+        script = [sys.executable, "-c", TRY_TO_LOCK, tmp_path / "job.lock"]
+        tried = subprocess.run(script, capture_output=True, text=True, check=False)
+        assert tried.stderr == "held\n", "and its directory is locked now"
 
 
 def test_where_there_are_no_locks_a_fresh_heartbeat_is_respected(

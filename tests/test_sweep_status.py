@@ -81,13 +81,26 @@ def test_time_left_is_unknown_until_a_run_is_done() -> None:
     assert sweep_left([RunStatus("c", "failed"), RunStatus("d", "done", seconds=30.0)]) == 30.0
 
 
+def test_a_sweep_takes_as_long_as_its_longest_run() -> None:
+    """Those that wait share the places; a run that is at work cannot be divided among them."""
+    lefts = (600.0, 60.0, 0.0)
+    running = [RunStatus(f"r{left}", "running", left=left) for left in lefts]
+    assert sweep_left(running) == 600.0
+    done, waiting = RunStatus("d", "done", seconds=100.0), RunStatus("w", "waiting")
+    assert sweep_left([*running, done, waiting, waiting]) == 600.0
+    assert sweep_left([*running[1:], done, waiting, waiting]) == 60.0 + 100.0
+    assert sweep_left([done, waiting, waiting]) == 200.0, "one at a time, where none is running"
+
+
 def test_a_run_in_its_evaluation_leaves_the_time_of_the_others_known() -> None:
     evaluating = RunStatus("a", "running", phase="evaluate_codec", seconds=70.0)
     trains = RunStatus("b", "running", left=30.0)
     assert sweep_left([evaluating, trains]) is None, "how long an evaluation takes is not known"
     done = [RunStatus("c", "done", seconds=90.0), RunStatus("d", "done", seconds=110.0)]
     waiting = RunStatus("e", "waiting")
-    assert sweep_left([evaluating, trains, *done, waiting]) == (30 + 30 + 100) / 2
+    assert sweep_left([evaluating, trains, *done, waiting]) == 30 + 100, (
+        "on the first of two places"
+    )
     late = RunStatus("a", "running", phase="evaluate_codec", seconds=170.0)
     assert sweep_left([late, *done]) == 0.0
 

@@ -17,7 +17,8 @@ WITH_ENTROPY = (
     *("entropy_fit.data.crop=32", "entropy_fit.data.batch_size=2", "entropy_fit.max_time=null"),
     *("entropy_fit.max_steps=6", "entropy_fit.val_check_interval=3"),
 )
-TWO_TASKS = (*WITH_ENTROPY, "+trainer.strategy=ddp", "trainer.devices=2")
+TWO_DEVICES = ("+trainer.strategy=ddp", "trainer.devices=2")
+TWO_TASKS = (*WITH_ENTROPY, *TWO_DEVICES)
 TWO_NODES = (
     *(*WITH_ENTROPY, "+trainer.strategy=ddp", "trainer.devices=1", "trainer.num_nodes=2"),
     f"hydra.launcher.partition={PAIR}",
@@ -118,6 +119,24 @@ def test_requeued_in_the_middle(sweep: Sweep, undisturbed: Result) -> None:
     os.kill(pid, signal.SIGCONT)
     sweep.slurm.wait_until_empty()
     went_on_by_itself(sweep, command, undisturbed)
+
+
+def test_two_tasks_requeued_in_the_middle_end_after_the_same_step(
+    slurm: OwnSlurm, undisturbed: Result, photographs: tuple[str, str], tmp_path: Path
+) -> None:
+    sweep = Sweep(slurm, tmp_path / "sweep", (*ONE, *TWO_DEVICES, *photographs))
+    command = sweep.start()
+    pid = sweep.freeze_midway()
+    (job,) = slurm.queued()
+    subprocess.run(["scontrol", "requeue", job], env=slurm.environment, check=True)
+    os.kill(pid, signal.SIGCONT)
+    slurm.wait_until_empty()
+    assert command.wait(900) == 0, sweep.log.read_text()[-3000:]
+    (run,) = sweep.runs()
+    assert (run.state, run.attempt) == ("done", 2)
+    assert sweep.said().count("told to end (SIGTERM) after step") == 2, "both ranks"
+    assert steps_run(sweep.record().parent) == 40, "none twice"
+    assert alike(only(sweep.folder), undisturbed)
 
 
 def test_time_limit_hit(sweep: Sweep, undisturbed: Result) -> None:

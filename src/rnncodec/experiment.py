@@ -33,7 +33,8 @@ from rnncodec.evaluation.inputs import inputs_of
 from rnncodec.factors import factors, sweep_name
 from rnncodec.finished_codec import codec_file
 from rnncodec.preflight import NO_ENTROPY, check, entropy_name
-from rnncodec.run_directory import RunFiles, run_name
+from rnncodec.run_directory import RunFiles
+from rnncodec.run_names import run_name
 from rnncodec.run_settings import record, settings
 from rnncodec.training import wandb_logger
 from rnncodec.training.attempt import attempt

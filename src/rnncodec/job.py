@@ -63,7 +63,7 @@ class Job:
                 f"{self.files.folder}: cannot be written ({error.strerror or error}); free some "
                 "space, see to its permissions, or choose another name="
             ) from error
-        if self.lock is None:
+        if self.lock is None or self._was_elsewhere():
             self._require_no_heartbeat()
         self.fields["locked"] = self.lock is not None
         self._require_allowed()
@@ -114,11 +114,17 @@ class Job:
             except StorageError as error:  # the run itself will meet it, too
                 _log.warning("%s", error)
 
+    def _was_elsewhere(self) -> bool:
+        """Whether another machine ran it last: some file systems keep locks to each machine."""
+        record = read_page(self.files.record) or {}
+        return record.get("host") != socket.gethostname()
+
     def _require_no_heartbeat(self) -> None:
         record = read_page(self.files.record) or {}
         if record.get("state") != "running":
             return
-        while liveness.is_alive(record, self.files.lock, host=socket.gethostname()):
+        # by its age alone: to look at the lock would be to lose ours, which ends with any close
+        while liveness.silence(record) < liveness.STALE:
             time.sleep(liveness.BEAT / 2)
             newer = read_page(self.files.record) or {}
             if newer.get("beat") != record.get("beat"):
@@ -135,7 +141,13 @@ class Job:
             raise
 
     def _refuse(self) -> None:
+        self._unlock()
         record = read_page(self.files.record) or {}
+        if liveness.stranded(record, host=socket.gethostname()):
+            raise ConfigError(
+                f"{self.files.folder}: locked by process {record.get('pid')} on "
+                f"{record.get('host')}: {liveness.advice(record, self.files.lock)}"
+            )
         raise ConfigError(
             f"{self.files.folder}: process {record.get('pid')} on {record.get('host')} is running "
             "this already; wait for it (rnncodec status tells), end it, or choose another name="

@@ -88,7 +88,40 @@ def is_alive(record: dict[str, Any], lock: Path, *, host: str) -> bool:
     """Whether the process that wrote a run's record still runs, seen from ``host``."""
     held = is_locked(lock)
     if held:
-        return True
+        return not stranded(record, host=host)
     if held is not None and record.get("locked") and record.get("host") == host:
         return False
-    return bool(time.time() - record.get("beat", 0.0) < STALE)
+    return silence(record) < STALE
+
+
+def stranded(record: dict[str, Any], *, host: str) -> bool:
+    """Whether a lock that is held may be that of a dead machine, seen from ``host``.
+
+    A file server does not learn that one of its machines is down: the lock stays until it is up.
+    """
+    elsewhere = record.get("state") == "running" and record.get("host") != host
+    return elsewhere and silence(record) >= STALE
+
+
+def advice(record: dict[str, Any], lock: Path) -> str:
+    """What to do about a lock that may be that of a dead machine."""
+    return (
+        f"no sign of life for {duration(silence(record))}; if {record.get('host')} is down, "
+        f"remove {lock} and repeat the command"
+    )
+
+
+def duration(seconds: float) -> str:
+    """In words a person would use.
+
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def silence(record: dict[str, Any]) -> float:
+    """Seconds since the last heartbeat in a run's record."""
+    return time.time() - float(record.get("beat", 0.0))

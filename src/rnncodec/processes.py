@@ -1,8 +1,11 @@
-"""Worker processes leave Ctrl-C to their parent, from their first instruction on."""
+"""Ctrl-C: worker processes leave it to their parent, and a run ends as it should."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 
 @contextmanager
@@ -18,3 +21,11 @@ def deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_as_interrupted() -> NoReturn:
+    """End the process as Ctrl-C does, so that whoever started it knows; without a traceback."""
+    sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    raise KeyboardInterrupt  # where the signal is blocked

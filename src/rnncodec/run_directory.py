@@ -1,52 +1,14 @@
-"""Run directories: their names, stable and readable, and what lies where in them."""
+"""Run directories: what lies where in them (their names: run_names)."""
 
-import hashlib
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LONGEST = 100
 MODEL = "model.safetensors"
 SHARED = "outputs"
 """The folder of all runs, and of sweeps that have none of their own."""
 
 SWEEP = "sweep.json"
 """A sweep's list of jobs, in its folder."""
-
-NOT_NAMED = ("launcher=", "threads=")
-
-
-def run_name(name: str | None, overrides: Sequence[str]) -> str:
-    """The folder of a run: its ``name``, or what was asked for, in any order.
-
-    Where it runs (``launcher``, ``threads``) is no part of what was asked for. The same command
-    finds the same folder, which is how it resumes. Where characters had to be replaced or the
-    name cut, a hash of the overrides keeps it unique. The jobs of a sweep have no ``name`` of
-    their own, or they would share one folder: it is a part of what was asked for.
-
-    Examples:
-        >>> run_name(None, ["recon=additive", "cell=gru"])
-        'cell=gru,recon=additive'
-        >>> run_name("mine", ["name=mine"]), run_name(None, [])
-        ('mine', 'default')
-        >>> run_name(None, ["launcher=slurm", "cell=gru"])
-        'cell=gru'
-        >>> run_name(None, ["name=mine", "cell=gru"]), run_name(None, ["name=null", "cell=gru"])
-        ('cell=gru,name=mine', 'cell=gru')
-        >>> run_name(None, ["data.root=../photos"])
-        'data.root=..-photos-4c08b94e'
-    """
-    wanted = sorted(
-        override
-        for override in overrides
-        if not override.startswith(NOT_NAMED) and override != "name=null"
-    )
-    exact = name or ",".join(wanted) or "default"
-    readable = re.sub(r"[^\w.,=+-]", "-", exact)[:LONGEST]
-    if readable == exact:
-        return exact
-    return f"{readable}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"
 
 
 def failure_note(folder: Path) -> Path:

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from heapq import heapify, heapreplace
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,13 @@ def run_status(folder: Path, name: str) -> RunStatus:
     known = {key: record.get(key) for key in ("phase", "seconds", "attempt", "host", "reason")}
     known |= training_so_far(files, record)
     if record.get("state") == "running":
-        if liveness.is_alive(record, files.lock, host=socket.gethostname()):
+        here = socket.gethostname()
+        if liveness.is_alive(record, files.lock, host=here):
             return RunStatus(name, "running", **known)
         if not files.finished:
-            known["reason"] = "ended without a word: killed, Ctrl-C, or the machine went down"
+            known["reason"] = "ended without a word: killed, or the machine went down"
+            if liveness.is_locked(files.lock) and liveness.stranded(record, host=here):
+                known["reason"] = liveness.advice(record, files.lock)
             return RunStatus(name, "failed", **known | {"left": None})
     known["left"] = None
     if files.finished:
@@ -116,6 +120,9 @@ def time_left(progress: dict[str, Any]) -> float | None:
 def sweep_left(runs: Iterable[RunStatus]) -> float | None:
     """Seconds until all are done, if as many run at a time as now; None where it is unknown.
 
+    Each of those to do takes the first place that becomes free; the sweep lasts as long as the
+    longest.
+
     Runs that failed count as still to be done: repeating the command retries them. A run that
     does not know its time left, as in its evaluation, counts as what the others took on average,
     less what it has taken.
@@ -135,15 +142,8 @@ def sweep_left(runs: Iterable[RunStatus]) -> float | None:
     each = sum(spent) / len(spent) if spent else 0.0
     rests = [max(0.0, each - (run.seconds or 0.0)) for run in running if run.left is None]
     lefts = [run.left for run in running if run.left is not None]
-    return (sum(rests) + sum(lefts) + each * len(to_do)) / max(1, len(running))
-
-
-def age(seconds: float) -> str:
-    """A duration in words a person would use.
-
-    >>> age(42), age(600), age(9000)
-    ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    places = [*rests, *lefts] or [0.0]
+    heapify(places)
+    for _ in to_do:
+        heapreplace(places, places[0] + each)
+    return max(places)

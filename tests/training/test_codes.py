@@ -131,6 +131,16 @@ def test_training_batches_hold_bits_and_indices(root: Path, tmp_path: Path) -> N
     assert batch["index"].tolist() == [0, 1]
 
 
+def test_fewer_validation_images_than_devices_are_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = code_data(root, tmp_path / "codes")
+    data.setup()
+    monkeypatch.setattr(data, "rank", lambda: (3, 4))
+    with pytest.raises(ConfigError, match="3 validation images are too few for 4 devices; raise"):
+        data.val_dataloader()
+
+
 def test_validation_batches_are_of_one_size() -> None:
     sizes = [(1, 2, 3, 4), (1, 3, 2, 4), (1, 2, 3, 4), (1, 2, 3, 4)]
     batches = list(by_size([np.zeros(size, np.uint8) for size in sizes], most=2))

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from hydra import initialize_config_dir
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
@@ -37,6 +38,33 @@ def test_grid_is_written_down_as_run_directories(
     assert written == {"command": asked, "jobs": jobs}
 
 
+def told_of_a_sweep(folder: Path, *asked: str) -> DictConfig:
+    """What Hydra tells its callbacks as a sweep begins."""
+    hydra = {
+        "sweeper": {"_target_": BASIC, "params": None},
+        "overrides": {"task": list(asked)},
+        "sweep": {"dir": str(folder)},
+    }
+    return OmegaConf.create({"name": None, "hydra": hydra})
+
+
+def test_all_options_of_a_group_are_a_grid(tmp_path: Path) -> None:
+    with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+        SweepRecord().on_multirun_start(told_of_a_sweep(tmp_path, "cell=glob(gru*)"))
+    assert json.loads((tmp_path / SWEEP).read_text())["jobs"] == ["cell=gru", "cell=gru_resnet"]
+
+
+def test_a_sweep_that_could_not_be_written_down_is_compared_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[object] = []
+    monkeypatch.setattr(atexit, "register", lambda *given: compared.append(given))
+    (tmp_path / SWEEP).mkdir()
+    with pytest.raises(StorageError, match=SWEEP):  # Hydra warns of it, and goes on
+        SweepRecord().on_multirun_start(told_of_a_sweep(tmp_path, "cell=gru,lstm"))
+    assert compared == [(sweep.compare, tmp_path)]
+
+
 def test_a_sweep_without_a_folder_of_its_own_leaves_that_of_all_runs_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,12 +72,7 @@ def test_a_sweep_without_a_folder_of_its_own_leaves_that_of_all_runs_alone(
     compared: list[object] = []
     monkeypatch.setattr(atexit, "register", lambda *given: compared.append(given))
     for folder in ("outputs", "outputs/mine"):
-        hydra = {
-            "sweeper": {"_target_": BASIC, "params": None},
-            "overrides": {"task": ["cell=gru,lstm"]},
-            "sweep": {"dir": folder},
-        }
-        SweepRecord().on_multirun_start(OmegaConf.create({"name": None, "hydra": hydra}))
+        SweepRecord().on_multirun_start(told_of_a_sweep(Path(folder), "cell=gru,lstm"))
     assert compared == [(sweep.compare, Path("outputs/mine"))]
     assert [str(path) for path in Path().rglob(SWEEP)] == [f"outputs/mine/{SWEEP}"]
 

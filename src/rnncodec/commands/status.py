@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rnncodec.commands import options
-from rnncodec.sweep_status import STATES, RunStatus, age, find_runs, sweep_left
+from rnncodec.liveness import duration
+from rnncodec.sweep_status import STATES, RunStatus, find_runs, sweep_left
 
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 
@@ -49,7 +50,7 @@ def table(runs: list[RunStatus]) -> Table:
     for run in runs:
         numbers = (run.step, run.steps, run.attempt)
         step, steps, attempt = ("" if number is None else f"{number:,}" for number in numbers)
-        spent, left = ("" if t is None else age(t) for t in (run.seconds, run.left))
+        spent, left = ("" if t is None else duration(t) for t in (run.seconds, run.left))
         state = Text(run.state, style=COLOURS[run.state])
         phase = (run.phase or "") if run.state != "done" else ""
         shown.add_row(Text(run.name), state, phase, step, steps, spent, left, attempt)
@@ -63,4 +64,4 @@ def summary(runs: list[RunStatus]) -> str:
     left = sweep_left(runs)
     if counts["done"] == len(runs):
         return text
-    return f"{text}; time left: {'not known yet' if left is None else f'about {age(left)}'}"
+    return f"{text}; time left: {'not known yet' if left is None else f'about {duration(left)}'}"

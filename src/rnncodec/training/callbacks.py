@@ -1,4 +1,4 @@
-"""What happens around the training step: learning rate, speed, checkpoints, Ctrl-C."""
+"""What happens around the training step: learning rate, speed, checkpoints, Ctrl-C, SIGTERM."""
 
 import math
 import signal
@@ -125,7 +125,7 @@ class LastCheckpoint(Callback):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Write on SIGTERM, if Lightning raises it between two steps.
+        """Write on SIGTERM, if Lightning raises it between two steps of a single process.
 
         In the midst of a validation the network may hold the averaged weights, and a run that
         went on from there would miss the validation: the checkpoint before it stays.
@@ -143,11 +143,13 @@ class LastCheckpoint(Callback):
 class Interrupt(Callback):
     """The first Ctrl-C ends training after the step at hand, with a checkpoint; a second kills.
 
-    It has to stand before :class:`LastCheckpoint`.
+    So does SIGTERM to one of several processes: all end after the same step. It has to stand
+    before :class:`LastCheckpoint`.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self.terminated = False
         self.previous: Any = None
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -159,6 +161,29 @@ class Interrupt(Callback):
                 signal.signal(signal.SIGINT, self.previous)
 
             self.previous = signal.signal(signal.SIGINT, handle)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take over SIGTERM where there are several processes."""
+        self.take_sigterm(trainer)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The same for a validation outside of training."""
+        self.take_sigterm(trainer)
+
+    def take_sigterm(self, trainer: L.Trainer) -> None:
+        """Put our handler in the place of Lightning's, which has just been installed.
+
+        Lightning's talks to the other processes at once, in the midst of whatever they say to
+        each other, and all wait for ever. It takes its handler back, and ours with it, at the end
+        of each fit and validate. For one process it does what it should.
+        """
+        if trainer.world_size < 2 or threading.current_thread() is not threading.main_thread():
+            return
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.requested = self.terminated = True
+
+        signal.signal(signal.SIGTERM, handle)
 
     def on_train_batch_end(
         self,
@@ -177,14 +202,14 @@ class Interrupt(Callback):
             trainer.limit_val_batches = 0
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stop after the validation in which Ctrl-C came."""
-        if trainer.state.fn == "fit":
-            self.stops(trainer)
+        """Stop after the validation in which the signal came."""
+        self.stops(trainer)
 
     def stops(self, trainer: L.Trainer) -> bool:
         """Whether a rank was asked to stop; then Lightning is told so on all."""
         if not on_any_rank(self.requested):
             return False
+        self.terminated = on_any_rank(self.terminated)
         self.requested = trainer.should_stop = True
         return True
 

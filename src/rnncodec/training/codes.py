@@ -151,8 +151,17 @@ class CodeData(EndlessData):
         return DataLoader(dataset, batch_sampler=self.batches(), generator=torch.Generator())
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
-        """This device's share of the held-out codes, those of one size together."""
+        """This device's share of the held-out codes, those of one size together.
+
+        Raises:
+            ConfigError: fewer held-out images than devices (an idle device would block all).
+        """
         rank, ranks = self.rank()
+        if len(self.validation) < ranks:
+            raise ConfigError(
+                f"{len(self.validation)} validation images are too few for {ranks} devices; "
+                "raise data.val_images, hold out more images, or use fewer devices"
+            )
         batches = list(by_size(self.validation[rank::ranks], self.batch_size))
         return DataLoader(batches, batch_size=None, generator=torch.Generator())  # type: ignore[arg-type]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException
@@ -22,7 +23,8 @@ from rnncodec import storage
 from rnncodec.errors import StorageError
 from rnncodec.job import outcome
 from rnncodec.page_file import read_page, write_page
-from rnncodec.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note, run_name
+from rnncodec.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note
+from rnncodec.run_names import run_name
 from rnncodec.training.distributed import is_main
 
 _log = logging.getLogger(__name__)
@@ -44,12 +46,12 @@ class SweepRecord(Callback):
                 "folder of its own, with a comparison at its end", folder, folder
             )  # fmt: skip
             return
+        # Hydra tells of a sweep's end only where no job has failed; the process ends in any case.
+        atexit.register(compare, folder)
         asked = OmegaConf.to_container(config.hydra.overrides.task)
         assert isinstance(asked, list)
         record = {"command": asked, "jobs": planned(config, [str(item) for item in asked])}
         storage.write_text(folder / SWEEP, json.dumps(record, indent=1) + "\n")
-        # Hydra tells of a sweep's end only where no job has failed; the process ends in any case.
-        atexit.register(compare, folder)
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
         """Forget that an earlier attempt failed before it could record it."""
@@ -93,6 +95,9 @@ def planned(config: DictConfig, asked: Sequence[str]) -> list[str]:
     if not str(config.hydra.sweeper._target_).endswith(f".{BasicSweeper.__name__}"):
         return []
     grid = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create().parse_overrides([*grid, *asked])
+    running = GlobalHydra.instance()
+    # The loader knows what * stands for.
+    loader = running.config_loader() if running.is_initialized() else None
+    overrides = OverridesParser.create(loader).parse_overrides([*grid, *asked])
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
     return [run_name(None, job) for job in jobs]
