@@ -63,6 +63,7 @@ class Recorder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.layers = nn.ModuleDict()
         self.bias = nn.Parameter(torch.zeros(()))
         self.asked: list[bool] = []
 
