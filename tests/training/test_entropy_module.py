@@ -1,6 +1,7 @@
 """The entropy model learns; from a share of the budget on, it does so as it will be coded."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -56,6 +57,18 @@ def test_it_learns_and_the_best_is_kept_in_integers(tmp_path: Path) -> None:
     assert selection.best == pytest.approx(-sum(rates["exact"]) / 2)
     paid = integer_rates(best.entropy, [{"codes": codes}])
     assert paid.tolist() == pytest.approx(rates["exact"], rel=1e-3)
+
+
+def test_an_iteration_counts_with_one_bit_per_bit_at_most(tmp_path: Path) -> None:
+    """As in files, which store it raw: only so does the second validation look better."""
+    network = Network(GRU, Additive, width=0.125, iterations=2)
+    selection = EntropySelection(tmp_path / "best", model_file.Model(network))
+    quiet: Any = SimpleNamespace(log=lambda *_, **__: None)
+    scores = []
+    for rates in ([0.9, 1.01], [0.85, 1.25]):
+        found = torch.tensor(rates, dtype=torch.float64)
+        scores.append(selection.judge(quiet, [{"float": found, "exact": found, "positions": 3}]))
+    assert scores == pytest.approx([-0.95, -0.925])
 
 
 class Recorder(nn.Module):

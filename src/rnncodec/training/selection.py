@@ -101,6 +101,9 @@ class Selection(KeepBest[ValidationScores]):
 class EntropySelection(KeepBest[Rates]):
     """The score is minus the validation's bits per bit, computed as it will be coded.
 
+    An iteration counts with one bit per bit at most: files store raw what a model would enlarge,
+    and a model that has begun to overfit the late iterations may still improve on the early ones.
+
     Args:
         path: the best model so far, its entropy model in integers.
         codec: the model file's other half, and its notes.
@@ -117,7 +120,7 @@ class EntropySelection(KeepBest[Rates]):
             raise DataError("validation saw no codes; lower data.val_fraction or add photographs")
         self.means = mean_rates(scores)
         log_by_iteration(pl_module, "entropy_val", self.means, show="exact")
-        return -float(self.means["exact"].mean())
+        return -float(self.means["exact"].clamp(max=1.0).mean())
 
     def model(self, pl_module: L.LightningModule) -> model_file.Model:
         """The codec with the entropy model in integers."""
