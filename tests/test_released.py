@@ -18,6 +18,7 @@ RELEASED = {
     "compact-2": "a5998b256606601438aa7fd00e28e031",
     "compact-3": "f63252b57418a1859e0e8377ff67ef02",
     "compact-4": "58d065a15316e8c93a958a89604984b7",
+    "compact-5": "36f4321ce68622e6953ac0e11f0e9701",
 }
 PROBABILITIES = {
     "compact-0": "278f21f9a8d2cc98ccf2fcb8f974dd2222d63e5bf797c14c5267fc37d730354c",
@@ -25,6 +26,7 @@ PROBABILITIES = {
     "compact-2": "121e3fcf4c79b1fad6ae011fae0b93bf2e92891b81e16d6a2923b10c0193660f",
     "compact-3": "95c30e2de81f5364840e4ae4dde97b1ed8402bf3119a296f590c1bbce9d007da",
     "compact-4": "f0a0fb163454038655920fb2d434b57667738994462f58a0ad6d74af49db6a01",
+    "compact-5": "92f2475382941f3efe42035ad98c4d224e58b369b51863e2c1f6476962a0d93a",
 }
 
 
