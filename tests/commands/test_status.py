@@ -33,6 +33,18 @@ def test_table_reasons_and_counts(sweep: Path) -> None:
         assert text in shown.output
 
 
+def test_the_table_says_once_what_all_names_say(tmp_path: Path) -> None:
+    names = ["+sweeps=grid,cell=gru,seed=0", "+sweeps=grid,cell=lstm,seed=0"]
+    (tmp_path / SWEEP).write_text(json.dumps({"jobs": names}))
+    shown = CliRunner().invoke(app, ["status", str(tmp_path)])
+    lines = shown.output.splitlines()
+    assert lines[0] == "all: +sweeps=grid, seed=0"
+    assert [line.split()[:2] for line in lines[2:4]] == [
+        ["cell=gru", "waiting"],
+        ["cell=lstm", "waiting"],
+    ]
+
+
 def test_json_has_one_object_per_run(sweep: Path) -> None:
     shown = CliRunner().invoke(app, ["status", "--json", str(sweep)])
     failed, waiting = (json.loads(line) for line in shown.output.splitlines())

@@ -12,9 +12,12 @@ from rich.text import Text
 
 from rnncodec.commands import options
 from rnncodec.liveness import duration
+from rnncodec.run_names import told_apart
 from rnncodec.sweep_status import STATES, RunStatus, find_runs, sweep_left
 
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
+
+PIPE_WIDTH = 240
 
 
 def status(
@@ -33,27 +36,32 @@ def status(
             typer.echo(json.dumps(run.as_json()))
         return
     console = Console(soft_wrap=True, highlight=False)
-    console.print(table(runs))
+    if not console.is_terminal:  # one line a run, for grep
+        console.width = PIPE_WIDTH
+    common, names = told_apart([run.name for run in runs])
+    if common:
+        console.print(Text(f"all: {', '.join(common)}"), style="dim")
+    console.print(table(runs, names))
     for run in runs:
         if run.reason and run.state != "running":
             console.print(Text(f"{run.name}: {run.reason}"))
     console.print(summary(runs))
 
 
-def table(runs: list[RunStatus]) -> Table:
-    """One row per run."""
+def table(runs: list[RunStatus], names: list[str]) -> Table:
+    """One row per run, under the names that tell them apart."""
     shown = Table(box=None, pad_edge=False)
     for heading in ("run", "state", "phase"):
         shown.add_column(heading, overflow="fold")
     for heading in ("step", "of", "spent", "left", "attempt"):
         shown.add_column(heading, justify="right")
-    for run in runs:
+    for run, name in zip(runs, names, strict=True):
         numbers = (run.step, run.steps, run.attempt)
         step, steps, attempt = ("" if number is None else f"{number:,}" for number in numbers)
         spent, left = ("" if t is None else duration(t) for t in (run.seconds, run.left))
         state = Text(run.state, style=COLOURS[run.state])
         phase = (run.phase or "") if run.state != "done" else ""
-        shown.add_row(Text(run.name), state, phase, step, steps, spent, left, attempt)
+        shown.add_row(Text(name), state, phase, step, steps, spent, left, attempt)
     return shown
 
 
