@@ -4,8 +4,9 @@ import hydra
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
-from rnncodec import experiment, processes
+from rnncodec import experiment
 from rnncodec.errors import RNNCodecError
+from rnncodec.machine import processes
 
 experiment.register_resolvers()
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from machine import describe
 from rnncodec.bitstream import Decoder, encode
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
 from timing import clock_name, in_turns
 
 BITS = 48 * 32 * 32 * 16

@@ -27,13 +27,13 @@ import rnncodec
 from photographs import photograph
 from rnncodec import models
 from rnncodec.bitstream import Header, info
-from rnncodec.cells.lstm import LSTM
 from rnncodec.codec import Codec
-from rnncodec.network import Network
-from rnncodec.pixels import to_uint8
-from rnncodec.recon.additive import Additive
-from rnncodec.storage import write_text
-from rnncodec.transform import Painter, Transform
+from rnncodec.coding.transform import Painter, Transform
+from rnncodec.images.pixels import to_uint8
+from rnncodec.machine.storage import write_text
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.lstm import LSTM
+from rnncodec.network.recon.additive import Additive
 from textbook import Textbook
 from timing import clock_name, in_turns, peak_memory, peak_memory_of_child
 from train_step import copy_weights, drop_state_biases

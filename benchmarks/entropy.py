@@ -21,8 +21,8 @@ import rnncodec
 from coding import newest
 from machine import describe
 from photographs import photograph
-from rnncodec import entropy_coding
 from rnncodec.bitstream import Codes, Header, SegmentMode, parse, write
+from rnncodec.coding import entropy_coding
 from rnncodec.entropy import (
     EntropyModel,
     IntegerModel,
@@ -33,7 +33,7 @@ from rnncodec.entropy import (
 )
 from rnncodec.entropy import planes as pl
 from rnncodec.entropy.integer import Field, exact_arithmetic
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
 from timing import clock_name, in_turns
 
 NAMES = ("binary_rnn", "progressive")

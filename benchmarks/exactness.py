@@ -25,13 +25,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from machine import describe
-from rnncodec import model_file, storage
 from rnncodec.bitstream import Codes, Decoder, Header
 from rnncodec.codec import Codec, load
+from rnncodec.coding.entropy_coding import code_tiles
+from rnncodec.coding.transform import Painter
 from rnncodec.entropy import IntegerModel, Wavefront, model_class, quantize
-from rnncodec.entropy_coding import code_tiles
-from rnncodec.model_file import Model
-from rnncodec.transform import Painter
+from rnncodec.machine import storage
+from rnncodec.models import model_file
+from rnncodec.models.model_file import Model
 
 ATEN, ONEDNN = "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"
 KINDS = ("binary_rnn", "progressive")

@@ -12,9 +12,9 @@ import argparse
 import torch
 
 import machine
-from rnncodec.cells.gru_resnet import GRUResNet
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru_resnet import GRUResNet
+from rnncodec.network.recon.additive import Additive
 from timing import in_turns
 from train_step import Step, package_loss, stepper
 

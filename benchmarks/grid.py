@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import torch
 
 import machine
-from rnncodec import cells, families, recon
-from rnncodec.network import Network
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
+from rnncodec.network import cells, families, recon
+from rnncodec.network.autoencoder import Network
 from timing import clock_name, in_turns, peak_memory, peak_memory_of_child
 from train_step import network_step
 

@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 
 from machine import describe
-from rnncodec import storage
 from rnncodec.bitstream import info
 from rnncodec.codec import load
-from rnncodec.data.images import Pixels
 from rnncodec.data.photos import DemoPhotos
+from rnncodec.images.reading import Pixels
+from rnncodec.machine import storage
 from timing import peak_memory
 
 RESULT = Path("outputs/bench/large.json")

@@ -17,16 +17,16 @@ import matplotlib.pyplot as plt
 import torch
 
 import machine
-from rnncodec.cells.gru_resnet import GRUResNet
 from rnncodec.data.module import DemoData
 from rnncodec.geometry import BITS
-from rnncodec.network import Network
-from rnncodec.pixels import from_uint8
-from rnncodec.recon.additive import Additive
-from rnncodec.shared_convolution import shared
-from rnncodec.storage import write_text
+from rnncodec.images.pixels import from_uint8
+from rnncodec.machine.storage import write_text
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru_resnet import GRUResNet
+from rnncodec.network.recon.additive import Additive
+from rnncodec.network.shared_convolution import shared
+from rnncodec.network.unroll import unroll
 from rnncodec.training import noise
-from rnncodec.unroll import unroll
 from train_step import autocast
 
 OUTPUT = Path("outputs/bench/loss_curve.json")

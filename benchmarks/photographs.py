@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rnncodec.data.images import Pixels
 from rnncodec.data.photos import DemoPhotos
+from rnncodec.images.reading import Pixels
 
 COLOURED = ("astronaut.png", "motorcycle_left.png", "chelsea.png", "coffee.png", "rocket.jpg")
 QUALITY = 90

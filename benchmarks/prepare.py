@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from rnncodec.cli import app
-from rnncodec.data.images import Pixels, find_images, read_image
+from rnncodec.images.reading import Pixels, find_images, read_image
 from rnncodec.prepare.cut import non_overlapping, shrink
 from rnncodec.prepare.run import prepare
 from rnncodec.prepare.score import LEVEL, filtered

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from rnncodec import storage
 from rnncodec.codec import Codec, load
-from rnncodec.data.images import Pixels
+from rnncodec.images.reading import Pixels
+from rnncodec.machine import storage
 
 RESULT = Path("outputs/bench/seams.json")
 NEAR = (2, 8, 32)

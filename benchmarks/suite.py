@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
 from rows import ROWS, Result, row
 
 RESULTS = Path("outputs/bench")

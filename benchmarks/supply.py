@@ -30,7 +30,7 @@ from grid import WIDTH, Size, package_step
 from photographs import write_jpegs
 from rnncodec.data.module import FolderData
 from rnncodec.evaluation import metrics
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
 from timing import in_turns
 
 OUTPUT = Path("outputs/bench/supply.json")

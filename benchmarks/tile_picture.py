@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rnncodec.data.images import Pixels
 from rnncodec.data.tile_sets import TileSet
+from rnncodec.images.reading import Pixels
 from rnncodec.prepare.stats import measure
 
 ACROSS, DOWN = 12, 2

@@ -9,11 +9,11 @@ r"""Time of a training step of the paper's LSTM / additive codec, in ratios with
 A step is forward, backward, gradient clipping and Adam. The package's step is compared with a
 reference from the same weights on the same images and noise, and with the rate at which this
 machine multiplies bf16 matrices. The two take turns, each in a process of its own: the package
-trains with another setting of malloc (:mod:`rnncodec.allocator`). References are:
+trains with another setting of malloc (:mod:`rnncodec.machine.allocator`). References are:
 
 * ``textbook``, the independent lstm of ``textbook.py``;
 * ``float32``, for the cells that it lacks: the package's own network as a textbook would run it,
-  in float32 and NCHW, without :mod:`rnncodec.shared_convolution`;
+  in float32 and NCHW, without :mod:`rnncodec.network.shared_convolution`;
 * ``unshared``, the package without that module and otherwise as it is.
 
 The work of a step is three times the forward pass of the textbook (lstm) or of the float32
@@ -39,15 +39,15 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import machine
-from rnncodec import cells, families
-from rnncodec.allocator import freed_memory_kept
-from rnncodec.cells import Cell
-from rnncodec.devices import gains_from_bf16
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
-from rnncodec.shared_convolution import shared
-from rnncodec.storage import write_text
-from rnncodec.unroll import unroll
+from rnncodec.machine.allocator import freed_memory_kept
+from rnncodec.machine.devices import gains_from_bf16
+from rnncodec.machine.storage import write_text
+from rnncodec.network import cells, families
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells import Cell
+from rnncodec.network.recon.additive import Additive
+from rnncodec.network.shared_convolution import shared
+from rnncodec.network.unroll import unroll
 from textbook import Textbook
 from timing import clock, clock_name, peak_memory
 

@@ -17,7 +17,7 @@ from tests.bitstream.fuzz import Campaign, Target, conduct, parse_arguments
 
 from rnncodec.bitstream import Codes, ColourMode, Segment, parse
 from rnncodec.codec import Codec, load
-from rnncodec.entropy_coding import CodeReader, check_iterations
+from rnncodec.coding.entropy_coding import CodeReader, check_iterations
 from rnncodec.errors import RNNCodecError, RNNCodecWarning
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from rnncodec import models
-from rnncodec.cells.gru import GRU
 from rnncodec.codec import Codec
 from rnncodec.entropy import quantize
 from rnncodec.entropy.progressive import Progressive
-from rnncodec.model_file import Model
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
+from rnncodec.models.model_file import Model
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.additive import Additive
 
 torch.set_num_threads(1)
 

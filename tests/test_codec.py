@@ -12,16 +12,16 @@ from PIL import Image
 
 import rnncodec
 from rnncodec.bitstream import info
-from rnncodec.cells.gru import GRU
 from rnncodec.codec import Codec
 from rnncodec.entropy import quantize
 from rnncodec.entropy.binary_rnn import BinaryRNN
 from rnncodec.entropy.progressive import Progressive
 from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
-from rnncodec.model_file import Model
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
-from rnncodec.recon.scaled_additive import ScaledAdditive
+from rnncodec.models.model_file import Model
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.additive import Additive
+from rnncodec.network.recon.scaled_additive import ScaledAdditive
 
 T = 3
 

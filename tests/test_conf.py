@@ -15,11 +15,12 @@ from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
-from rnncodec import cells, entropy, families, recon
+from rnncodec import entropy
 from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
-from rnncodec.preflight import check
-from rnncodec.run_directory import RunFiles
+from rnncodec.network import cells, families, recon
+from rnncodec.runs.preflight import check
+from rnncodec.runs.run_directory import RunFiles
 
 WHOLE = ("experiment", "launcher")  # groups whose options change settings of other groups
 LEAVES = sorted(path for path in Path("conf").glob("*/*.yaml") if path.parent.name not in WHOLE)

@@ -22,12 +22,13 @@ from PIL import Image
 from safetensors.torch import load_file
 from tests.training.wandb_file import WandbFile
 
-from rnncodec import experiment, model_file
+from rnncodec import experiment
 from rnncodec.codec import load
 from rnncodec.errors import ConfigError, DataError, ModelError, RNNCodecError
-from rnncodec.job import Job
-from rnncodec.run_directory import RunFiles
-from rnncodec.sweep_status import run_status
+from rnncodec.models import model_file
+from rnncodec.runs.job import Job
+from rnncodec.runs.run_directory import RunFiles
+from rnncodec.runs.sweep_status import run_status
 from rnncodec.training.codec_module import CodecModule, ValidationScores
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.selection import Selection

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from tests_cluster.own_slurm import OwnSlurm, wait_until
 
-from rnncodec import model_file
-from rnncodec.sweep_status import RunStatus, find_runs
+from rnncodec.models import model_file
+from rnncodec.runs.sweep_status import RunStatus, find_runs
 
 TINY = (
     *("model=tiny", "model.iterations=2", "data=folder", "data.batch_size=4", "threads=1"),

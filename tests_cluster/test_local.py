@@ -14,7 +14,7 @@ from benchmarks.sweeps import after_each_job, growth
 from tests_cluster.own_slurm import wait_until
 from tests_cluster.sweeps import TINY, results, steps_run
 
-from rnncodec.sweep_status import find_runs
+from rnncodec.runs.sweep_status import find_runs
 
 STEPS, EVERY = 40, 5
 

@@ -12,11 +12,11 @@ import torch
 from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from rnncodec.cells.gru import GRU
 from rnncodec.codec import Codec
-from rnncodec.model_file import Model
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
+from rnncodec.models.model_file import Model
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.additive import Additive
 
 FLAGS = [
     "--no-sandbox",  # continuous integration runs as root

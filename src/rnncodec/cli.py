@@ -57,7 +57,7 @@ def main() -> None:
     except RNNCodecError as error:
         fail(str(error))
     except OSError as error:
-        # Without a name it is that of a stream: files are written by `rnncodec.storage`.
+        # Without a name it is that of a stream: files are written by `rnncodec.machine.storage`.
         if error.filename is not None or error.errno not in NO_ROOM:
             raise
         drop_stdout()

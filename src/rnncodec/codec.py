@@ -11,19 +11,22 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from rnncodec import devices, entropy_coding, model_file, models
-from rnncodec.adaptive import Rule
-from rnncodec.adaptive_encoding import encode_adaptively
+from rnncodec import models
 from rnncodec.bitstream import Codes, End, Header, NeedData, Reader, Segment, info, parse
-from rnncodec.data.images import Pixels
-from rnncodec.encoding import Encoder, Target, is_whole
-from rnncodec.entropy_coding import CodeReader
+from rnncodec.coding import entropy_coding
+from rnncodec.coding.adaptive import Rule
+from rnncodec.coding.adaptive_encoding import encode_adaptively
+from rnncodec.coding.encoding import Encoder, Target, is_whole
+from rnncodec.coding.entropy_coding import CodeReader
+from rnncodec.coding.pictures import Picture, from_image, to_image
+from rnncodec.coding.pieces import pieces_of
+from rnncodec.coding.transform import Painter, Transform
 from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
 from rnncodec.geometry import BLOCK
-from rnncodec.model_file import Model
-from rnncodec.pictures import Picture, from_image, to_image
-from rnncodec.pieces import pieces_of
-from rnncodec.transform import Painter, Transform
+from rnncodec.images.reading import Pixels
+from rnncodec.machine import devices
+from rnncodec.models import model_file
+from rnncodec.models.model_file import Model
 
 AnyImage = Image.Image | NDArray[np.uint8] | Picture
 TILE = 1024
@@ -42,13 +45,13 @@ class Codec:
 
     Args:
         model: network and entropy model; the network becomes one for inference, see
-            :class:`~rnncodec.transform.Transform`.
+            :class:`~rnncodec.coding.transform.Transform`.
         device: where the network runs; the entropy model always runs on the CPU.
 
     Examples:
-        >>> from rnncodec.cells.gru import GRU
-        >>> from rnncodec.network import Network
-        >>> from rnncodec.recon.additive import Additive
+        >>> from rnncodec.network.cells.gru import GRU
+        >>> from rnncodec.network.autoencoder import Network
+        >>> from rnncodec.network.recon.additive import Additive
         >>> codec = Codec(Model(Network(GRU, Additive, width=0.125, iterations=4)))
         >>> data = codec.encode(Image.new("RGB", (40, 30)))
         >>> codec.decode(data).size, codec.decode(data, iterations=1).mode
@@ -71,7 +74,7 @@ class Codec:
         return self.model.fingerprint()
 
     def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
-        """Write the model file; see :func:`rnncodec.model_file.save`."""
+        """Write the model file; see :func:`rnncodec.models.model_file.save`."""
         model_file.save(path, self.model, dtype=dtype)
 
     def encode(
@@ -89,7 +92,7 @@ class Codec:
 
         Args:
             image: a Pillow image (for what becomes of alpha, profiles, ... see
-                :func:`rnncodec.pictures.from_image`) or uint8 (H, W, 3).
+                :func:`rnncodec.coding.pictures.from_image`) or uint8 (H, W, 3).
             iterations: how many; default: all.
             bpp: as many iterations as fit in ``bpp * W * H / 8`` bytes, header included.
             ms_ssim: stop at the first iteration whose MS-SSIM is at least this.
@@ -97,8 +100,9 @@ class Codec:
             tile: side of independently coded tiles in pixels, a multiple of 16; 0: one piece,
                 which may have 16 Mpixel; default: 1024 for images over 2 Mpixel.
             adaptive: ``ssim`` or ``mse``: let blocks end where more bits would bring too little,
-                by a threshold of :mod:`rnncodec.adaptive` that fits the target, or by one given
-                as ``mse=1e-4``. Takes twice the time of plain coding, with a target ten times.
+                by a threshold of :mod:`rnncodec.coding.adaptive` that fits the target, or by one
+                given as ``mse=1e-4``. Takes twice the time of plain coding, with a target ten
+                times.
 
         Returns:
             The file.

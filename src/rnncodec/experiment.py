@@ -23,19 +23,21 @@ from lightning.pytorch.loggers.wandb import WandbLogger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from rnncodec import devices, model_file
-from rnncodec.device_slots import take_gpu
+from rnncodec.coding.transform import Transform
 from rnncodec.errors import RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
 from rnncodec.evaluation.inputs import inputs_of
-from rnncodec.factors import factors, sweep_name
-from rnncodec.finished_codec import codec_file
-from rnncodec.preflight import NO_ENTROPY, check, entropy_name
-from rnncodec.run_directory import RunFiles
-from rnncodec.run_names import run_name
-from rnncodec.run_settings import record, settings
+from rnncodec.machine import devices
+from rnncodec.models import model_file
+from rnncodec.runs.device_slots import take_gpu
+from rnncodec.runs.factors import factors, sweep_name
+from rnncodec.runs.finished_codec import codec_file
+from rnncodec.runs.preflight import NO_ENTROPY, check, entropy_name
+from rnncodec.runs.run_directory import RunFiles
+from rnncodec.runs.run_names import run_name
+from rnncodec.runs.run_settings import record, settings
 from rnncodec.training import wandb_logger
 from rnncodec.training.attempt import attempt
 from rnncodec.training.callbacks import Interrupt, LastCheckpoint, LearningRate, Throughput
@@ -50,7 +52,6 @@ from rnncodec.training.progress import TrainingProgress
 from rnncodec.training.rates import integer_rates, rate_lost
 from rnncodec.training.selection import EntropySelection, Selection
 from rnncodec.training.wandb_evaluation import log_evaluation
-from rnncodec.transform import Transform
 
 Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 

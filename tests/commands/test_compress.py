@@ -11,10 +11,10 @@ from PIL import Image
 
 from rnncodec.bitstream import info
 from rnncodec.codec import load
+from rnncodec.coding.pictures import from_image
 from rnncodec.commands import compress as module
 from rnncodec.commands.compress import Loaded, batches
 from rnncodec.commands.files import Job
-from rnncodec.pictures import from_image
 
 pytestmark = pytest.mark.usefixtures("tiny")
 MODEL = ("--model", "tiny")

@@ -132,7 +132,7 @@ def test_no_model_has_the_fingerprint(command, file: Path, monkeypatch, tiny) ->
 
 def test_a_named_model_must_fit(command, file: Path, tiny, tmp_path: Path) -> None:
     from rnncodec.codec import Codec
-    from rnncodec.model_file import Model
+    from rnncodec.models.model_file import Model
 
     Codec(Model(tiny.model.network)).save(tmp_path / "other.safetensors")
     done = command("decompress", file, "--model", tmp_path / "other.safetensors")

@@ -136,7 +136,7 @@ def test_if_every_image_fails_there_is_no_table(evaluate, tmp_path: Path) -> Non
 def test_models_of_one_name_are_told_apart(
     evaluate, picture, tiny_codec: Codec, tmp_path: Path
 ) -> None:
-    from rnncodec.model_file import Model
+    from rnncodec.models.model_file import Model
 
     picture("in/a.png")
     tiny_codec.save(tmp_path / "x/run/model.safetensors")

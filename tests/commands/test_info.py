@@ -8,7 +8,7 @@ from PIL import Image
 
 import rnncodec
 from rnncodec.codec import load
-from rnncodec.model_file import Model, save
+from rnncodec.models.model_file import Model, save
 
 
 @pytest.fixture

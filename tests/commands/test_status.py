@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rnncodec.cli import app
-from rnncodec.job import Job
-from rnncodec.run_directory import SWEEP, RunFiles
+from rnncodec.runs.job import Job
+from rnncodec.runs.run_directory import SWEEP, RunFiles
 
 
 @pytest.fixture

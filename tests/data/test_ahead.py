@@ -9,9 +9,9 @@ from PIL import Image
 from rnncodec.data import photos
 from rnncodec.data.ahead import Ahead
 from rnncodec.data.crops import CropLoader, Crops, EndlessBatches
-from rnncodec.data.images import Pixels, read_image
 from rnncodec.data.photos import FolderPhotos
 from rnncodec.data.unusable import Unusable
+from rnncodec.images.reading import Pixels, read_image
 
 SIZES = [(40, 24), (20, 60), (32, 32), (18, 50), (64, 20)]
 CROP_MB = 3 * 16 * 16 / 2**20

@@ -15,7 +15,7 @@ from tests.evaluation.contrast import CSF
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from rnncodec.evaluation.metrics import METRICS
-from rnncodec.similarity import similarity
+from rnncodec.images.similarity import similarity
 
 Array = NDArray[np.float64]
 PHOTOGRAPHS = {

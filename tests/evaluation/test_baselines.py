@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rnncodec.data.images import read_image
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation import baselines
 from rnncodec.evaluation.baselines import BASELINES, chosen_baselines, encode_to_size
+from rnncodec.images.reading import read_image
 
 HERE = [baseline for baseline in BASELINES.values() if baseline.missing() is None]
 """JPEG XL is there only with its plugin."""

@@ -43,7 +43,7 @@ def test_iterations_out_of_range_are_refused(iterations: int, path: Path) -> Non
 
 
 def test_a_model_file_that_changes_meanwhile_is_an_error(path: Path, tiny_codec: Codec) -> None:
-    from rnncodec.model_file import Model
+    from rnncodec.models.model_file import Model
 
     model = EvaluatedModel("tiny", path)
     Codec(Model(tiny_codec.model.network)).save(path)

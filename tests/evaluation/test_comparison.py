@@ -73,7 +73,7 @@ def test_what_only_says_how_to_build_is_no_factor(tmp_path: Path) -> None:
 
 def test_a_part_s_own_setting_counts_among_runs_with_that_part(tmp_path: Path) -> None:
     def cell(kind: str, **more: float) -> dict[str, object]:
-        return {"_target_": f"rnncodec.cells.{kind.lower()}.{kind}", **more}
+        return {"_target_": f"rnncodec.network.cells.{kind.lower()}.{kind}", **more}
 
     make_run(tmp_path / "a", cell="lstm", cell_settings=cell("LSTM"))
     make_run(tmp_path / "b", cell="gru", cell_settings=cell("GRU", update_bias=0.0))

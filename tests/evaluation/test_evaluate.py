@@ -7,12 +7,12 @@ import pytest
 
 from rnncodec import bitstream
 from rnncodec.codec import Codec
-from rnncodec.data.images import read_image
 from rnncodec.errors import DataError, StorageError
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.evaluate import Sheet, evaluate, nominal_samples
 from rnncodec.evaluation.inputs import inputs_in
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.images.reading import read_image
 
 FLAT = np.full((12, 16, 3), 100, np.uint8)
 

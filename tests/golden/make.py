@@ -14,20 +14,20 @@ import torch
 from PIL import Image, ImageCms
 from torch import Tensor
 
-from rnncodec import model_file
 from rnncodec.bitstream import Codes, Header, Iteration, write
-from rnncodec.cells.gru import GRU
 from rnncodec.codec import AnyImage, Codec, load
-from rnncodec.data.images import Pixels
+from rnncodec.coding.entropy_coding import payloads
 from rnncodec.data.photos import DemoPhotos
 from rnncodec.entropy import bits_per_bit, quantize
 from rnncodec.entropy.progressive import Progressive
-from rnncodec.entropy_coding import payloads
-from rnncodec.model_file import Model
-from rnncodec.network import Network
-from rnncodec.pixels import from_uint8
-from rnncodec.recon.scaled_additive import ScaledAdditive
-from rnncodec.unroll import unroll
+from rnncodec.images.pixels import from_uint8
+from rnncodec.images.reading import Pixels
+from rnncodec.models import model_file
+from rnncodec.models.model_file import Model
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.scaled_additive import ScaledAdditive
+from rnncodec.network.unroll import unroll
 
 T = 3
 CODEC_STEPS, ENTROPY_STEPS = 1500, 1000

@@ -8,7 +8,7 @@ from PIL import Image
 
 from rnncodec.bitstream import UNSENT, Header, SegmentMode, info, parse, write
 from rnncodec.codec import load
-from rnncodec.entropy_coding import coded_iterations
+from rnncodec.coding.entropy_coding import coded_iterations
 
 HERE = Path(__file__).parent
 CODEC = load(HERE / "model.safetensors")

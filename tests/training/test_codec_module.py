@@ -5,19 +5,19 @@ from functools import partial
 import pytest
 import torch
 
-from rnncodec.cells.gru import GRU
-from rnncodec.cells.gru_resnet import GRUResNet
-from rnncodec.devices import gains_from_bf16
 from rnncodec.errors import ConfigError
-from rnncodec.network import Network
-from rnncodec.pixels import from_uint8
-from rnncodec.recon.additive import Additive
-from rnncodec.recon.boosted_additive import BoostedAdditive
-from rnncodec.recon.scaled_additive import ScaledAdditive
+from rnncodec.images.pixels import from_uint8
+from rnncodec.machine.devices import gains_from_bf16
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.cells.gru_resnet import GRUResNet
+from rnncodec.network.recon.additive import Additive
+from rnncodec.network.recon.boosted_additive import BoostedAdditive
+from rnncodec.network.recon.scaled_additive import ScaledAdditive
+from rnncodec.network.unroll import unroll
 from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.losses import L1, L1MSSSIM
 from rnncodec.training.muon import muon
-from rnncodec.unroll import unroll
 
 BATCH = {
     "image": torch.randint(256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(0)).byte(),

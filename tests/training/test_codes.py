@@ -7,15 +7,15 @@ import pytest
 import torch
 from PIL import Image
 
-from rnncodec.cells.gru import GRU
 from rnncodec.codec import Codec
+from rnncodec.coding.transform import Transform
 from rnncodec.data.module import FolderData
 from rnncodec.errors import ConfigError
-from rnncodec.model_file import Model
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
+from rnncodec.models.model_file import Model
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.additive import Additive
 from rnncodec.training.codes import CodeCrops, CodeData, by_size, unpacked
-from rnncodec.transform import Transform
 
 CROP = 32
 

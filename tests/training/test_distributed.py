@@ -15,13 +15,13 @@ from omegaconf import OmegaConf
 from torch import distributed as dist
 from torch import multiprocessing
 
-from rnncodec.cells.gru import GRU
 from rnncodec.entropy import EntropyModel
 from rnncodec.entropy.binary_rnn import BinaryRNN
 from rnncodec.entropy.progressive import Progressive
 from rnncodec.errors import ConfigError
-from rnncodec.network import Network
-from rnncodec.recon.scaled_additive import ScaledAdditive
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.scaled_additive import ScaledAdditive
 from rnncodec.training import distributed
 from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.entropy_module import EntropyModule

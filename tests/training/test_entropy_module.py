@@ -10,12 +10,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from rnncodec import model_file
-from rnncodec.cells.gru import GRU
 from rnncodec.entropy.binary_rnn import BinaryRNN
 from rnncodec.errors import ConfigError, ModelError
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
+from rnncodec.models import model_file
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.additive import Additive
 from rnncodec.training.entropy_module import EntropyModule, signs
 from rnncodec.training.fitting import quiet_lightning
 from rnncodec.training.rates import integer_rates

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from rnncodec.cells.gru import GRU
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.additive import Additive
 from rnncodec.training.muon import muon
 
 

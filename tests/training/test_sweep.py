@@ -12,9 +12,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from rnncodec.errors import ConfigError, StorageError
-from rnncodec.job import Job
-from rnncodec.run_directory import SWEEP, RunFiles
-from rnncodec.sweep_status import run_status
+from rnncodec.runs.job import Job
+from rnncodec.runs.run_directory import SWEEP, RunFiles
+from rnncodec.runs.sweep_status import run_status
 from rnncodec.training import sweep
 from rnncodec.training.sweep import SweepRecord
 

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from tests.training.wandb_file import WandbFile
 
-from rnncodec.cells.gru import GRU
 from rnncodec.codec import Codec
 from rnncodec.entropy import quantize
 from rnncodec.entropy.progressive import Progressive
@@ -20,9 +19,10 @@ from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.evaluate import evaluate
 from rnncodec.evaluation.inputs import inputs_in
 from rnncodec.evaluation.rate_distortion import MeanCurve
-from rnncodec.model_file import Model
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
+from rnncodec.models.model_file import Model
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.additive import Additive
 from rnncodec.training.wandb_evaluation import areas, log_evaluation, with_decibels
 from rnncodec.training.wandb_logger import finish, wandb_logger
 

@@ -26,7 +26,7 @@ from rnncodec.models import DEFAULT
 
 if TYPE_CHECKING:
     from rnncodec.codec import Codec
-    from rnncodec.pictures import Picture
+    from rnncodec.coding.pictures import Picture
 
 SUFFIX = ".rnc"
 BATCH_IMAGES = 8
@@ -148,14 +148,14 @@ def is_output(path: Path) -> bool:
 
 def find_pictures(folder: Path) -> list[Path]:
     """The pictures under a folder, at least one."""
-    from rnncodec.data.images import find_images
+    from rnncodec.images.reading import find_images
 
     return find_images(folder)
 
 
 def by_size(jobs: list[Job]) -> list[Job]:
     """The jobs with pictures of one size next to each other, as far as headers tell."""
-    from rnncodec.data.images import read_size
+    from rnncodec.images.reading import read_size
 
     sizes: dict[tuple[int, int], list[Job]] = {}
     for job in jobs:
@@ -187,8 +187,8 @@ def load_picture(job: Job) -> Loaded:
     Raises:
         DataError: it cannot be read.
     """
-    from rnncodec.data.images import open_image
-    from rnncodec.pictures import from_image
+    from rnncodec.coding.pictures import from_image
+    from rnncodec.images.reading import open_image
 
     data = read(job)
     with open_image(io.BytesIO(data), name=job.name) as image:

@@ -10,7 +10,7 @@ import typer
 
 from rnncodec.commands import options
 from rnncodec.errors import ConfigError, StorageError
-from rnncodec.storage import write_bytes
+from rnncodec.machine.storage import write_bytes
 
 if TYPE_CHECKING:
     from rnncodec.evaluation.adaptive_model import AdaptiveModel

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnncodec.errors import ConfigError, DataError, StorageError
-from rnncodec.storage import refuse_irregular, write_bytes
+from rnncodec.machine.storage import refuse_irregular, write_bytes
 
 STREAM = "-"
 """Standard input as an input, standard output as an output."""

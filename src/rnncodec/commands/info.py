@@ -12,7 +12,7 @@ from rnncodec.commands import options
 from rnncodec.commands.files import STREAM, Job, read
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ModelError
-from rnncodec.model_description import part_name, read_description
+from rnncodec.models.model_description import part_name, read_description
 
 
 def info(

@@ -48,4 +48,4 @@ Json = Annotated[
     bool, typer.Option("--json", help="For machines: one JSON object per line and item.")
 ]
 ADAPTIVE_FORM = "ssim|mse[=THRESHOLD]"
-"""How a rule is written; see `rnncodec.adaptive.Rule`."""
+"""How a rule is written; see `rnncodec.coding.adaptive.Rule`."""

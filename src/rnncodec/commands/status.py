@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rnncodec.commands import options
-from rnncodec.liveness import duration
-from rnncodec.run_names import told_apart
-from rnncodec.sweep_status import STATES, RunStatus, find_runs, sweep_left
+from rnncodec.runs.liveness import duration
+from rnncodec.runs.run_names import told_apart
+from rnncodec.runs.sweep_status import STATES, RunStatus, find_runs, sweep_left
 
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncodec.data.images import Pixels
+from rnncodec.images.reading import Pixels
 
 _STRIDE = 64
 """So many samples are looked at for each one taken: more than there are workers and devices."""

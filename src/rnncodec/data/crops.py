@@ -13,10 +13,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rnncodec.data.ahead import Ahead
-from rnncodec.data.images import Pixels
 from rnncodec.data.photos import Photos
 from rnncodec.data.unusable import Unusable
 from rnncodec.errors import ConfigError, DataError
+from rnncodec.images.reading import Pixels
 
 # third word of the Philox counter: keeps these numbers apart from other uses of the same seed
 _STREAM = 1

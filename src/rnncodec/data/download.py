@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.storage import replacing
+from rnncodec.machine.storage import replacing
 
 SCHEMES = ("http", "https")
 PAUSES = (1.0, 2.0, 4.0)

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from rnncodec.data.images import Pixels
+from rnncodec.images.reading import Pixels
 
 NEAR = 3
 """Perceptual hashes that differ in at most this many of 64 bits are those of near-duplicates."""

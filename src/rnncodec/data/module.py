@@ -10,11 +10,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from rnncodec.data.crops import CropLoader, Crops, EndlessBatches, Sample
 from rnncodec.data.endless import EndlessData
-from rnncodec.data.images import Pixels, read_size
 from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, FolderPhotos, Photos, hash_fraction
 from rnncodec.data.unusable import Unusable
 from rnncodec.data.validation import ValidationImages, load_validation
 from rnncodec.errors import ConfigError, DataError
+from rnncodec.images.reading import Pixels, read_size
 
 AHEAD = 0.25
 """Share of the cache for crops that are cut ahead of their time."""

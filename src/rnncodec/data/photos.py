@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from rnncodec.data.images import Pixels, find_images, read_image
 from rnncodec.errors import DataError
+from rnncodec.images.reading import Pixels, find_images, read_image
 
 Split = Literal["train", "validation", "evaluation"]
 

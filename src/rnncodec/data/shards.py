@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncodec.data.images import Pixels
 from rnncodec.errors import DataError
+from rnncodec.images.reading import Pixels
 
 BLOCK = 512
 """Bytes of a tar header; contents are padded to a multiple of it."""

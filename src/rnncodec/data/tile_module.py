@@ -9,7 +9,6 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from rnncodec.data.crops import CropLoader, Sample, draw, scale
-from rnncodec.data.images import Pixels, read_image
 from rnncodec.data.likeness import difference_hash
 from rnncodec.data.module import CropData
 from rnncodec.data.photos import Photos
@@ -19,6 +18,7 @@ from rnncodec.data.tile_mixture import not_excluded, photographs, refuse_unlike
 from rnncodec.data.tile_sets import Mixture, Order, TileSet
 from rnncodec.data.unusable import Unusable
 from rnncodec.errors import ConfigError, DataError
+from rnncodec.images.reading import Pixels, read_image
 
 _log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncodec.data.download import is_address
-from rnncodec.data.images import Pixels
 from rnncodec.data.shards import Layout, ShardFile
 from rnncodec.data.shelf import Shelf
 from rnncodec.data.tile_places import Manifest, Place, find_folders, find_on_server
 from rnncodec.errors import ConfigError, DataError
+from rnncodec.images.reading import Pixels
 
 BLOCK = 1024
 """Tiles that follow each other on the disk and stay together when a pass is shuffled."""

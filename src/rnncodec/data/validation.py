@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from rnncodec.data.images import Pixels
 from rnncodec.data.photos import Photos, hash_fraction
 from rnncodec.data.unusable import Unusable
 from rnncodec.errors import DataError
+from rnncodec.images.reading import Pixels
 
 
 class ValidationImages(Dataset[dict[str, Any]]):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from rnncodec import bitstream
-from rnncodec.adaptive import Rule
-from rnncodec.data.images import Pixels
+from rnncodec.coding.adaptive import Rule
 from rnncodec.evaluation.codecs import Coded, EvaluatedModel
+from rnncodec.images.reading import Pixels
 
 
 class AdaptiveModel:
@@ -21,7 +21,7 @@ class AdaptiveModel:
 
     Args:
         model: the model.
-        rule: as :meth:`rnncodec.adaptive.Rule.parse` reads it.
+        rule: as :meth:`rnncodec.coding.adaptive.Rule.parse` reads it.
 
     Raises:
         ConfigError: no such rule.

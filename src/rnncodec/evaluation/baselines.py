@@ -12,9 +12,9 @@ from typing import Any
 import PIL
 from PIL import Image, features
 
-from rnncodec.data.images import Pixels, open_image, to_rgb
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.codecs import Coded
+from rnncodec.images.reading import Pixels, open_image, to_rgb
 
 _REFUSALS = (OSError, ValueError, RuntimeError)
 """What Pillow and its plugins raise for an image that a format cannot hold."""

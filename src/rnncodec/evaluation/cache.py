@@ -10,7 +10,7 @@ from typing import Any
 
 from rnncodec.evaluation.codecs import EvaluatedCodec
 from rnncodec.evaluation.results import Result
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
 from rnncodec.version import __version__
 
 LIBRARIES = ("numpy", "pillow", "psnr-hvsm", "torch")

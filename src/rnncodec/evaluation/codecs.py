@@ -11,10 +11,10 @@ import numpy as np
 
 from rnncodec import bitstream, models
 from rnncodec.codec import Codec, load
-from rnncodec.data.images import Pixels
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.evaluation.inputs import file_hash
-from rnncodec.model_description import parameter_counts, part_name, read_description
+from rnncodec.images.reading import Pixels
+from rnncodec.models.model_description import parameter_counts, part_name, read_description
 
 
 @dataclass(frozen=True)

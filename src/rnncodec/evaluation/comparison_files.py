@@ -14,7 +14,7 @@ from rnncodec.evaluation.paper_plot import FILLS, Drawn, Line, lines_of, paper_p
 from rnncodec.evaluation.plots import Curves
 from rnncodec.evaluation.publication import provenance, results_json, write_json
 from rnncodec.evaluation.tables import ABSENT, Table, latex, markdown
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
 
 FILES_WRITTEN = ("comparison.json", "table.md", "table.tex", "rd.pdf", "rd.png")
 

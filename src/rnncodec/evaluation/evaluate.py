@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncodec.data.images import read_image
 from rnncodec.evaluation import plots
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.entropy_gain import entropy_section, gains
@@ -21,6 +20,7 @@ from rnncodec.evaluation.paper_plot import PANELS, Line, lines_of, paper_plot
 from rnncodec.evaluation.rate_distortion import mean_curve, summarize, write_summary
 from rnncodec.evaluation.results import Result, write_results
 from rnncodec.evaluation.runner import run
+from rnncodec.images.reading import read_image
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """Rounded 8-bit RGB, (H, W, 3)."""

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnncodec.data.images import read_size
 from rnncodec.errors import DataError
 from rnncodec.evaluation.cache import versions
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.inputs import Input, file_hash
 from rnncodec.evaluation.measuring import Study
 from rnncodec.evaluation.runner import Measured
-from rnncodec.storage import write_text
+from rnncodec.images.reading import read_size
+from rnncodec.machine.storage import write_text
 
 NAME = "evaluation.json"
 

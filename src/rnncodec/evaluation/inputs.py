@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rnncodec.data.images import find_images
 from rnncodec.data.photos import Photos
 from rnncodec.errors import DataError
-from rnncodec.storage import sha256_of
+from rnncodec.images.reading import find_images
+from rnncodec.machine.storage import sha256_of
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Input:
 
 
 def inputs_in(folder: Path) -> list[Input]:
-    """Every picture under a folder (see :func:`rnncodec.data.images.find_images`).
+    """Every picture under a folder (see :func:`rnncodec.images.reading.find_images`).
 
     Raises:
         DataError: the folder is missing or holds no picture.

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnncodec.data.images import Pixels, read_image
 from rnncodec.errors import BitstreamError, ConfigError, DataError
 from rnncodec.evaluation import cache
 from rnncodec.evaluation.cache import Entry
@@ -14,7 +13,8 @@ from rnncodec.evaluation.inputs import Input, file_hash
 from rnncodec.evaluation.memory import Watched
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.scorer import Score, Scorer
-from rnncodec.storage import write_bytes
+from rnncodec.images.reading import Pixels, read_image
+from rnncodec.machine.storage import write_bytes
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from rnncodec import similarity
 from rnncodec.errors import DataError
+from rnncodec.images import similarity
 
 Metric: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from rnncodec.evaluation.measured import DECIBEL
 from rnncodec.evaluation.plots import COLOURS, DASHES, FAINT, INK, MARKERS, TITLES, Curves
 from rnncodec.evaluation.rate_distortion import Samples
-from rnncodec.storage import replacing
+from rnncodec.machine.storage import replacing
 
 PANELS = ("ms_ssim", DECIBEL, "psnr_hvs")
 HEADINGS = {**TITLES, DECIBEL: "MS-SSIM (dB)"}

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rnncodec.storage import replacing
+from rnncodec.machine.storage import replacing
 
 Curves: TypeAlias = dict[str, dict[str, list[tuple[float, float]]]]
 """Name of a codec -> metric -> (bpp, value), by increasing bpp."""

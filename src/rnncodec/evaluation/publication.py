@@ -14,7 +14,7 @@ from rnncodec.evaluation.merits_table import tables
 from rnncodec.evaluation.paper_plot import Line, lines_of, paper_plot
 from rnncodec.evaluation.plots import Curves
 from rnncodec.evaluation.tables import latex, markdown
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
 from rnncodec.version import __version__
 
 FILES_WRITTEN = ("results.json", "table.md", "table.tex", "rd.pdf", "rd.png")

@@ -17,7 +17,7 @@ from rnncodec.evaluation.areas import NOMINAL_ITERATIONS, mean_over, over_eighth
 from rnncodec.evaluation.measured import Array, measure
 from rnncodec.evaluation.metrics import METRICS
 from rnncodec.evaluation.results import Result
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
 
 Samples: TypeAlias = Sequence[tuple[float, float]]
 """A curve as (bpp, value) pairs, in increasing order of bpp."""

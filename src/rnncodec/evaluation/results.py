@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from rnncodec.errors import DataError
-from rnncodec.storage import replacing
+from rnncodec.machine.storage import replacing
 
 
 @dataclass(frozen=True)

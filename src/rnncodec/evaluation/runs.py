@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnncodec import run_settings
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
-from rnncodec.model_description import parameter_counts, part_name, read_description
-from rnncodec.run_directory import RunFiles
+from rnncodec.models.model_description import parameter_counts, part_name, read_description
+from rnncodec.runs import run_settings
+from rnncodec.runs.run_directory import RunFiles
 
 MARKS = (".hydra/config.yaml", "model.safetensors", "evaluation/results.csv")
 """Any of these makes a folder a run."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from rnncodec.data.images import Pixels
 from rnncodec.errors import DataError
 from rnncodec.evaluation.further import further_metric
 from rnncodec.evaluation.metrics import METRICS, MIN_SIDE, defined, measure
+from rnncodec.images.reading import Pixels
 
 
 @dataclass(frozen=True)

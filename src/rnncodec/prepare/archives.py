@@ -5,8 +5,8 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from rnncodec.data.images import picture_extensions
 from rnncodec.errors import DataError
+from rnncodec.images.reading import picture_extensions
 from rnncodec.prepare.failures import refuse_lost
 from rnncodec.prepare.listing import Entry
 

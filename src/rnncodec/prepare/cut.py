@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from rnncodec.data.images import Pixels
 from rnncodec.data.shards import Tiles
+from rnncodec.images.reading import Pixels
 from rnncodec.prepare.score import png_sizes
 from rnncodec.prepare.settings import Mode, Settings
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncodec.data.images import Pixels
 from rnncodec.data.likeness import NEAR
+from rnncodec.images.reading import Pixels
 
 SOLID_SHARE = 0.02
 """A border is this share of a side, at both of its ends, in lines of one colour."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncodec.data.photos import hash_fraction
-from rnncodec.storage import write_bytes
+from rnncodec.machine.storage import write_bytes
 
 _OWN = re.compile(r"[0-9a-f]{32}\.png")
 

@@ -19,8 +19,8 @@ from typing import IO, Any, NamedTuple
 
 from rnncodec.data.tile_manifest import PHOTOGRAPHS, VALIDATION
 from rnncodec.errors import ConfigError, StorageError
+from rnncodec.machine.storage import flush_to_disk, write_text
 from rnncodec.prepare.worker import Outcome
-from rnncodec.storage import flush_to_disk, write_text
 
 FOLDER = "work"
 PLAN = "plan.json"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, TypeVar
 
 from rnncodec.errors import StorageError
-from rnncodec.storage import replacing
+from rnncodec.machine.storage import replacing
 
 RUN = 50_000
 """Lines that are sorted in memory at a time."""

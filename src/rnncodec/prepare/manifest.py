@@ -6,9 +6,9 @@ from typing import Any
 
 from rnncodec.data.tile_manifest import FORMAT, NAME
 from rnncodec.errors import DataError
+from rnncodec.machine.storage import replacing, sha256_of, write_text
 from rnncodec.prepare.ledger import Ledger
 from rnncodec.prepare.listing import length_and_hash
-from rnncodec.storage import replacing, sha256_of, write_text
 
 IMAGES, REJECTED, SUMS = "images.jsonl", "rejected.jsonl", "SHA256SUMS"
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rnncodec.data.images import Pixels
 from rnncodec.data.tile_sets import TileSet
+from rnncodec.images.reading import Pixels
+from rnncodec.machine.storage import write_text
 from rnncodec.prepare.stats import Stats, measure
-from rnncodec.storage import write_text
 
 NAME = "stats.html"
 _COLUMNS = 16  # tiles of a row

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from rnncodec.data import tile_manifest
-from rnncodec.data.images import find_images, read_image
 from rnncodec.data.likeness import difference_hash
 from rnncodec.data.shards import END, Layout
 from rnncodec.errors import DataError
+from rnncodec.images.reading import find_images, read_image
+from rnncodec.machine.storage import replacing, write_text
 from rnncodec.prepare import manifest
 from rnncodec.prepare.destination import (
     clear,
@@ -41,7 +42,6 @@ from rnncodec.prepare.settings import Flaw, Settings, made_with
 from rnncodec.prepare.sources import Source
 from rnncodec.prepare.team import Team
 from rnncodec.prepare.worker import EXCLUDED, Bars, Outcome, Task, Workshop
-from rnncodec.storage import replacing, write_text
 
 
 def prepare(

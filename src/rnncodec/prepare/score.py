@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncodec.data.images import Pixels
+from rnncodec.images.reading import Pixels
 
 LEVEL = 6
 _AT_ONCE = 160 * 1024  # bytes of tiles whose filters are tried together: these stay in the cache

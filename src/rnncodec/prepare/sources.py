@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from rnncodec.data.images import picture_extensions, walk
 from rnncodec.errors import ConfigError, DataError
+from rnncodec.images.reading import picture_extensions, walk
 from rnncodec.prepare.archives import is_archive, members, read_member
 from rnncodec.prepare.hugging_face import HUGGING_FACE, HuggingFace
 from rnncodec.prepare.listing import Entry, Item, Tell, counted, silent, sorted_lines

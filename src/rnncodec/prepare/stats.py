@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncodec.data.images import Pixels
 from rnncodec.data.tile_sets import TileSet
+from rnncodec.images.reading import Pixels
 
 MOST_SHARDS = 256
 """Of a larger set so many shards, evenly spread, stand for all."""

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from rnncodec.data.images import Pixels, open_image, to_rgb
 from rnncodec.data.likeness import difference_hash
 from rnncodec.data.photos import hash_fraction
 from rnncodec.data.shards import Layout
 from rnncodec.errors import DataError
+from rnncodec.images.reading import Pixels, open_image, to_rgb
 from rnncodec.prepare import examine
 from rnncodec.prepare.cut import cut, shrink
 from rnncodec.prepare.failures import CRASHED, DAMAGED, refuse_lost

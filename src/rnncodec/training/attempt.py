@@ -7,8 +7,8 @@ from contextlib import contextmanager, nullcontext
 import torch
 from omegaconf import DictConfig
 
-from rnncodec.job import Job
-from rnncodec.run_directory import RunFiles
+from rnncodec.runs.job import Job
+from rnncodec.runs.run_directory import RunFiles
 from rnncodec.training.distributed import is_main, own_process_group, wait_for_all
 from rnncodec.training.meeting import meeting, started_together
 

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from rnncodec.errors import ModelError
-from rnncodec.storage import replacing
+from rnncodec.machine.storage import replacing
 
 
 class AtomicCheckpointIO(CheckpointIO):

@@ -11,12 +11,12 @@ from torch.optim import Optimizer
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.evaluation import metrics
 from rnncodec.geometry import BITS, BLOCK
-from rnncodec.network import Network
-from rnncodec.pixels import from_uint8, to_uint8
-from rnncodec.shared_convolution import shared
+from rnncodec.images.pixels import from_uint8, to_uint8
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.shared_convolution import shared
+from rnncodec.network.unroll import unroll
 from rnncodec.training import noise
 from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
-from rnncodec.unroll import unroll
 
 OptimizerFactory = Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer]
 """Named parameters -> their optimiser."""

@@ -21,12 +21,12 @@ from safetensors.numpy import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from rnncodec.coding.transform import Transform, to_bits
 from rnncodec.data.endless import EndlessData
 from rnncodec.data.module import CropData
-from rnncodec.devices import float32_convolutions
 from rnncodec.errors import ConfigError
-from rnncodec.storage import replacing
-from rnncodec.transform import Transform, to_bits
+from rnncodec.machine.devices import float32_convolutions
+from rnncodec.machine.storage import replacing
 
 Packed = NDArray[np.uint8]
 """Codes (..., T, h, w, 32) of 0 and 1 with their 32 bits in 4 bytes: (..., T, h, w, 4)."""

@@ -10,7 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from rnncodec.allocator import freed_memory_kept
+from rnncodec.machine.allocator import freed_memory_kept
 from rnncodec.training.callbacks import Interrupt
 from rnncodec.training.selection import KeepBest
 

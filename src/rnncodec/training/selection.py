@@ -8,9 +8,9 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from rnncodec import model_file
 from rnncodec.entropy import quantize
 from rnncodec.errors import DataError
+from rnncodec.models import model_file
 from rnncodec.training.codec_module import CodecModule, ValidationScores
 from rnncodec.training.distributed import interleaved
 from rnncodec.training.entropy_module import EntropyModule

@@ -19,12 +19,12 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from rnncodec import storage
 from rnncodec.errors import StorageError
-from rnncodec.job import outcome
-from rnncodec.page_file import read_page, write_page
-from rnncodec.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note
-from rnncodec.run_names import run_name
+from rnncodec.machine import storage
+from rnncodec.machine.page_file import read_page, write_page
+from rnncodec.runs.job import outcome
+from rnncodec.runs.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note
+from rnncodec.runs.run_names import run_name
 from rnncodec.training.distributed import is_main
 
 _log = logging.getLogger(__name__)

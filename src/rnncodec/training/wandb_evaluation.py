@@ -17,7 +17,6 @@ import numpy as np
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
-from rnncodec.data.images import Pixels, read_image
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.evaluate import centre
 from rnncodec.evaluation.inputs import Input
@@ -26,6 +25,7 @@ from rnncodec.evaluation.metrics import METRICS
 from rnncodec.evaluation.plots import TITLES
 from rnncodec.evaluation.rate_distortion import MeanCurve, auc, auc_nominal, mean_curve
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.images.reading import Pixels, read_image
 from rnncodec.training.wandb_logger import outliving
 
 SHOWN_IMAGES = 3

@@ -7,7 +7,6 @@ import pytest
 import torch
 from PIL import Image
 
-from rnncodec.cells.gru import GRU
 from rnncodec.codec import Codec
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import EvaluatedModel
@@ -18,9 +17,10 @@ from rnncodec.evaluation.report import exhibits, shots
 from rnncodec.evaluation.report.study import Making, lead, report_study, tasks
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import run
-from rnncodec.model_file import Model
-from rnncodec.network import Network
-from rnncodec.recon.additive import Additive
+from rnncodec.models.model_file import Model
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.additive import Additive
 
 
 @pytest.fixture(scope="module")

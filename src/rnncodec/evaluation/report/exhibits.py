@@ -9,8 +9,8 @@ from statistics import fmean
 import numpy as np
 from PIL import Image
 
-from rnncodec.data.images import Pixels
 from rnncodec.evaluation.results import Result
+from rnncodec.images.reading import Pixels
 
 WEBP_QUALITY = 93
 """Of our pictures in the page: their error against the real ones stays far below their own."""

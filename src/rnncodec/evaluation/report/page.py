@@ -18,7 +18,7 @@ from rnncodec.evaluation.report import curves
 from rnncodec.evaluation.report.exhibits import Exhibit, Shot
 from rnncodec.evaluation.report.tables import failures_html, merits_html
 from rnncodec.evaluation.results import Result
-from rnncodec.storage import write_text
+from rnncodec.machine.storage import write_text
 from rnncodec.version import __version__
 
 SCRIPTS = ["page.js", "merits.js", "scales.js", "chart.js", "pixels.js", "viewer.js"]

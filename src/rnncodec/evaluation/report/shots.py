@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from rnncodec.data.images import Pixels, read_image, to_rgb
 from rnncodec.errors import DataError
 from rnncodec.evaluation.baselines import Baseline, encode_to_size
 from rnncodec.evaluation.codecs import EvaluatedModel
@@ -16,6 +15,7 @@ from rnncodec.evaluation.metrics import METRICS, defined
 from rnncodec.evaluation.report.exhibits import Exhibit, Shot, fidelity, lossless, nearly
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.scorer import as_tensor
+from rnncodec.images.reading import Pixels, read_image, to_rgb
 
 MEDIA_TYPES = {"JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}
 """The formats that browsers show, by Pillow's name."""

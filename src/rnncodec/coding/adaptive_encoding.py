@@ -1,0 +1,125 @@
+"""Files in which blocks end where more bits would bring too little: threshold and target."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnncodec.bitstream import Codes, Header, info, sending
+from rnncodec.coding.adaptive import Rule, ends
+from rnncodec.coding.encoding import Encoder, Target, fitting, needed
+from rnncodec.coding.goals import first_reaching
+from rnncodec.coding.pictures import Picture
+from rnncodec.coding.transform import Analysis
+
+PASSES = 8
+"""How many thresholds are tried for a target."""
+FINEST, COARSEST = 2.0**-8, 2.0**6
+"""They lie between these multiples of the default one; each pass halves what is left (in log)."""
+STRETCH = 1.5
+"""A target's file may have so many times the iterations that a plain one would: with fewer there
+is little to save, and with more the last positions that send gain less than they did in the plain
+pass that judged them."""
+
+
+def encode_adaptively(
+    encoder: Encoder,
+    pictures: Sequence[Picture],
+    headers: Sequence[Header],
+    how: tuple[Rule, Target],
+) -> list[bytes]:
+    """The files of pictures of one size.
+
+    A plain pass measures what every iteration would bring to every block; then the encoder runs
+    with the mask, so that it sees what the decoder will see.
+    """
+    rule, target = how
+    if rule.threshold is None and target != Target():
+        pairs = zip(pictures, headers, strict=True)
+        return [Search(encoder, *pair, how).file() for pair in pairs]
+    pixels = np.stack([picture.pixels for picture in pictures])
+    errors = encoder.transform.analyse(pixels, headers[0], rule=rule).errors
+    assert errors is not None
+    last = ends(errors, rule.threshold or rule.default)
+    found = encoder.transform.analyse(pixels, headers[0], target.goal, ends=last)
+    return [finished(encoder, header, found.only(k), target) for k, header in enumerate(headers)]
+
+
+class Search:
+    """The threshold that a target asks for, by bisection.
+
+    A rate asks for the smallest threshold whose file keeps within it, a quality for the largest
+    one that reaches it.
+
+    Args:
+        encoder: network and entropy model.
+        picture: what to encode.
+        header: of its file, with the most iterations allowed.
+        how: by which measure, and the target.
+    """
+
+    def __init__(
+        self, encoder: Encoder, picture: Picture, header: Header, how: tuple[Rule, Target]
+    ) -> None:
+        self.encoder = encoder
+        self.pixels = picture.pixels[None]
+        self.header = header
+        self.rule, self.target = how
+
+    def file(self) -> bytes:
+        """The best file of all passes."""
+        transform, goal = self.encoder.transform, self.target.goal
+        plain = transform.analyse(self.pixels, self.header, goal, rule=self.rule)
+        assert plain.errors is not None
+        header = self.header.with_iterations(self._iterations(plain))
+        low, high = (self.rule.default * limit for limit in (FINEST, COARSEST))
+        chosen: Analysis | None = None
+        for _ in range(PASSES):
+            threshold = math.sqrt(low * high)
+            last = ends(plain.errors, threshold)
+            trial = transform.analyse(self.pixels, header, goal, ends=last)
+            works = self._works(trial)
+            chosen = trial if works else chosen
+            if works == (goal is None):
+                high = threshold
+            else:
+                low = threshold
+        if chosen is None and self._works(plain):
+            chosen = plain  # where no threshold reaches what all bits would
+        return finished(self.encoder, header, chosen or trial, self.target)
+
+    def _iterations(self, plain: Analysis) -> int:
+        if self.target.goal is None:
+            enough = self._within(plain)
+        else:
+            assert plain.scores is not None
+            enough, _ = first_reaching(plain.scores[0], self.target.goal.target)
+        return min(self.header.iterations, math.ceil(STRETCH * max(1, enough)))
+
+    def _works(self, trial: Analysis) -> bool:
+        if self.target.goal is None:
+            return self._within(trial) == len(trimmed(trial.codes[0]))
+        assert trial.scores is not None
+        return self.target.goal.target <= float(trial.scores.max())
+
+    def _within(self, found: Analysis) -> int:
+        """How many iterations keep within the rate."""
+        assert self.target.bpp is not None
+        data = self.encoder.write(self.header, trimmed(found.codes[0]))
+        return sum(rate <= self.target.bpp for rate in info(data).bpp)
+
+
+def finished(encoder: Encoder, header: Header, found: Analysis, target: Target) -> bytes:
+    """The file of one image, with as many iterations as its target asks for."""
+    codes = trimmed(found.codes[0])[: needed(target.goal, found.scores, 0)]
+    data = encoder.write(header, codes)
+    if target.bpp is None:
+        return data
+    used = fitting(info(data).bpp, target.bpp)
+    return data if used == len(codes) else encoder.write(header, codes[:used])
+
+
+def trimmed(codes: Codes) -> Codes:
+    """Codes (T, h, w, 32) without the last iterations, in which nothing is sent."""
+    last = int(np.flatnonzero(sending(codes).any(axis=(1, 2))).max())
+    return codes[: last + 1]

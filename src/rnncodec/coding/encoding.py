@@ -1,0 +1,143 @@
+"""From pictures to files: as many iterations as a target asks for."""
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from torch import Tensor
+
+from rnncodec.bitstream import Codes, Header, info, write
+from rnncodec.coding import entropy_coding
+from rnncodec.coding.goals import Goal, first_reaching
+from rnncodec.coding.pictures import Picture
+from rnncodec.coding.transform import Extension, Transform
+from rnncodec.entropy.integer import IntegerModel
+from rnncodec.errors import ConfigError, RNNCodecWarning
+from rnncodec.geometry import UNSENT
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a file stops: within a rate, where a goal is reached, or (neither) at the end.
+
+    Raises:
+        ConfigError: a rate that is not positive.
+    """
+
+    bpp: float | None = None
+    goal: Goal | None = None
+
+    def __post_init__(self) -> None:
+        rate: object = self.bpp  # whatever a caller without a type checker gives
+        if rate is None:
+            return
+        if not isinstance(rate, Real) or not 0 < float(rate) < float("inf"):
+            raise ConfigError(f"bpp={self.bpp}: expected a positive number")
+
+    @classmethod
+    def of(
+        cls,
+        iterations: int | None,
+        bpp: float | None,
+        ms_ssim: float | None,
+        psnr: float | None,
+    ) -> "Target":
+        """What these arguments of a caller ask for.
+
+        Raises:
+            ConfigError: more than one of them, or one out of range.
+        """
+        if sum(target is not None for target in (iterations, bpp, ms_ssim, psnr)) > 1:
+            raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
+        if ms_ssim is not None:
+            return cls(goal=Goal("ms_ssim", ms_ssim))
+        return cls(bpp, None if psnr is None else Goal("psnr", psnr))
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is an integer, of Python or NumPy."""
+    return isinstance(value, Integral)
+
+
+class Encoder:
+    """A network and its entropy model, and what they make of pictures."""
+
+    def __init__(self, transform: Transform, entropy: IntegerModel | None) -> None:
+        self.transform = transform
+        self.entropy = entropy
+
+    def encode(
+        self, pictures: Sequence[Picture], headers: Sequence[Header], target: Target
+    ) -> list[bytes]:
+        """The files of pictures of one size, each with as many iterations as it needs."""
+        if target.bpp is not None:
+            pairs = zip(pictures, headers, strict=True)
+            return [self._fit(picture, header, target.bpp) for picture, header in pairs]
+        pixels = np.stack([picture.pixels for picture in pictures])
+        codes, scores, _ = self.transform.analyse(pixels, headers[0], target.goal)
+        return [
+            self.write(header, codes[k, : needed(target.goal, scores, k)])
+            for k, header in enumerate(headers)
+        ]
+
+    def _fit(self, picture: Picture, header: Header, bpp: float) -> bytes:
+        """The longest file within a rate; one iteration more has to be coded to know it."""
+        pixels = header.width * header.height
+        extension = Extension(self.transform, picture.pixels, header)
+        used = max(1, min(header.iterations, int(bpp * pixels / 8) // header.raw_size))
+        while True:
+            codes = extension.codes(used)
+            found = info(self.write(header, codes))
+            if found.bpp[-1] > bpp or used == header.iterations:
+                break
+            # Entropy coding left room: go on to where iterations at the price of the last one
+            # would fill it.
+            price = 8 * found.segment_bytes[-1] / pixels
+            used = min(header.iterations, used + 1 + int((bpp - found.bpp[-1]) / price))
+        return self.write(header, codes[: fitting(found.bpp, bpp)])
+
+    def write(self, header: Header, codes: Codes) -> bytes:
+        """The file of codes (T, h, w, 32); an adaptive one if a position ends before it does."""
+        header = dataclasses.replace(
+            header, iterations=len(codes), adaptive=bool((codes == UNSENT).any())
+        )
+        return write(header, entropy_coding.coded_iterations(self.entropy, codes, header))
+
+
+def needed(goal: Goal | None, scores: Tensor | None, k: int) -> int | None:
+    """How many iterations image k needs for its goal, from the scores (B, T); None: all.
+
+    Warns:
+        RNNCodecWarning: none reaches it; the best is used.
+    """
+    if goal is None or scores is None:
+        return None
+    used, reached = first_reaching(scores[k], goal.target)
+    if not reached:
+        warn_unreached(f"{goal.metric}={goal.target:g}", f"{scores[k].max():.4g}")
+    return used
+
+
+def fitting(rates: Sequence[float], bpp: float) -> int:
+    """How many iterations a rate has room for, by that of the file after each; at least 1.
+
+    Warns:
+        RNNCodecWarning: not even for one.
+    """
+    count = sum(rate <= bpp for rate in rates)
+    if count == 0:
+        warn_unreached(f"bpp={bpp:g}", f"{rates[0]:.3f}")
+    return max(1, count)
+
+
+def warn_unreached(target: str, best: str) -> None:
+    """Say that a target is out of reach and what was done instead."""
+    warnings.warn(
+        f"{target} cannot be reached with this model and image; the best reachable, {best}, is "
+        "used",
+        RNNCodecWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,1 @@
+"""What the machine offers to everything else: files, memory, devices, processes."""

@@ -1,0 +1,175 @@
+"""The one self-describing model file: safetensors with a JSON description in its metadata.
+
+Plain types only, nothing that can execute code. The file holds a network and, where it has one,
+the integers of its entropy model.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rnncodec.entropy.integer import IntegerModel
+from rnncodec.errors import ConfigError, ModelError
+from rnncodec.machine.storage import replacing
+from rnncodec.models.model_description import FORMAT, KEY, describe, opened
+from rnncodec.network.autoencoder import Network
+
+NETWORK, ENTROPY = "network.", "entropy."
+ENCODER_ONLY = (NETWORK + "encoder.", NETWORK + "binarizer.")
+FINGERPRINT_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a model file holds.
+
+    Attributes:
+        network: the codec; float32, whatever the file stores.
+        entropy: the integer entropy model, or None: bits are written as they are.
+        notes: plain data for people (score, settings, cost); no reader depends on it.
+    """
+
+    network: Network
+    entropy: IntegerModel | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def fingerprint(self) -> bytes:
+        """16 bytes of a SHA-256 that name all a decoder needs: files say which model reads them.
+
+        Over the descriptions of network and entropy model, and over the values of all weights
+        but the encoder's: another encoder writes files that the same decoder reads.
+        """
+        config = {"network": self.network.config, "entropy": None}
+        tensors = {NETWORK + name: value for name, value in self.network.state_dict().items()}
+        if self.entropy is not None:
+            config["entropy"], integers = self.entropy.state()
+            tensors |= {ENTROPY + name: value for name, value in integers.items()}
+        return fingerprint(config, tensors)
+
+
+def fingerprint(config: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
+    """See :meth:`Model.fingerprint`; of tensors as they are loaded: the network's in float32."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for name in sorted(tensors):
+        if name.startswith(ENCODER_ONLY):
+            continue
+        value = tensors[name].detach().cpu()
+        value = (value.float() if name.startswith(NETWORK) else value).contiguous()
+        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.digest()[:FINGERPRINT_BYTES]
+
+
+def save(path: str | Path, model: Model, *, dtype: torch.dtype | None = None) -> None:
+    """Write a model and what is needed to build it again.
+
+    Args:
+        path: where to; an existing file is replaced as a whole.
+        model: what to write.
+        dtype: of the network's weights; ``torch.float16`` halves the file, None keeps them as
+            they are. Rounded weights are other weights, with a fingerprint of their own.
+
+    Raises:
+        StorageError: it could not be written; nothing half-written is left.
+    """
+    tensors = {
+        NETWORK + name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
+        for name, tensor in model.network.state_dict().items()
+    }
+    description: dict[str, Any] = {
+        "format": FORMAT,
+        "network": model.network.config,
+        "entropy": None,
+        "notes": model.notes,
+    }
+    if model.entropy is not None:
+        description["entropy"], integers = model.entropy.state()
+        tensors |= {ENTROPY + name: tensor.contiguous() for name, tensor in integers.items()}
+    config = {key: description[key] for key in ("network", "entropy")}
+    description["fingerprint"] = fingerprint(config, tensors).hex()
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={KEY: json.dumps(description, sort_keys=True)})
+
+
+def load(path: str | Path) -> Model:
+    """Read a model.
+
+    Raises:
+        ModelError: no such file, not a model file, damaged, or from a newer version.
+    """
+    description, tensors = read(path)
+    try:
+        with torch.device("meta"):  # no memory before the file is known to hold what fills it
+            network = Network.from_config(description["network"])
+        load_weights(network, part(tensors, NETWORK), source=path)
+        entropy = None
+        if description["entropy"] is not None:
+            entropy = IntegerModel.from_state(description["entropy"], part(tensors, ENTROPY))
+    except ConfigError as error:
+        raise ModelError(f"{path}: {error}") from error
+    model = Model(network, entropy, description["notes"])
+    check_fingerprint(model, description["fingerprint"], source=path)
+    return model
+
+
+def check_fingerprint(model: Model, stated: str | None, *, source: str | Path) -> None:
+    """Hold the fingerprint that a file states, if it states one, against the model's own.
+
+    Raises:
+        ModelError: they differ.
+    """
+    if stated is not None and stated != (own := model.fingerprint().hex()):
+        raise ModelError(
+            f"{source}: damaged or altered: it says that its fingerprint is {stated}, but its "
+            f"weights have {own}"
+        )
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with ``prefix``, without it."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def load_weights(network: Network, weights: dict[str, Tensor], *, source: str | Path) -> None:
+    """Copy ``weights`` into ``network``, which goes to the CPU if it is on the meta device.
+
+    Raises:
+        ModelError: names or shapes differ, with the first differences.
+    """
+    own = network.state_dict()
+    wrong = [f"{name}: missing from the file" for name in own if name not in weights]
+    wrong += [f"{name}: unknown to this architecture" for name in weights if name not in own]
+    wrong += [
+        f"{name}: expected {tuple(own[name].shape)}, got {tuple(tensor.shape)}"
+        for name, tensor in weights.items()
+        if name in own and own[name].shape != tensor.shape
+    ]
+    if wrong:
+        shown = "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+        raise ModelError(
+            f"{source}: these weights are of another architecture than {network.config}: {shown}"
+        )
+    if all(tensor.is_meta for tensor in own.values()):
+        network.to_empty(device="cpu")
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+
+
+def read(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The description and the tensors of a model file.
+
+    Raises:
+        ModelError: no such file, not a model file, damaged, or from a newer version.
+    """
+    with opened(path, framework="pt") as file:
+        description = describe(file, Path(path))
+        return description, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

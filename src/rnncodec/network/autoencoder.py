@@ -1,0 +1,243 @@
+"""Encoder, binarizer and decoder, built from a cell (section 3, figure 1 and its layer table)."""
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rnncodec.errors import ConfigError
+from rnncodec.geometry import BITS
+from rnncodec.network import cells, families, recon
+from rnncodec.network.cells import Cell, State
+from rnncodec.network.layers import conv2d
+from rnncodec.network.limits import check_number, check_whole
+from rnncodec.network.recon import Reconstruction
+
+MAX_ITERATIONS = 255
+MAX_EXTRA_RUNS = 16
+"""The most extra runs of a part: a model file must not be able to ask for days of work."""
+MAX_WIDTH = 4
+"""Four times the paper's channels: half a billion weights."""
+
+Recon: TypeAlias = Callable[[], Reconstruction]
+"""A reconstruction framework's class, or a ``functools.partial`` of it."""
+
+
+class CellFactory(Protocol):
+    """A cell class, or a ``functools.partial`` of one."""
+
+    def __call__(
+        self, in_channels: int, out_channels: int, *, stride: int = 1, hidden_kernel: int = 1
+    ) -> Cell:
+        """Build one layer's cell."""
+
+
+class Encoder(nn.Module):
+    """Residual (B, 3, H, W) -> features (B, 512 width, H/16, W/16)."""
+
+    def __init__(self, cell: CellFactory, width: float) -> None:
+        super().__init__()
+        c = [scaled(channels, width) for channels in (64, 256, 512, 512)]
+        self.conv = conv2d(3, c[0], 3, stride=2)
+        self.cells = nn.ModuleList(
+            cell(i, o, stride=2, hidden_kernel=1) for i, o in itertools.pairwise(c)
+        )
+        self.out_channels = c[-1]
+
+    def forward(self, x: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
+        """(B, 3, H, W), states -> (B, C, H/16, W/16), new states."""
+        return run_cells(self.cells, self.conv(x), states, after=lambda y: y)
+
+
+class Binarizer(nn.Module):
+    r"""Features -> codes in {-1, +1} (section 3, "binarizer"; Toderici 2016, equations 3-5).
+
+    ``p = tanh(conv(.))``. In training ``b = +1`` with probability ``(1 + p) / 2``; at inference
+    ``b = sign(p)``, with 0 as +1. The gradient goes straight through to ``p``, which is the
+    expectation of ``b``.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.conv = conv2d(in_channels, BITS, 1)
+
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(B, C, h, w) and uniform noise in [0, 1) (B, 32, h, w), or None -> (B, 32, h, w)."""
+        p = torch.tanh(self.conv(x)).float()
+        positive = p >= 0 if noise is None else 2 * noise < 1 + p
+        code = torch.where(positive, 1.0, -1.0)
+        return StraightThrough.apply(p, code) if p.requires_grad else code
+
+
+class StraightThrough(torch.autograd.Function):
+    """``(p, code) -> code``, exactly -1 or +1, whose gradient is passed on to ``p`` unchanged."""
+
+    @staticmethod
+    def forward(ctx: Any, p: Tensor, code: Tensor) -> Tensor:
+        """The code."""
+        return code
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """The gradient of ``p``: that of the code."""
+        return gradient, None
+
+
+class Decoder(nn.Module):
+    """Codes (B, 32, h, w) -> picture or correction (B, 3, 16 h, 16 w)."""
+
+    def __init__(self, cell: CellFactory, width: float) -> None:
+        super().__init__()
+        c = [scaled(channels, width) for channels in (512, 512, 512, 256, 128)]
+        inputs = [c[0], c[1] // 4, c[2] // 4, c[3] // 4]  # depth-to-space takes a factor of 4
+        kernels = (1, 1, 3, 3)
+        self.conv = conv2d(BITS, c[0], 1)
+        self.cells = nn.ModuleList(
+            cell(i, o, stride=1, hidden_kernel=k)
+            for i, o, k in zip(inputs, c[1:], kernels, strict=True)
+        )
+        self.output = conv2d(c[4] // 4, 3, 1)
+
+    def forward(
+        self, code: Tensor, states: list[State] | None = None
+    ) -> tuple[Tensor, list[State]]:
+        """(B, 32, h, w), states -> (B, 3, 16 h, 16 w), new states."""
+        depth_to_space = partial(F.pixel_shuffle, upscale_factor=2)
+        x, states = run_cells(self.cells, self.conv(code), states, after=depth_to_space)
+        return self.output(x), states
+
+
+def run_cells(
+    layers: nn.ModuleList,
+    x: Tensor,
+    states: list[State] | None,
+    *,
+    after: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, list[State]]:
+    """Run a stack of cells for one iteration; ``after`` maps each output to the next input."""
+    new_states: list[State] = []
+    for k, layer in enumerate(layers):
+        x, state = layer(x, None if states is None else states[k])
+        x = after(x)
+        new_states.append(state)
+    return x, new_states
+
+
+class Network(nn.Module):
+    """The trainable codec: encoder, binarizer, decoder and reconstruction framework.
+
+    Args:
+        cell: the cell class, or a ``functools.partial`` of it.
+        recon: the class of the reconstruction framework, or a ``functools.partial`` of it.
+        width: factor on all hidden channels (1: the paper's; 1/8: tiny); the 32 bits stay.
+        iterations: T, how many iterations it is trained for, and the most it codes with.
+        priming: extra runs of the encoder on its first input, and of the decoder on the first
+            code, that warm their states (Johnston et al. 2018; see
+            :mod:`rnncodec.network.unroll`).
+        diffusion: extra runs of the decoder on the code of every iteration.
+
+    Raises:
+        ConfigError: a width over 4, or one that gives channels that are no multiple of 8;
+            ``iterations`` not in 1..255; ``priming`` or ``diffusion`` not in 0..16.
+
+    Examples:
+        >>> from rnncodec.network.cells.gru import GRU
+        >>> from rnncodec.network.recon.additive import Additive
+        >>> Network(GRU, Additive, width=0.125, iterations=4).config["cell"]
+        {'name': 'gru'}
+    """
+
+    def __init__(
+        self,
+        cell: CellFactory,
+        recon: Recon,
+        *,
+        width: float,
+        iterations: int = 16,
+        priming: int = 0,
+        diffusion: int = 0,
+    ) -> None:
+        super().__init__()
+        check_number("width", width, 0, MAX_WIDTH)
+        check_whole("iterations", iterations, 1, MAX_ITERATIONS)  # one byte in a file
+        check_whole("priming", priming, 0, MAX_EXTRA_RUNS)
+        check_whole("diffusion", diffusion, 0, MAX_EXTRA_RUNS)
+        cell_class: type[Cell] = unwrap(cell)
+        self.width = width
+        self.iterations = iterations
+        self.priming = priming
+        self.diffusion = diffusion
+        self.encoder = Encoder(cell_class.encoder_cell or cell, width)
+        self.binarizer = Binarizer(self.encoder.out_channels)
+        self.decoder = Decoder(cell, width)
+        self.recon = recon()
+        self.config: dict[str, Any] = {
+            "cell": describe(cell),
+            "recon": describe(recon),
+            "width": width,
+            "iterations": iterations,
+        }
+        # Left out at 0: the fingerprint of a model hashes its description, and the models that
+        # were trained before these arguments existed keep theirs.
+        extra = {"priming": priming, "diffusion": diffusion}
+        self.config |= {name: runs for name, runs in extra.items() if runs}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Network":
+        """Build the (untrained) network that :attr:`config` describes.
+
+        Raises:
+            ConfigError: a name or an argument that this version does not know.
+        """
+        try:
+            return cls(
+                restore(cells, Cell, config["cell"]),
+                restore(recon, Reconstruction, config["recon"]),
+                width=config["width"],
+                iterations=config["iterations"],
+                priming=config.get("priming", 0),
+                diffusion=config.get("diffusion", 0),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"model description {config!r} is not understood: {error!r}; it may need a newer "
+                "version of rnncodec"
+            ) from error
+
+
+def unwrap(factory: Any) -> Any:
+    """The class behind a factory that may be a ``functools.partial``."""
+    return factory.func if isinstance(factory, partial) else factory
+
+
+def describe(factory: Any) -> dict[str, Any]:
+    """Plain data from which :func:`restore` makes the factory again."""
+    arguments = factory.keywords if isinstance(factory, partial) else {}
+    return {"name": families.name_of(unwrap(factory)), **arguments}
+
+
+def restore(package: ModuleType, base: type, description: dict[str, Any]) -> Any:
+    """The factory that :func:`describe` described."""
+    arguments = dict(description)
+    implementation: Any = families.by_name(package, base, arguments.pop("name"))
+    return partial(implementation, **arguments)
+
+
+def scaled(channels: int, width: float) -> int:
+    """``channels * width``, which must be a positive multiple of 8.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    exact = channels * width
+    if exact < 8 or exact % 8:
+        raise ConfigError(
+            f"width={width:g}: a layer of {channels} channels would have {exact:g}; widths that "
+            "give positive multiples of 8 work: 0.125 (tiny), 0.25, 0.5 (compact), 1 (paper)"
+        )
+    return int(exact)

@@ -1,0 +1,82 @@
+"""What a run is refused for before anything is trained."""
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import get_class
+from omegaconf import DictConfig
+
+from rnncodec.errors import ConfigError
+from rnncodec.models import model_file
+from rnncodec.network import families
+from rnncodec.runs.finished_codec import codec_file
+from rnncodec.runs.run_directory import RunFiles
+from rnncodec.runs.run_settings import check_settings
+
+NO_ENTROPY = "none"
+
+
+def check(cfg: DictConfig, files: RunFiles) -> None:
+    """Refuse, before anything is trained, what could not end well.
+
+    Raises:
+        ConfigError: a training without an end; nothing to train; a run directory that holds
+            another model; loader workers with ``launcher=local``.
+        ModelError: ``codec=`` is no model file, and no folder that has one.
+    """
+    check_loaders(cfg)
+    wanted = entropy_name(cfg)
+    if files.model.exists():
+        check_same(files.model, wanted)
+    check_settings(cfg, files)
+    if files.model.exists():
+        return
+    if cfg.codec is None:
+        check_ends("trainer", cfg.trainer)
+    else:
+        model_file.read(codec_file(cfg))
+        if wanted == NO_ENTROPY:
+            raise ConfigError(
+                f"codec={cfg.codec} with entropy={wanted} leaves nothing to train; choose an "
+                "entropy model, as in entropy=progressive"
+            )
+    if wanted != NO_ENTROPY:
+        check_ends("entropy_fit", cfg.entropy_fit)
+
+
+def check_same(model: Path, wanted: str) -> None:
+    """Refuse a finished model with another entropy model than the run asks for."""
+    description, _ = model_file.read(model)
+    found = (description["entropy"] or {"name": NO_ENTROPY})["name"]
+    if found != wanted:
+        raise ConfigError(
+            f"{model} was made with entropy={found}, this run asks for entropy={wanted}; choose "
+            f"another name=, with codec={model} to train the entropy model only"
+        )
+
+
+def check_loaders(cfg: DictConfig) -> None:
+    """Refuse loader workers in the processes of ``launcher=local``: joblib's and they clash."""
+    if not HydraConfig.initialized() or not cfg.data.num_workers:
+        return
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN and hydra.launcher._target_.endswith("JoblibLauncher"):
+        raise ConfigError(
+            f"data.num_workers={cfg.data.num_workers} with launcher=local: loader workers and the "
+            "launcher's own processes clash; give data.num_workers=0"
+        )
+
+
+def check_ends(group: str, limits: DictConfig) -> None:
+    """Refuse a training without an end."""
+    if limits.max_steps <= 0 and limits.max_time is None:
+        raise ConfigError(
+            f"{group}.max_steps={limits.max_steps} and no {group}.max_time: training would never "
+            f"end; give at least one, as in {group}.max_time=00:00:30:00 (DD:HH:MM:SS)"
+        )
+
+
+def entropy_name(cfg: DictConfig) -> str:
+    """The name of the entropy model, as in ``entropy=``."""
+    return families.name_of(get_class(cfg.entropy._target_))

@@ -1,0 +1,170 @@
+"""What a run directory was asked for, held against what is asked of it now."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from rnncodec.errors import ConfigError
+from rnncodec.machine import storage
+from rnncodec.models.model_description import read_description
+from rnncodec.runs.run_directory import RunFiles
+
+CODEC = ("cell", "recon", "model", "binarizer", "loss", "loss_mean", "optim", "init", "trainer")
+ALWAYS = ("codec", "seed", "data")
+ENTROPY = ("entropy", "entropy_fit")
+
+DERIVED = ("model.cell", "model.recon", "data.seed", "entropy.iterations")
+"""They repeat other settings."""
+
+ONLY_HOW = (
+    *("data.num_workers", "data.cache_mb", "data.cache_gb", "data.cache_dir"),
+    *("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.enable_"),
+    *("trainer.log_every_n_steps", "trainer.num_sanity_val_steps"),
+    *("trainer.use_distributed_sampler", "checkpoint_every"),
+    *("threads", "spread", "loader_workers"),
+)
+"""They say how and where a training runs, and not what it makes; prefixes."""
+
+BUDGETS = ("max_steps", "max_time", "val_check_interval")
+UNNOTED = ("eval", "codec")
+"""A model file does not tell them: it may have been evaluated again, and is that of its codec."""
+
+SHOWN = 3
+UNSET = object()
+
+
+def settings(cfg: DictConfig) -> dict[str, Any]:
+    """A run's settings as plain data."""
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    plain.pop("run_dir")  # a path of this machine says nothing about the model
+    return {str(key): value for key, value in plain.items()}
+
+
+def record(cfg: DictConfig, files: RunFiles) -> None:
+    """Write the settings down in the run directory.
+
+    Raises:
+        StorageError: they could not be written.
+    """
+    text = json.dumps(settings(cfg), indent=1) + "\n"
+    if not files.settings.exists() or files.settings.read_text() != text:
+        storage.write_text(files.settings, text)
+
+
+def check_settings(cfg: DictConfig, files: RunFiles) -> None:
+    """Refuse a run directory that holds, finished or not, the run of other settings.
+
+    Where nothing has been trained, anything goes. A training that is not over may be given
+    another budget, and one that is over another entropy model or evaluation that has yet to
+    come. Of directories without a record, the model file tells what it can.
+
+    Raises:
+        ConfigError: names the first settings that differ.
+    """
+    if not files.begun:
+        return
+    asked = json.loads(json.dumps(settings(cfg)))
+    before = recorded(files)
+    known = before if before is not None else noted(files)
+    found, wanted = (compared(side, files, asked) for side in (known, asked))
+    names = [*wanted, *(name for name in found if name not in wanted)]
+    if before is None:  # older versions knew fewer settings
+        names = [name for name in names if name in found and not name.startswith(UNNOTED)]
+    different = [name for name in names if found.get(name, UNSET) != wanted.get(name, UNSET)]
+    if different:
+        shown = [
+            f"{name}={said(found, name)} (asked for: {said(wanted, name)})"
+            for name in different[:SHOWN]
+        ]
+        more = f", and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
+        evaluated = all(name.startswith("eval") for name in different)
+        remove = files.evaluation if evaluated else files.folder
+        raise ConfigError(
+            f"{files.folder} holds a run with {', '.join(shown)}{more}; choose another name=, or "
+            f"remove {remove} and repeat the command"
+        )
+
+
+def recorded(files: RunFiles) -> dict[str, Any] | None:
+    """What the directory's run was asked for; None if it was made before runs wrote that down.
+
+    Raises:
+        ConfigError: the record is damaged.
+    """
+    if not files.settings.exists():
+        return None
+    try:
+        found = json.loads(files.settings.read_text())
+    except ValueError as error:
+        raise ConfigError(f"{files.settings}: this record is damaged; delete it") from error
+    return dict(found)
+
+
+def noted(files: RunFiles) -> dict[str, Any]:
+    """What the finished model says of its settings: those of the entropy model go before."""
+    if not files.model.exists():
+        return {}
+    codec, own = told(read_description(files.model)["notes"])
+    return codec | own
+
+
+def told(notes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings that the notes of a model file tell: of its codec, and of its entropy model.
+
+    The latter go before where both name one; either may be empty.
+    """
+    entropy = notes.get("entropy")
+    of_entropy = entropy.get("settings") if isinstance(entropy, dict) else None
+    codec, own = (
+        found if isinstance(found, dict) else {} for found in (notes.get("settings"), of_entropy)
+    )
+    return codec, own
+
+
+def compared(side: dict[str, Any], files: RunFiles, asked: dict[str, Any]) -> dict[str, Any]:
+    """The settings that what is in the directory depends on, dotted names to values."""
+    groups = list(ALWAYS)
+    if asked.get("codec") is None:  # or else the codec's own count, whatever cell= says
+        groups = [*CODEC, *ALWAYS]
+    elif not str(asked["codec"]).endswith(".safetensors"):  # one of a folder
+        groups = ["cell", "recon", *ALWAYS]
+    with_entropy = files.codes.exists() or files.model.exists()
+    if with_entropy and not str(asked["entropy"]["_target_"]).endswith(".NoEntropy"):
+        groups += ENTROPY
+    if files.finished:
+        groups.append("eval")
+    free = [*DERIVED, *ONLY_HOW]
+    if not (files.codec.exists() or files.model.exists()):
+        free += [f"trainer.{limit}" for limit in BUDGETS]
+    if not files.model.exists():
+        free += [f"entropy_fit.{limit}" for limit in BUDGETS]
+    chosen = {group: side[group] for group in groups if group in side}
+    return {name: value for name, value in leaves(chosen) if not name.startswith(tuple(free))}
+
+
+def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values; what a setting builds is named by the setting itself.
+
+    >>> cell = {"_target_": "rnncodec.network.cells.gru.GRU"}
+    >>> dict(leaves({"cell": cell, "optim": {"ema": None}}))
+    {'cell': 'GRU', 'optim.ema': None}
+    """
+    if not isinstance(node, dict):
+        yield name, node
+        return
+    for key, value in node.items():
+        if key == "_target_":
+            yield name, str(value).rpartition(".")[2]
+        elif key != "_partial_":
+            yield from leaves(value, f"{name}.{key}" if name else str(key))
+
+
+def said(side: dict[str, Any], name: str) -> str:
+    """A value as the command line has it."""
+    value = side.get(name, UNSET)
+    if value is UNSET:
+        return "not set"
+    return "null" if value is None else str(value)

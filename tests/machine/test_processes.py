@@ -1,0 +1,49 @@
+"""Ctrl-C is the parent's business, whenever it comes."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from rnncodec.machine.processes import deaf_to_interrupts
+
+
+def test_a_process_started_meanwhile_outlives_an_interrupt() -> None:
+    with deaf_to_interrupts():
+        child = subprocess.Popen(
+            [sys.executable, "-c", "print('up', flush=True); print(input())"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "up\n"
+    child.send_signal(signal.SIGINT)
+    assert child.communicate("alive\n")[0] == "alive\n"
+    assert child.returncode == 0
+
+
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Python's own reaction to Ctrl-C; a shell's background job starts without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupted(done: list[str]) -> None:
+    with deaf_to_interrupts():
+        # to this thread: one sent to the process may reach another, which has it unblocked
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        done.append("the block")
+
+
+@pytest.mark.usefixtures("listening")
+def test_an_interrupt_that_came_meanwhile_is_not_lost() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(done)
+    assert done == ["the block"]

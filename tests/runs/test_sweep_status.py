@@ -1,0 +1,123 @@
+"""What is said of runs that are done, running, dead, failed, stopped and not begun."""
+
+import errno
+import json
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from rnncodec.errors import ConfigError
+from rnncodec.machine.page_file import write_page
+from rnncodec.runs import liveness
+from rnncodec.runs.job import Job
+from rnncodec.runs.run_directory import SWEEP, RunFiles
+from rnncodec.runs.sweep_status import RunStatus, find_runs, run_status, sweep_left
+
+
+def finish(folder: Path) -> None:
+    files = RunFiles(folder)
+    for path in (files.model, files.summary):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+
+
+def test_failure_leaves_its_reason_and_a_signal_is_none(tmp_path: Path) -> None:
+    for name, error in (("a", MemoryError("no more\nmemory")), ("b", SystemExit(1))):
+        with pytest.raises(type(error)), Job(RunFiles(tmp_path / name)):
+            raise error
+    failed, stopped = find_runs(tmp_path)
+    assert (failed.state, failed.reason) == ("failed", "MemoryError: no more memory")
+    assert stopped.state == "waiting", "to be gone on with"
+
+
+def test_a_sweep_lists_what_has_not_begun_and_what_older_versions_finished(tmp_path: Path) -> None:
+    (tmp_path / SWEEP).write_text(json.dumps({"jobs": ["a", "b", "c"]}))
+    finish(tmp_path / "a")
+    with Job(RunFiles(tmp_path / "b")):
+        finish(tmp_path / "b")
+    assert [(run.name, run.state) for run in find_runs(tmp_path)] == [
+        ("a", "done"), ("b", "done"), ("c", "waiting"),
+    ]  # fmt: skip
+    (one,) = find_runs(tmp_path / "b")
+    assert (one.name, one.state, one.attempt) == ("b", "done", 1)
+
+
+def test_finished_before_the_record_could_say_so_is_done(tmp_path: Path) -> None:
+    finish(tmp_path)
+    write_page(tmp_path / "job.json", {"state": "running", "host": "elsewhere", "beat": 0.0})
+    assert run_status(tmp_path, "run").state == "done"
+
+
+@pytest.mark.parametrize(("age", "state"), [(5.0, "running"), (2 * liveness.STALE, "failed")])
+def test_where_locks_do_not_reach_the_heartbeat_decides(
+    tmp_path: Path, age: float, state: str
+) -> None:
+    record = {"state": "running", "host": "node7", "locked": True, "beat": time.time() - age}
+    write_page(tmp_path / "job.json", record)
+    assert run_status(tmp_path, "run").state == state
+
+
+@pytest.mark.parametrize(("age", "state"), [(5.0, "running"), (2 * liveness.STALE, "failed")])
+def test_where_a_lock_may_not_be_looked_at_the_heartbeat_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: float, state: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:  # root may look at every file
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    here = socket.gethostname()
+    record = {"state": "running", "host": here, "locked": True, "beat": time.time() - age}
+    write_page(tmp_path / "job.json", record)
+    monkeypatch.setattr(liveness, "try_lock", refuse)
+    (tmp_path / "job.lock").touch()
+    assert run_status(tmp_path, "run").state == state
+
+
+def test_time_left_is_unknown_until_a_run_is_done() -> None:
+    waiting, running = RunStatus("a", "waiting"), RunStatus("b", "running", left=10.0)
+    assert sweep_left([waiting, running]) is None
+    assert sweep_left([running]) == 10.0
+    assert sweep_left([RunStatus("c", "failed"), RunStatus("d", "done", seconds=30.0)]) == 30.0
+
+
+def test_a_sweep_takes_as_long_as_its_longest_run() -> None:
+    """Those that wait share the places; a run that is at work cannot be divided among them."""
+    lefts = (600.0, 60.0, 0.0)
+    running = [RunStatus(f"r{left}", "running", left=left) for left in lefts]
+    assert sweep_left(running) == 600.0
+    done, waiting = RunStatus("d", "done", seconds=100.0), RunStatus("w", "waiting")
+    assert sweep_left([*running, done, waiting, waiting]) == 600.0
+    assert sweep_left([*running[1:], done, waiting, waiting]) == 60.0 + 100.0
+    assert sweep_left([done, waiting, waiting]) == 200.0, "one at a time, where none is running"
+
+
+def test_a_run_in_its_evaluation_leaves_the_time_of_the_others_known() -> None:
+    evaluating = RunStatus("a", "running", phase="evaluate_codec", seconds=70.0)
+    trains = RunStatus("b", "running", left=30.0)
+    assert sweep_left([evaluating, trains]) is None, "how long an evaluation takes is not known"
+    done = [RunStatus("c", "done", seconds=90.0), RunStatus("d", "done", seconds=110.0)]
+    waiting = RunStatus("e", "waiting")
+    assert sweep_left([evaluating, trains, *done, waiting]) == 30 + 100, (
+        "on the first of two places"
+    )
+    late = RunStatus("a", "running", phase="evaluate_codec", seconds=170.0)
+    assert sweep_left([late, *done]) == 0.0
+
+
+def test_a_failure_that_left_no_record_is_known(tmp_path: Path) -> None:
+    (tmp_path / SWEEP).write_text(json.dumps({"jobs": ["a", "b"]}))
+    write_page(tmp_path / "a.failed.json", {"reason": "StorageError: a: cannot be written"})
+    found = [(run.state, run.reason) for run in find_runs(tmp_path)]
+    assert found == [("failed", "StorageError: a: cannot be written"), ("waiting", None)]
+
+
+def test_folder_without_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no run in or below it"):
+        find_runs(tmp_path)
+
+
+def test_damaged_record_of_a_sweep_is_named(tmp_path: Path) -> None:
+    (tmp_path / SWEEP).write_text("{")
+    with pytest.raises(ConfigError, match=r"sweep\.json: .* damaged"):
+        find_runs(tmp_path)

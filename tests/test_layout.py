@@ -1,0 +1,49 @@
+"""Packages are stacked: none imports what lies above it or beside it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCE = Path("src/rnncodec")
+FLOORS = (
+    {"errors", "geometry", "version"},
+    {"bitstream", "entropy", "images", "machine"},
+    {"data", "network"},
+    {"coding", "models", "prepare"},
+    {"codec", "runs"},
+    {"evaluation", "pillow"},
+    {"commands", "training"},
+    {"cli", "experiment"},
+)
+"""From the ground up; ``rnncodec`` itself only hands on names."""
+
+
+def test_every_package_has_its_floor() -> None:
+    modules = {path.stem for path in SOURCE.glob("*.py")} - {"__init__"}
+    packages = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    assert modules | packages == set().union(*FLOORS)
+
+
+def test_imports_lead_down() -> None:
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    wrong = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        inside = path.relative_to(SOURCE)
+        room = inside.parts[0].removesuffix(".py")
+        others = [] if room == "__init__" else sorted(rooms(path, floor) - {room})
+        wrong += [f"{inside}: {other}" for other in others if floor[other] >= floor[room]]
+    assert not wrong
+
+
+def rooms(path: Path, known: dict[str, int]) -> set[str]:
+    """The packages and modules of ours that a file imports, at its top or later."""
+    names = [name.split(".") for name in imported(ast.parse(path.read_text()))]
+    return {name[1] for name in names if name[0] == "rnncodec" and name[1] in known}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (f"{alias.name}." for alias in node.names)
