@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -17,7 +18,6 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from PIL import Image
 from safetensors.torch import load_file
 from tests.training.wandb_file import WandbFile
@@ -25,10 +25,13 @@ from tests.training.wandb_file import WandbFile
 from rnncodec import experiment, model_file
 from rnncodec.codec import load
 from rnncodec.errors import ConfigError, DataError, ModelError, RNNCodecError
+from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.job import Job
+from rnncodec.processes import Terminated
 from rnncodec.run_directory import RunFiles
 from rnncodec.sweep_status import run_status
 from rnncodec.training.codec_module import CodecModule, ValidationScores
+from rnncodec.training.codes import CodeData
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.selection import Selection
 
@@ -360,15 +363,17 @@ def test_ended_in_the_midst_of_a_validation_goes_on_bit_identically(
     run(tmp_path / "a", overrides)
     validate = CodecModule.validation_step
 
-    def ends(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> object:
+    def told(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> object:
         if self.global_step == 8:
-            raise SIGTERMException  # as Lightning's loop does after a SIGTERM
+            signal.raise_signal(signal.SIGTERM)
         return validate(self, batch, batch_idx)
 
-    monkeypatch.setattr(CodecModule, "validation_step", ends)
-    with pytest.raises(SIGTERMException):
+    monkeypatch.setattr(CodecModule, "validation_step", told)
+    with pytest.raises(Terminated):
         run(tmp_path / "b", overrides)
     monkeypatch.undo()
+    checkpoint = torch.load(tmp_path / "b/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 6, "at once, and without the averaged weights"
     run(tmp_path / "b", overrides)
     a, b = (model_file.read(tmp_path / side / "model.safetensors") for side in "ab")
     assert a[0]["notes"] == b[0]["notes"]
@@ -450,6 +455,50 @@ def test_entropy_model_is_trained_after_the_codec_and_not_again(
     with Image.open(photographs / "eval/12.png") as image:
         codes = codec.encode_codes(image)
         assert np.array_equal(codec.decode_codes(codec.encode(image)), codes)
+
+
+MOMENTS = {
+    "training": (CodecModule, "training_step"),
+    "codes": (CodeData, "analyse"),
+    "evaluation": (EvaluatedModel, "code"),
+}
+
+
+def train_until_told_to_end(moment: str, folder: Path, overrides: list[str]) -> None:
+    """As a user starts it; SIGTERM comes before one of its methods is called."""
+    where, name = MOMENTS[moment]
+    method = getattr(where, name)
+
+    def told(*given: object, **more: object) -> object:
+        signal.raise_signal(signal.SIGTERM)
+        return method(*given, **more)
+
+    setattr(where, name, told)
+    sys.argv = ["train.py", *overrides, f"hydra.run.dir={folder}"]
+    runpy.run_path("train.py", run_name="__main__")
+
+
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_terminated_at_any_time_it_waits_to_be_gone_on_with(
+    photographs: Path, entropy_run: Path, tmp_path: Path, moment: str
+) -> None:
+    overrides = settings(photographs, *ENTROPY)
+    process = get_context("fork").Process(
+        target=train_until_told_to_end, args=(moment, tmp_path, overrides)
+    )
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGTERM, "whoever started it knows"
+    status = run_status(tmp_path, "run")
+    assert (status.state, status.reason) == ("waiting", "Terminated: told to end (SIGTERM)")
+    run(tmp_path, overrides)
+    tables = [table(path) for path in tmp_path.glob("csv/version_*/metrics.csv")]
+    rows = [row for rows in tables for row in rows]
+    for column, steps in (("train/loss", 1), ("entropy_train/bits_per_bit", 6)):
+        assert sum(bool(row.get(column)) for row in rows) == steps, "none twice"
+    a, b = (load_file(folder / "model.safetensors") for folder in (entropy_run, tmp_path))
+    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_summary_and_logs_tell_what_entropy_coding_gains(
