@@ -174,6 +174,44 @@ def test_a_killed_run_goes_on_on_wandb_at_the_step_of_its_checkpoint(
     assert steps_in_csv(tmp_path) == steps
 
 
+def test_a_terminated_run_is_one_wandb_run_with_the_rows_of_an_undisturbed_one(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=7", "trainer.val_check_interval=2",
+        "trainer.log_every_n_steps=1", "checkpoint_every=100",
+    )  # fmt: skip
+    run(tmp_path / "a", overrides)
+    train = CodecModule.training_step
+
+    def told(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.global_step == 4:
+            signal.raise_signal(signal.SIGTERM)
+        return train(self, batch, batch_idx)
+
+    monkeypatch.setattr(CodecModule, "training_step", told)
+    with pytest.raises(Terminated):
+        run(tmp_path / "b", overrides)
+    monkeypatch.setattr(CodecModule, "training_step", train)
+    time.sleep(1.1)  # W&B names an attempt's folder by the second
+    run(tmp_path / "b", overrides)
+    attempts = sorted((tmp_path / "b/wandb").glob("offline-run-*"))
+    assert len(attempts) == 2
+    assert len({path.name.rpartition("-")[2] for path in attempts}) == 1, "one id"
+    (undisturbed,) = (tmp_path / "a/wandb").glob("offline-run-*")
+    for key, steps in (("train/loss", [*range(7)]), ("val/score", [1, 3, 5, 7])):
+        wanted, found = (curve(key, folders) for folders in ([undisturbed], attempts))
+        assert found == wanted
+        assert [step for step, _ in found] == steps, "none twice, none left out"
+
+
+def curve(key: str, attempts: list[Path]) -> list[tuple[int, float]]:
+    """(step, value) of all attempts on W&B, in the order they were logged."""
+    rows = [row for folder in attempts for row in WandbFile(folder).rows(key)]
+    return [(row["trainer/global_step"], row[key]) for row in rows]
+
+
 def steps_in_csv(folder: Path) -> list[list[int]]:
     tables = [table(path) for path in sorted(folder.glob("csv/version_*/metrics.csv"))]
     return [[int(row["step"]) for row in rows if row.get("train/loss")] for rows in tables]
