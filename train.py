@@ -1,5 +1,7 @@
 """Train and evaluate a codec: ``python train.py cell=gru_resnet recon=scaled_additive``."""
 
+import signal
+
 import hydra
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
@@ -19,7 +21,9 @@ def main(cfg: DictConfig) -> float:
     except RNNCodecError as error:  # of this kind Hydra prints the message, without a traceback
         raise CompactHydraException(f"error: {error}") from error
     except KeyboardInterrupt:  # the run has written down that it is to be gone on with
-        processes.end_as_interrupted()
+        processes.end_by(signal.SIGINT)
+    except processes.Terminated:
+        processes.end_by(signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -17,7 +18,6 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from PIL import Image
 from safetensors.torch import load_file
 from tests.training.wandb_file import WandbFile
@@ -25,11 +25,14 @@ from tests.training.wandb_file import WandbFile
 from rnncodec import experiment
 from rnncodec.codec import load
 from rnncodec.errors import ConfigError, DataError, ModelError, RNNCodecError
+from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.machine.processes import Terminated
 from rnncodec.models import model_file
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.sweep_status import run_status
 from rnncodec.training.codec_module import CodecModule, ValidationScores
+from rnncodec.training.codes import CodeData
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.selection import Selection
 
@@ -170,6 +173,44 @@ def test_a_killed_run_goes_on_on_wandb_at_the_step_of_its_checkpoint(
     ]
     assert steps == [[0, 1, 2, 3, 4], [4, 5, 6]], "those after the checkpoint again, none left out"
     assert steps_in_csv(tmp_path) == steps
+
+
+def test_a_terminated_run_is_one_wandb_run_with_the_rows_of_an_undisturbed_one(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=7", "trainer.val_check_interval=2",
+        "trainer.log_every_n_steps=1", "checkpoint_every=100",
+    )  # fmt: skip
+    run(tmp_path / "a", overrides)
+    train = CodecModule.training_step
+
+    def told(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.global_step == 4:
+            signal.raise_signal(signal.SIGTERM)
+        return train(self, batch, batch_idx)
+
+    monkeypatch.setattr(CodecModule, "training_step", told)
+    with pytest.raises(Terminated):
+        run(tmp_path / "b", overrides)
+    monkeypatch.setattr(CodecModule, "training_step", train)
+    time.sleep(1.1)  # W&B names an attempt's folder by the second
+    run(tmp_path / "b", overrides)
+    attempts = sorted((tmp_path / "b/wandb").glob("offline-run-*"))
+    assert len(attempts) == 2
+    assert len({path.name.rpartition("-")[2] for path in attempts}) == 1, "one id"
+    (undisturbed,) = (tmp_path / "a/wandb").glob("offline-run-*")
+    for key, steps in (("train/loss", [*range(7)]), ("val/score", [1, 3, 5, 7])):
+        wanted, found = (curve(key, folders) for folders in ([undisturbed], attempts))
+        assert found == wanted
+        assert [step for step, _ in found] == steps, "none twice, none left out"
+
+
+def curve(key: str, attempts: list[Path]) -> list[tuple[int, float]]:
+    """(step, value) of all attempts on W&B, in the order they were logged."""
+    rows = [row for folder in attempts for row in WandbFile(folder).rows(key)]
+    return [(row["trainer/global_step"], row[key]) for row in rows]
 
 
 def steps_in_csv(folder: Path) -> list[list[int]]:
@@ -361,15 +402,17 @@ def test_ended_in_the_midst_of_a_validation_goes_on_bit_identically(
     run(tmp_path / "a", overrides)
     validate = CodecModule.validation_step
 
-    def ends(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> object:
+    def told(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> object:
         if self.global_step == 8:
-            raise SIGTERMException  # as Lightning's loop does after a SIGTERM
+            signal.raise_signal(signal.SIGTERM)
         return validate(self, batch, batch_idx)
 
-    monkeypatch.setattr(CodecModule, "validation_step", ends)
-    with pytest.raises(SIGTERMException):
+    monkeypatch.setattr(CodecModule, "validation_step", told)
+    with pytest.raises(Terminated):
         run(tmp_path / "b", overrides)
     monkeypatch.undo()
+    checkpoint = torch.load(tmp_path / "b/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 6, "at once, and without the averaged weights"
     run(tmp_path / "b", overrides)
     a, b = (model_file.read(tmp_path / side / "model.safetensors") for side in "ab")
     assert a[0]["notes"] == b[0]["notes"]
@@ -451,6 +494,50 @@ def test_entropy_model_is_trained_after_the_codec_and_not_again(
     with Image.open(photographs / "eval/12.png") as image:
         codes = codec.encode_codes(image)
         assert np.array_equal(codec.decode_codes(codec.encode(image)), codes)
+
+
+MOMENTS = {
+    "training": (CodecModule, "training_step"),
+    "codes": (CodeData, "analyse"),
+    "evaluation": (EvaluatedModel, "code"),
+}
+
+
+def train_until_told_to_end(moment: str, folder: Path, overrides: list[str]) -> None:
+    """As a user starts it; SIGTERM comes before one of its methods is called."""
+    where, name = MOMENTS[moment]
+    method = getattr(where, name)
+
+    def told(*given: object, **more: object) -> object:
+        signal.raise_signal(signal.SIGTERM)
+        return method(*given, **more)
+
+    setattr(where, name, told)
+    sys.argv = ["train.py", *overrides, f"hydra.run.dir={folder}"]
+    runpy.run_path("train.py", run_name="__main__")
+
+
+@pytest.mark.filterwarnings("ignore:.* use of fork:DeprecationWarning")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_terminated_at_any_time_it_waits_to_be_gone_on_with(
+    photographs: Path, entropy_run: Path, tmp_path: Path, moment: str
+) -> None:
+    overrides = settings(photographs, *ENTROPY)
+    process = get_context("fork").Process(
+        target=train_until_told_to_end, args=(moment, tmp_path, overrides)
+    )
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGTERM, "whoever started it knows"
+    status = run_status(tmp_path, "run")
+    assert (status.state, status.reason) == ("waiting", "Terminated: told to end (SIGTERM)")
+    run(tmp_path, overrides)
+    tables = [table(path) for path in tmp_path.glob("csv/version_*/metrics.csv")]
+    rows = [row for rows in tables for row in rows]
+    for column, steps in (("train/loss", 1), ("entropy_train/bits_per_bit", 6)):
+        assert sum(bool(row.get(column)) for row in rows) == steps, "none twice"
+    a, b = (load_file(folder / "model.safetensors") for folder in (entropy_run, tmp_path))
+    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_summary_and_logs_tell_what_entropy_coding_gains(

@@ -1,4 +1,4 @@
-"""Ctrl-C is the parent's business, whenever it comes."""
+"""Ctrl-C is the parent's business, whenever it comes; SIGTERM ends in order."""
 
 import signal
 import subprocess
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rnncodec.machine.processes import deaf_to_interrupts
+from rnncodec.machine.processes import Terminated, deaf_to_interrupts, ended_by_sigterm
 
 
 def test_a_process_started_meanwhile_outlives_an_interrupt() -> None:
@@ -47,3 +47,27 @@ def test_an_interrupt_that_came_meanwhile_is_not_lost() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted(done)
     assert done == ["the block"]
+
+
+def ending(by: type[BaseException], done: list[str]) -> None:
+    with ended_by_sigterm():
+        try:
+            raise by
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            done.append("what comes at the end")
+
+
+@pytest.mark.parametrize("by", [Terminated, KeyboardInterrupt, SystemExit])
+def test_a_second_signal_does_not_cut_the_end_short(by: type[BaseException]) -> None:
+    done: list[str] = []
+    with pytest.raises(by):
+        ending(by, done)
+    assert done == ["what comes at the end"]
+
+
+def test_sigterm_is_heard_in_the_midst_of_a_failure_and_given_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated, match=r"told to end \(SIGTERM\)"):
+        ending(ValueError, [])
+    assert signal.getsignal(signal.SIGTERM) == before

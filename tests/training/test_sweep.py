@@ -2,6 +2,8 @@
 
 import atexit
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,36 @@ def test_a_failure_without_a_record_is_noted_until_the_next_attempt(tmp_path: Pa
         raise MemoryError("own record")
     SweepRecord().on_job_end(config, ended)
     assert run_status(folder, "run").reason == "MemoryError: own record"
+
+
+TRIAL = """
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+OmegaConf.register_new_resolver("run_name", lambda name, task: hash(tuple(task)))
+OmegaConf.register_new_resolver("sweep_name", lambda: "tune")
+
+
+@hydra.main(version_base="1.3", config_path=FOLDER, config_name="config")
+def main(cfg):
+    number = HydraConfig.get().job.num
+    if number == 0:
+        raise ValueError("diverged")
+    return number
+
+
+main()
+"""
+
+
+def test_a_failed_trial_does_not_end_the_study(tmp_path: Path) -> None:
+    script = tmp_path / "trial.py"
+    script.write_text(TRIAL.replace("FOLDER", repr(str(Path("conf").resolve()))))
+    command = [sys.executable, str(script), "-m", "+sweeps=tune", "hydra.sweeper.n_trials=3"]
+    where = [f"hydra.sweep.dir={tmp_path}", "~hydra.callbacks.sweep"]
+    said = subprocess.run([*command, *where], capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert "diverged" in said.stdout + said.stderr
+    best = OmegaConf.load(tmp_path / "optimization_results.yaml")
+    assert best.best_value == 2.0, "of the third of three trials"

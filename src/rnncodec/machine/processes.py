@@ -1,11 +1,45 @@
-"""Ctrl-C: worker processes leave it to their parent, and a run ends as it should."""
+"""Ctrl-C and SIGTERM: workers leave Ctrl-C to their parent, and a run ends as it should."""
 
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
+
+
+class Terminated(SystemExit):
+    """SIGTERM has come: what it ends has not failed, and is to be gone on with."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)  # as a shell tells of a process that it ended
+
+    def __str__(self) -> str:
+        return "told to end (SIGTERM)"
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the block as Ctrl-C does, by an exception at the place where it comes.
+
+    While the block ends already, by a signal or by ``sys.exit``, none is heard: what that writes
+    down is not to be cut short, and Slurm sends more than one.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if not isinstance(sys.exception(), SystemExit | KeyboardInterrupt):
+            raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python hands signals to the main thread alone
+        return
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -23,9 +57,9 @@ def deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def end_as_interrupted() -> NoReturn:
-    """End the process as Ctrl-C does, so that whoever started it knows; without a traceback."""
+def end_by(number: signal.Signals) -> NoReturn:
+    """End the process by a signal, so that whoever started it knows; without a traceback."""
     sys.stdout.flush()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)
-    raise KeyboardInterrupt  # where the signal is blocked
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    raise SystemExit(128 + number)  # where the signal is blocked

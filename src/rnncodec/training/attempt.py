@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from omegaconf import DictConfig
 
+from rnncodec.machine.processes import ended_by_sigterm
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.training.distributed import is_main, own_process_group, wait_for_all
@@ -28,6 +29,7 @@ def attempt(
         check: raises where the run is to be refused; on rank 0, before anything is recorded.
 
     Raises:
+        Terminated: SIGTERM has come, during a training or outside of one.
         RNNCodecError: on other ranks than 0, rank 0 has ended.
         ConfigError: another process runs it.
         StorageError: the run directory cannot be written.
@@ -35,6 +37,7 @@ def attempt(
     if threads is not None:
         torch.set_num_threads(threads)
     with (
+        ended_by_sigterm(),  # but for the steps of a training, which end by themselves
         own_process_group(),
         meeting(started_together(trainer), files.folder.name) as rank_0_begins,
         Job(files, check) if is_main() else nullcontext() as job,

@@ -10,8 +10,9 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.trainer.connectors.signal_connector import _SignalConnector
 
+from rnncodec.machine.processes import Terminated
 from rnncodec.training.budget import budget_used
 from rnncodec.training.distributed import on_any_rank
 from rnncodec.training.schedule import WarmupCosine
@@ -122,17 +123,6 @@ class LastCheckpoint(Callback):
         """Write the end state."""
         self.save(trainer)
 
-    def on_exception(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
-    ) -> None:
-        """Write on SIGTERM, if Lightning raises it between two steps of a single process.
-
-        In the midst of a validation the network may hold the averaged weights, and a run that
-        went on from there would miss the validation: the checkpoint before it stays.
-        """
-        if isinstance(exception, SIGTERMException) and trainer.training:
-            self.save(trainer)
-
     def save(self, trainer: L.Trainer) -> None:
         """Write the checkpoint, once per step."""
         if trainer.global_step != self.saved_step:
@@ -141,49 +131,47 @@ class LastCheckpoint(Callback):
 
 
 class Interrupt(Callback):
-    """The first Ctrl-C ends training after the step at hand, with a checkpoint; a second kills.
+    """Ctrl-C or SIGTERM ends training after the step at hand, with a checkpoint.
 
-    So does SIGTERM to one of several processes: all end after the same step. It has to stand
-    before :class:`LastCheckpoint`.
+    All ranks end after the same step, even if one alone is told. A second Ctrl-C kills. It has to
+    stand before :class:`LastCheckpoint`.
     """
 
     def __init__(self) -> None:
         self.requested = False
         self.terminated = False
-        self.previous: Any = None
+        self.before: dict[int, Any] = {}
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Take over SIGINT, where that is possible."""
-        if stage == "fit" and threading.current_thread() is threading.main_thread():
+        """Take over SIGTERM, and Ctrl-C for a training, where that is possible."""
+        trainer._signal_connector = NoSignals(trainer)
+        if threading.current_thread() is threading.main_thread():
+            heard = [signal.SIGTERM, *([signal.SIGINT] if stage == "fit" else [])]
+            self.before = {number: signal.signal(number, self.hear) for number in heard}
 
-            def handle(number: int, frame: FrameType | None) -> None:
-                self.requested = True
-                signal.signal(signal.SIGINT, self.previous)
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """Remember it for the end of the step."""
+        self.requested = True
+        if number == signal.SIGTERM:
+            self.terminated = True
+        else:
+            signal.signal(number, self.before[number])
 
-            self.previous = signal.signal(signal.SIGINT, handle)
+    def on_validation_batch_start(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """End a single process at once: a validation may take longer than there is time.
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take over SIGTERM where there are several processes."""
-        self.take_sigterm(trainer)
-
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """The same for a validation outside of training."""
-        self.take_sigterm(trainer)
-
-    def take_sigterm(self, trainer: L.Trainer) -> None:
-        """Put our handler in the place of Lightning's, which has just been installed.
-
-        Lightning's talks to the other processes at once, in the midst of whatever they say to
-        each other, and all wait for ever. It takes its handler back, and ours with it, at the end
-        of each fit and validate. For one process it does what it should.
+        The network may hold the averaged weights, and a run that went on from there would miss
+        the validation: the checkpoint before it stays.
         """
-        if trainer.world_size < 2 or threading.current_thread() is not threading.main_thread():
-            return
-
-        def handle(number: int, frame: FrameType | None) -> None:
-            self.requested = self.terminated = True
-
-        signal.signal(signal.SIGTERM, handle)
+        if self.terminated and trainer.world_size == 1:
+            raise Terminated
 
     def on_train_batch_end(
         self,
@@ -214,10 +202,31 @@ class Interrupt(Callback):
         return True
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Give SIGINT back."""
-        if self.previous is not None:
-            signal.signal(signal.SIGINT, self.previous)
-            self.previous = None
+        """Give the signals back."""
+        self.give_back()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """The same: there is no teardown then."""
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Let whoever heard the signals before hear them again."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.before = {}
+
+
+class NoSignals(_SignalConnector):
+    """In the place of Lightning's own, which no setting keeps from taking SIGTERM.
+
+    Its handler talks to the other processes at once, in the midst of whatever they say to each
+    other, and all wait for ever.
+    """
+
+    def register_signal_handlers(self) -> None:
+        """Take none."""
 
 
 def validation_is_due(trainer: L.Trainer) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from rnncodec.machine.allocator import freed_memory_kept
+from rnncodec.machine.processes import Terminated
 from rnncodec.training.callbacks import Interrupt
 from rnncodec.training.selection import KeepBest
 
@@ -24,7 +24,7 @@ def fit(
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, after the step at hand.
-        SIGTERMException: on SIGTERM, after the step at hand.
+        Terminated: on SIGTERM, after the step at hand.
     """
     found: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     resume = str(last) if last.exists() else None
@@ -57,14 +57,14 @@ def end_if_told(trainer: L.Trainer, last: Path) -> None:
 
     Raises:
         KeyboardInterrupt: it was by Ctrl-C.
-        SIGTERMException: it was by SIGTERM; what Lightning raises in a single process.
+        Terminated: it was by SIGTERM.
     """
     found: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     asked = [callback for callback in found if isinstance(callback, Interrupt)]
     step = trainer.global_step
     if any(interrupt.terminated for interrupt in asked):
         log.warning("told to end (SIGTERM) after step %d; to go on from %s", step, last)
-        raise SIGTERMException
+        raise Terminated
     if any(interrupt.requested for interrupt in asked):
         log.warning("interrupted after step %d; repeat the command to go on from %s", step, last)
         raise KeyboardInterrupt
