@@ -12,8 +12,7 @@ from rich.text import Text
 
 from rnncodec.commands import options
 from rnncodec.runs.liveness import duration
-from rnncodec.runs.run_names import told_apart
-from rnncodec.runs.sweep_status import STATES, RunStatus, find_runs, sweep_left
+from rnncodec.runs.sweep_status import STATES, RunStatus, find_runs, sweep_left, told_apart
 
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 

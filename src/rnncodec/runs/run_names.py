@@ -52,17 +52,3 @@ def run_name(name: str | None, overrides: Sequence[str]) -> str:
     if readable == exact:
         return exact
     return f"{readable}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"
-
-
-def told_apart(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What all names say, and each of them without it.
-
-    >>> told_apart(["cell=gru,recon=additive,seed=0", "cell=lstm,recon=additive,seed=0"])
-    (['recon=additive', 'seed=0'], ['cell=gru', 'cell=lstm'])
-
-    Nothing is left out where a name would have nothing left.
-    """
-    parts = [name.split(",") for name in names]
-    common = [part for part in parts[0] if all(part in other for other in parts)] if parts else []
-    shorter = [",".join(part for part in own if part not in common) for own in parts]
-    return (common, shorter) if all(shorter) else ([], list(names))

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from heapq import heapify, heapreplace
 from pathlib import Path
@@ -147,3 +147,17 @@ def sweep_left(runs: Iterable[RunStatus]) -> float | None:
     for _ in to_do:
         heapreplace(places, places[0] + each)
     return max(places)
+
+
+def told_apart(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What all names say, and each of them without it.
+
+    >>> told_apart(["cell=gru,recon=additive,seed=0", "cell=lstm,recon=additive,seed=0"])
+    (['recon=additive', 'seed=0'], ['cell=gru', 'cell=lstm'])
+
+    Nothing is left out where a name would have nothing left.
+    """
+    parts = [name.split(",") for name in names]
+    common = [part for part in parts[0] if all(part in other for other in parts)] if parts else []
+    shorter = [",".join(part for part in own if part not in common) for own in parts]
+    return (common, shorter) if all(shorter) else ([], list(names))
