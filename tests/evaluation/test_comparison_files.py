@@ -59,3 +59,17 @@ def test_colour_marker_and_filling_say_cell_recon_and_entropy(tmp_path: Path) ->
     assert looks["gru additive none"].colour == looks["gru one_shot none"].colour
     assert looks["gru additive none"].marker == looks["lstm additive none"].marker
     assert looks["gru additive none"].fill != looks["gru additive progressive"].fill
+
+
+def test_a_curve_is_labelled_by_no_more_than_tells_it_apart(tmp_path: Path) -> None:
+    for cell, steps in (("gru", 760), ("lstm", 570)):
+        make_run(tmp_path / cell, cell=cell, trainer={"max_steps": steps})
+    assert labels(tmp_path) == {"gru additive none", "lstm additive none"}
+    make_run(tmp_path / "longer", cell="lstm", trainer={"max_steps": 900})
+    assert "lstm additive none trainer.max_steps=900" in labels(tmp_path)
+
+
+def labels(folder: Path) -> set[str]:
+    found = compare(*find_runs([folder]))
+    assert found.merits is not None
+    return {drawn.label for drawn in curves(found.rows, found.merits)}

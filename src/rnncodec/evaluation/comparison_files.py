@@ -106,8 +106,9 @@ def curves(rows: Sequence[Row], merits: Merits) -> list[Drawn]:
     The colour says the cell, the marker the reconstruction, its filling the entropy model (full
     is none); where that would not tell rows apart, each row has a look of its own.
     """
-    names = unique([row.name for row in rows])
     runs = [row.runs[0] for row in rows]
+    parts = [" ".join(getattr(run, part) for part in FACTORS) for run in runs]
+    names = unique(parts if len(set(parts)) == len(rows) else [row.name for row in rows])
     levels = [sorted({getattr(run, part) for run in runs}) for part in FACTORS]
     levels[2] = ["none", *(name for name in levels[2] if name != "none")]
     places = [
