@@ -40,7 +40,7 @@ def test_an_unfinished_grid_is_still_read_rightly_where_effects_add() -> None:
     assert means["assoc"] == pytest.approx(0.9 - 0.01 + 0.025)
     assert means["additive"] - means["one_shot"] == pytest.approx(0.05)
     (note,) = found.notes
-    assert note.startswith("the grid is unbalanced (its 6 combinations have 0 to 1 runs)")
+    assert note.startswith("the grid is unbalanced (0 to 1 runs of each of its 6 combinations)")
 
 
 def test_factors_that_vary_together_are_not_separated() -> None:

@@ -192,9 +192,9 @@ def remarks(names: Sequence[str], settings: Sequence[Setting], total: float) -> 
     if len(set(counts.values())) > 1:
         least, most = min(counts.values()), max(counts.values())
         notes.append(
-            f"the grid is unbalanced (its {len(counts)} combinations have {least} to {most} runs): "
-            "means are those of the additive model with the other factors evenly mixed, and "
-            "shares need not add up"
+            f"the grid is unbalanced ({least} to {most} runs of each of its {len(counts)} "
+            "combinations): means are those of the additive model with the other factors evenly "
+            "mixed, and shares need not add up"
         )
     if total == 0:
         notes.append("all runs have the same figure: there is no variance to share")
