@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FORMAT = "RNC"
 EXTENSION = ".rnc"
 MIME = "image/x-rnc"
-SETTINGS = ("iterations", "bpp", "ms_ssim", "psnr", "tile", "adaptive")
+SETTINGS = ("iterations", "bpp", "ms_ssim", "psnr", "tile", "adaptive", "effort")
 MODELS_KEPT = 2
 
 

@@ -214,6 +214,20 @@ def test_an_adaptive_file_within_a_rate(command, photograph, tmp_path: Path) -> 
     assert 0.22 < info(target.read_bytes()).bpp[-1] <= 0.25
 
 
+def test_effort_writes_other_bits(command, picture, tmp_path: Path) -> None:
+    source, target = picture(), tmp_path / "a.rnc"
+    done = command("compress", source, target, "-m", GOLDEN, "--effort", "2")
+    assert (done.code, done.err) == (0, "")
+    expected = load(GOLDEN).encode(Image.open(source), effort=2)
+    assert target.read_bytes() == expected != load(GOLDEN).encode(Image.open(source))
+
+
+def test_an_effort_that_is_none(command, picture) -> None:
+    done = command("compress", picture(), *MODEL, "--effort", "-1")
+    assert done.code == 2
+    assert "effort=-1: expected a whole number of steps, 1 to 1000" in done.err
+
+
 def test_a_rule_that_is_none(command, picture) -> None:
     done = command("compress", picture(), *MODEL, "--adaptive", "psnr")
     assert done.code == 2

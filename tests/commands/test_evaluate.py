@@ -63,6 +63,20 @@ def test_a_model_with_an_adaptive_rate_is_a_codec_of_its_own(
     assert (tmp_path / "out/files/tiny+mse/a.rnc").exists()
 
 
+def test_a_model_with_effort_is_a_codec_of_its_own(
+    evaluate, picture, tiny: Codec, tmp_path: Path
+) -> None:
+    picture("in/a.png")
+    done = evaluate("--model", "tiny", "--effort", 2, "--baselines", "none", "--show", 0)
+    assert done.code == 0, done.err
+    rows = read_results(tmp_path / "out/results.csv")
+    assert [(row.codec, row.setting, row.iteration) for row in rows] == [
+        (name, f"t={t}", t) for name in ("tiny", "tiny+effort=2") for t in (1, 2, 3)
+    ]
+    plain, better = ((tmp_path / f"out/files/{name}/a.rnc") for name in ("tiny", "tiny+effort=2"))
+    assert plain.read_bytes() != better.read_bytes()
+
+
 def test_figures_and_a_page_stand_beside_the_table(evaluate, picture, tmp_path: Path) -> None:
     picture("in/a.png")
     done = evaluate("--baselines", "jpeg-420,webp")
@@ -91,6 +105,8 @@ def test_a_second_run_measures_nothing(evaluate, picture) -> None:
         (["--model", "tiny", "--iterations", "9"], "was trained for 1..3; lower --iterations"),
         (["--model", "tiny", "--model", "tiny"], "given twice"),
         (["--adaptive", "mse"], "--adaptive is a setting of models: give --model, too"),
+        (["--effort", "3"], "--effort is a setting of models: give --model, too"),
+        (["--model", "tiny", "--effort", "0"], "effort=0: expected a whole number of steps"),
         (["--workers", "-1"], "workers=-1: expected at least 0"),
         (["--published", "none.csv"], "none.csv: no such file of published curves"),
     ],

@@ -13,7 +13,8 @@ from rnncodec.bitstream import Codes, Header, info, write
 from rnncodec.coding import entropy_coding
 from rnncodec.coding.goals import Goal, first_reaching
 from rnncodec.coding.pictures import Picture
-from rnncodec.coding.transform import Extension, Transform
+from rnncodec.coding.refining import Effort
+from rnncodec.coding.transform import Analysis, Extension, Transform
 from rnncodec.entropy.integer import IntegerModel
 from rnncodec.errors import ConfigError, RNNCodecWarning
 from rnncodec.geometry import UNSENT
@@ -82,6 +83,45 @@ class Encoder:
             self.write(header, codes[k, : needed(target.goal, scores, k)])
             for k, header in enumerate(headers)
         ]
+
+    def refine(self, picture: Picture, header: Header, target: Target, effort: Effort) -> bytes:
+        """The file of one picture, whose bits are searched for.
+
+        A rate is spent on the best picture it can bring at its end, a quality is reached with
+        fewer iterations if that can be; where effort does not help, the file is the plain one.
+        """
+        if target == Target():
+            return self.write(header, self._search(picture, header, None, effort).codes[0])
+        last = dataclasses.replace(effort, last_only=True)
+        if target.goal is not None:
+            return self._reach(picture, header, target.goal, last)
+        plain = self.encode([picture], [header], target)[0]
+        header = header.with_iterations(info(plain).iterations)
+        data = self.write(header, self._search(picture, header, None, last).codes[0])
+        within = info(data).bpp[-1] <= max(target.bpp or 0, info(plain).bpp[-1])
+        return data if within else plain
+
+    def _reach(self, picture: Picture, header: Header, goal: Goal, effort: Effort) -> bytes:
+        """The shortest file that reaches a goal: with effort, one iteration fewer each time."""
+        found = self._search(picture, header, goal, None)
+        while True:
+            assert found.scores is not None
+            used, reached = first_reaching(found.scores[0], goal.target)
+            iterations = used - 1 if reached else header.iterations
+            if iterations == 0:
+                break
+            trial = self._search(picture, header.with_iterations(iterations), goal, effort)
+            assert trial.scores is not None
+            better = trial.scores.max() >= min(goal.target, float(found.scores.max()))
+            found = trial if better else found
+            if not (reached and better):
+                break
+        return self.write(header, found.codes[0, : needed(goal, found.scores, 0)])
+
+    def _search(
+        self, picture: Picture, header: Header, goal: Goal | None, effort: Effort | None
+    ) -> Analysis:
+        return self.transform.analyse(picture.pixels[None], header, goal, effort=effort)
 
     def _fit(self, picture: Picture, header: Header, bpp: float) -> bytes:
         """The longest file within a rate; one iteration more has to be coded to know it."""

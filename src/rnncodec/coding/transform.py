@@ -14,6 +14,7 @@ from torch import Tensor
 from rnncodec.bitstream import Codes, Header, Tile
 from rnncodec.coding.adaptive import Rule
 from rnncodec.coding.goals import Goal
+from rnncodec.coding.refining import Effort
 from rnncodec.coding.tiles import batches
 from rnncodec.geometry import BLOCK, UNSENT
 from rnncodec.images.pixels import from_uint8, pad_to, to_uint8
@@ -71,6 +72,7 @@ class Transform:
         *,
         rule: Rule | None = None,
         ends: NDArray[np.int64] | None = None,
+        effort: Effort | None = None,
     ) -> Analysis:
         """Code images of one size, in one go.
 
@@ -81,6 +83,7 @@ class Transform:
                 since the last tile is not known before the first is done.
             rule: measure the error of every block by it; then all iterations run, too.
             ends: how many iterations each position sends, (B, h, w); all of them if None.
+            effort: search for better bits, each tile by itself; not together with ``ends``.
         """
         tiles = list(header.tiles())
         batch, iterations, (h, w, _) = len(pixels), header.iterations, header.code_shape
@@ -90,7 +93,10 @@ class Transform:
         for tile in tiles:
             reference = as_batch(pixels[:, *pixel_slices(tile)])
             ending = None if ends is None else ends[:, *tile.slices]
-            for t, step in enumerate(self.steps(reference, iterations, ending)):
+            steps = self.steps(reference, iterations, ending)
+            if effort is not None:
+                steps = self.refined(reference, iterations, effort)
+            for t, step in enumerate(steps):
                 codes[:, t, *tile.slices] = to_bits(step.code)
                 if rule is not None:
                     errors[:, t, *tile.slices] = self._errors(rule, reference, step)
@@ -123,6 +129,14 @@ class Transform:
             Sender(self.network, x), torch.from_numpy(ends[:, None]).to(self.device)
         )
         yield from iterate(self.network, source, iterations, adaptive=True)
+
+    @torch.inference_mode()
+    def refined(self, reference: Tensor, iterations: int, effort: Effort) -> Iterator[Step]:
+        """As :meth:`steps`, with the bits that ``effort`` finds."""
+        x = pad_to(from_uint8(reference.to(self.device)), BLOCK)
+        height, width = reference.shape[-2:]
+        codes = effort.codes(self.network, x, (height, width), iterations)
+        yield from iterate(self.network, lambda t, *_: codes[:, t], iterations)
 
 
 class Extension:

@@ -13,7 +13,6 @@ from rnncodec.errors import ConfigError, StorageError
 from rnncodec.machine.storage import write_bytes
 
 if TYPE_CHECKING:
-    from rnncodec.evaluation.adaptive_model import AdaptiveModel
     from rnncodec.evaluation.codecs import EvaluatedCodec, EvaluatedModel
     from rnncodec.evaluation.measuring import Study
     from rnncodec.evaluation.plots import Curves
@@ -76,6 +75,15 @@ Adaptive = Annotated[
         "own: compact-1+ssim; once for each.",
     ),
 ]
+Efforts = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--effort",
+        metavar="STEPS",
+        help="Measure each model with this setting of `rnncodec compress` too, as a codec of its "
+        "own: compact-1+effort=12; once for each.",
+    ),
+]
 Anchor = Annotated[
     str | None,
     typer.Option(
@@ -98,6 +106,7 @@ def evaluate(
     workers: Workers = None,
     iterations: Iterations = None,
     adaptive: Adaptive = None,
+    effort: Efforts = None,
     anchor: Anchor = None,
     show: Show = 6,
     device: options.Device = "cpu",
@@ -133,7 +142,11 @@ def evaluate(
         model or [], iterations=iterations, device=device, taken=tuple(BASELINES)
     )
     formats, left_out = chosen_baselines(baselines)
-    codecs: list[EvaluatedCodec] = [*models, *variants(models, adaptive or []), *formats]
+    codecs: list[EvaluatedCodec] = [
+        *models,
+        *variants(models, adaptive or [], effort or []),
+        *formats,
+    ]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
     study = Study(codecs, inputs_in(images), out, metric or [])
@@ -149,17 +162,23 @@ def evaluate(
     raise typer.Exit(2 if any(row.bytes is None for row in measured.results) else 0)
 
 
-def variants(models: "Sequence[EvaluatedModel]", rules: Sequence[str]) -> "list[AdaptiveModel]":
-    """Each model with each adaptive setting.
+def variants(
+    models: "Sequence[EvaluatedModel]", rules: Sequence[str], efforts: Sequence[int]
+) -> "list[EvaluatedCodec]":
+    """Each model with each adaptive setting, and with each effort.
 
     Raises:
         ConfigError: settings without a model; a setting that is none.
     """
     from rnncodec.evaluation.adaptive_model import AdaptiveModel
 
-    if rules and not models:
-        raise ConfigError("--adaptive is a setting of models: give --model, too")
-    return [AdaptiveModel(each, rule) for each in models for rule in rules]
+    if not models and (rules or efforts):
+        name = "--adaptive" if rules else "--effort"
+        raise ConfigError(f"{name} is a setting of models: give --model, too")
+    return [
+        *(AdaptiveModel(each, rule) for each in models for rule in rules),
+        *(each.with_effort(effort) for each in models for effort in efforts),
+    ]
 
 
 def write_tables(

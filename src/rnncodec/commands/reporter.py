@@ -46,7 +46,7 @@ class Reporter:
             redirect_stderr=False,
             disable=quiet or not self.console.is_terminal,
         )
-        self.verb = verb
+        self.verb = self.doing = verb
         self.task = self.progress.add_task(verb, total=total)
 
     def __enter__(self) -> "Reporter":
@@ -79,7 +79,8 @@ class Reporter:
             fatal: errors of this class are not the file's: they end the command.
         """
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        self.progress.update(self.task, description=f"{self.verb} {names[0]}{more}")
+        self.doing = f"{self.verb} {names[0]}{more}"
+        self.progress.update(self.task, description=self.doing)
         try:
             with self._warnings_of(names[0] + more):
                 yield
@@ -89,6 +90,10 @@ class Reporter:
             self.failures += len(names)
             text = str(error)
             self._to_stderr(f"rnncodec: {text if names[0] in text else f'{names[0]}: {text}'}")
+
+    def step(self, done: int, steps: int) -> None:
+        """So many steps of what is worked on are done."""
+        self.progress.update(self.task, description=f"{self.doing}: step {done} of {steps}")
 
     def done(self, count: int = 1) -> None:
         """So many more files are done, well or not."""

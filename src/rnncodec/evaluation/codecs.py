@@ -11,6 +11,7 @@ import numpy as np
 
 from rnncodec import bitstream, models
 from rnncodec.codec import Codec, load
+from rnncodec.coding.refining import Effort
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.evaluation.inputs import file_hash
 from rnncodec.images.reading import Pixels
@@ -71,6 +72,7 @@ class EvaluatedModel:
         path: its model file; the weights are loaded when they are first needed.
         iterations: how many; default: all.
         device: where the network runs.
+        effort: of coding, see :meth:`rnncodec.codec.Codec.encode`.
 
     Raises:
         ModelError: not a model file, or damaged.
@@ -80,11 +82,18 @@ class EvaluatedModel:
     suffix = ".rnc"
 
     def __init__(
-        self, name: str, path: Path, *, iterations: int | None = None, device: str = "cpu"
+        self,
+        name: str,
+        path: Path,
+        *,
+        iterations: int | None = None,
+        device: str = "cpu",
+        effort: int = 0,
     ) -> None:
         self.name = name
         self.path = path
         self.device = device
+        self.effort = effort
         self.facts = facts(path)
         self.file = file_hash(path)
         most = self.facts["iterations"]
@@ -99,17 +108,34 @@ class EvaluatedModel:
         return {**self.__dict__, "_codec": None}
 
     def identity(self) -> dict[str, Any]:
-        """Fingerprint, model file, iterations and device: the name and the path say nothing.
+        """Fingerprint, model file, iterations, device, effort: the name and the path say nothing.
 
         The fingerprint alone would not do: it names what decodes, and models that differ in their
         encoders only share it, but neither their files nor their pictures.
         """
+        effort = {"effort": self.effort} if self.effort else {}
         return {
             "model": self.facts["fingerprint"],
             "file": self.file,
             "iterations": self.iterations,
             "device": self.device,
+            **effort,
         }
+
+    def with_effort(self, effort: int) -> "EvaluatedModel":
+        """The same model, coding with this effort, as a codec of its own.
+
+        Raises:
+            ConfigError: an effort out of range.
+        """
+        Effort(effort)
+        return EvaluatedModel(
+            f"{self.name}+effort={effort}",
+            self.path,
+            iterations=self.iterations,
+            device=self.device,
+            effort=effort,
+        )
 
     @property
     def codec(self) -> Codec:
@@ -133,7 +159,7 @@ class EvaluatedModel:
         """
         codec = self.codec
         start = time.perf_counter()
-        data = codec.encode(image, iterations=self.iterations)
+        data = codec.encode(image, iterations=self.iterations, effort=self.effort)
         encode_s = time.perf_counter() - start
         pictures = codec.decode_progressive(data, max_pixels=math.inf)
         found = bitstream.info(data)

@@ -68,10 +68,18 @@ class Binarizer(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """(B, C, h, w) and uniform noise in [0, 1) (B, 32, h, w), or None -> (B, 32, h, w)."""
-        p = torch.tanh(self.conv(x)).float()
-        positive = p >= 0 if noise is None else 2 * noise < 1 + p
-        code = torch.where(positive, 1.0, -1.0)
-        return StraightThrough.apply(p, code) if p.requires_grad else code
+        p = self.expectation(x)
+        return straight_through(p, p >= 0 if noise is None else 2 * noise < 1 + p)
+
+    def expectation(self, x: Tensor) -> Tensor:
+        """``p`` of each bit: (B, C, h, w) -> (B, 32, h, w) in (-1, 1)."""
+        return torch.tanh(self.conv(x)).float()
+
+
+def straight_through(p: Tensor, positive: Tensor) -> Tensor:
+    """+1 where ``positive``, else -1; its gradient is that of ``p``."""
+    code = torch.where(positive, 1.0, -1.0)
+    return StraightThrough.apply(p, code) if p.requires_grad else code
 
 
 class StraightThrough(torch.autograd.Function):

@@ -74,6 +74,10 @@ class Sender:
         features, self.states = repeat(
             self.network.encoder, scaled, self.states, runs=encoder_runs(self.network, t)
         )
+        return self.binarize(t, features)
+
+    def binarize(self, t: int, features: Tensor) -> Tensor:
+        """What the encoder saw in iteration ``t``, (B, C, h, w) -> code (B, 32, h, w)."""
         noise = None if self.noise is None else self.noise[:, t]
         code: Tensor = self.network.binarizer(features, noise)
         return code

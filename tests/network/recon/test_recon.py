@@ -71,6 +71,13 @@ def test_boosted_additive_scales_there_and_back() -> None:
     )
 
 
+def test_boosted_one_shot_scales_what_the_encoder_sees_only() -> None:
+    _, pictures, seen = run("boosted_one_shot")
+    g = [4.0, 4 * 2**0.7, 4 * 3**0.7]
+    assert pictures == [0.25, 0.125, -0.5]
+    np.testing.assert_allclose(seen, [0.5 * g[0], 0.25 * g[1], 0.375 * g[2]], rtol=1e-5)
+
+
 def test_scaled_additive_scales_there_and_back() -> None:
     toy, pictures, seen = run("scaled_additive")
     with torch.no_grad():
@@ -118,8 +125,8 @@ def test_contract(name: str) -> None:
     x_hat, decoded = torch.randn(1, 3, 16, 48), torch.randn(1, 3, 16, 48, requires_grad=True)
     gain = recon.gain(0, None)
     first = recon.combine(None, decoded, gain)
-    expected = decoded if gain is None else decoded / gain
-    assert torch.equal(first, expected), "x_hat_0 = 0"
+    zero = torch.zeros_like(decoded)
+    assert torch.equal(first, recon.combine(zero, decoded, gain)), "x_hat_0 = 0"
     gain = recon.gain(1, x_hat)
     recon.combine(x_hat, decoded, gain).sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in recon.parameters())

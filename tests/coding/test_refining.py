@@ -1,0 +1,180 @@
+"""Better bits by gradient descent: the search itself, and the files it writes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from rnncodec.bitstream import info
+from rnncodec.codec import load
+from rnncodec.coding.refining import MOMENTUM, Effort, Search, descend
+from rnncodec.data.photos import DemoPhotos
+from rnncodec.errors import ConfigError, RNNCodecWarning
+from rnncodec.images.pixels import from_uint8
+from rnncodec.images.similarity import multi_scale
+from rnncodec.images.windowed_similarity import l1_ms_ssim
+from rnncodec.network.unroll import iterate, unroll
+
+CODEC = load(Path(__file__).parents[1] / "golden" / "model.safetensors")
+NETWORK = CODEC.model.network
+PHOTO = next(image for _, image in DemoPhotos("train"))
+SMALL = PHOTO[20:84, 180:244]
+LARGE = PHOTO[:192, :208]
+
+
+def pixels_of(image: np.ndarray) -> Tensor:
+    return from_uint8(torch.tensor(image).permute(2, 0, 1)[None])
+
+
+def losses(codes: Tensor, x: Tensor) -> list[float]:
+    steps = iterate(NETWORK, lambda t, *_: codes[:, t], codes.shape[1])
+    return [l1_ms_ssim(x, step.x_hat).item() for step in steps]
+
+
+def plain_codes(x: Tensor) -> Tensor:
+    return torch.stack([step.code for step in unroll(NETWORK, x, iterations=3)], dim=1)
+
+
+def test_without_nudges_the_loop_is_the_codecs_own() -> None:
+    x = pixels_of(SMALL)
+    search = Search(NETWORK, x, (64, 64), 3, effort=Effort(1))
+    nudges = [torch.zeros(1, 32, 4, 4, requires_grad=True) for _ in range(3)]
+    codes, loss = search.run(nudges)
+    assert torch.equal(codes, plain_codes(x))
+    assert loss.item() == pytest.approx(np.log(losses(codes, x)).mean(), abs=1e-5)
+    # Every bit's gradient is that of the straight-through estimator, which reaches all of them.
+    assert all(gradient.abs().min() > 0 for gradient in torch.autograd.grad(loss, nudges))
+
+
+def test_steps_lower_what_they_are_to_lower() -> None:
+    x = pixels_of(SMALL)
+    plain = losses(plain_codes(x), x)
+    alike, last = (
+        losses(Effort(8, last_only=only).codes(NETWORK, x, (64, 64), 3), x)
+        for only in (False, True)
+    )
+    assert np.log(alike).mean() < np.log(plain).mean() - 0.01
+    assert last[-1] < alike[-1] < plain[-1]
+
+
+def test_a_search_that_leads_nowhere_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ascend(nudges, gradients, velocities, *, rate):
+        with torch.no_grad():
+            for nudge, gradient in zip(nudges, gradients, strict=True):
+                nudge.add_(gradient.sign())
+
+    monkeypatch.setattr("rnncodec.coding.refining.descend", ascend)
+    x = pixels_of(SMALL)
+    assert torch.equal(Effort(3).codes(NETWORK, x, (64, 64), 3), plain_codes(x))
+
+
+def test_a_step_of_descent() -> None:
+    nudge, velocity = torch.zeros(2), torch.zeros(2)
+    for _ in range(2):  # of gradient (1, -3): scaled to (0.5, -1.5)
+        descend([nudge], (torch.tensor([1.0, -3.0]),), [velocity], rate=0.1)
+    np.testing.assert_allclose(velocity, np.array([0.5, -1.5]) * (1 + MOMENTUM), rtol=1e-6)
+    np.testing.assert_allclose(nudge, np.array([-0.05, 0.15]) * (2 + MOMENTUM), rtol=1e-6)
+
+
+def test_an_image_is_searched_by_itself_and_as_far_as_it_is_seen() -> None:
+    images = torch.cat([pixels_of(SMALL), pixels_of(PHOTO[90:154, :64])])
+    together = Effort(2).codes(NETWORK, images, (64, 64), 2)
+    alone = [Effort(2).codes(NETWORK, image, (64, 64), 2) for image in images.split(1)]
+    assert torch.equal(together, torch.cat(alone))
+    padded = images[:1].clone()
+    padded[..., 40:, :] = 0.5
+    search = Search(NETWORK, padded, (40, 64), 1, effort=Effort(1))
+    assert search.loss(images[:1]).item() == 0
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1001, 2.5, "3", None])
+def test_steps_that_are_none(steps: object) -> None:
+    with pytest.raises(
+        ConfigError, match=r"effort=.*: expected a whole number of steps, 1 to 1000"
+    ):
+        Effort(steps)  # type: ignore[arg-type]
+
+
+def test_a_file_is_as_any_other_and_better() -> None:
+    plain = CODEC.encode(LARGE)
+    told: list[tuple[int, int]] = []
+    data = CODEC.encode(LARGE, effort=4, progress=lambda *counts: told.append(counts))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    x = pixels_of(LARGE)
+    bits = torch.tensor(CODEC.decode_codes(data)).permute(0, 3, 1, 2)[None] * 2.0 - 1
+    assert np.log(losses(bits, x)).mean() < np.log(losses(plain_codes(x), x)).mean()
+    assert CODEC.decode(data).size == CODEC.decode(plain).size
+    assert info(data).header == info(plain).header
+
+
+def test_it_works_where_gradients_are_off() -> None:
+    expected = CODEC.encode(SMALL, effort=2)
+    with torch.inference_mode():
+        assert CODEC.encode(SMALL, effort=2) == expected
+    with torch.no_grad():
+        assert CODEC.encode(SMALL, effort=2) == expected
+    assert all(not weight.requires_grad for weight in NETWORK.parameters())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 50), (33, 47)])
+def test_small_pictures_and_odd_sizes(size: tuple[int, int]) -> None:
+    image = PHOTO[: size[0], : size[1]]
+    assert CODEC.decode(CODEC.encode(image, effort=1)).size == size[::-1]
+
+
+def test_tiles_are_searched_by_themselves() -> None:
+    told: list[tuple[int, int]] = []
+    data = CODEC.encode(SMALL, effort=1, tile=32, progress=lambda *counts: told.append(counts))
+    assert told == [(1, 1)] * 4
+    alone = CODEC.decode_codes(CODEC.encode(SMALL[32:, :32], effort=1))
+    np.testing.assert_array_equal(CODEC.decode_codes(data)[:, 2:, :2], alone)
+
+
+def ms_ssim(data: bytes) -> float:
+    images = (LARGE, np.asarray(CODEC.decode(data)))
+    x, y = (torch.tensor(image).permute(2, 0, 1)[None].double() for image in images)
+    return multi_scale(x, y).item()
+
+
+def test_a_rate_buys_a_better_picture() -> None:
+    plain = CODEC.encode(LARGE, bpp=0.28)
+    data = CODEC.encode(LARGE, bpp=0.28, effort=4)
+    assert info(data).iterations == info(plain).iterations == 2
+    assert info(data).bpp[-1] <= 0.28
+    assert ms_ssim(data) > ms_ssim(plain)
+
+
+def test_a_rate_that_better_bits_exceed_gets_plain_ones() -> None:
+    plain = CODEC.encode(LARGE, iterations=2)
+    exact = info(plain).bpp[-1]
+    data = CODEC.encode(LARGE, bpp=exact, effort=4)
+    assert info(data).bpp[-1] <= exact
+    assert info(data).iterations == 2
+
+
+def test_a_quality_takes_fewer_iterations() -> None:
+    scores = [ms_ssim(CODEC.encode(LARGE, iterations=n)) for n in (1, 2, 3)]
+    goal = scores[1] + 1e-3
+    plain, data = (CODEC.encode(LARGE, ms_ssim=goal, effort=effort) for effort in (0, 12))
+    assert info(plain).iterations == 3
+    assert info(data).iterations == 2
+    assert ms_ssim(data) >= goal
+
+
+def test_a_quality_that_effort_does_not_bring_nearer_gets_a_plain_file() -> None:
+    scores = [ms_ssim(CODEC.encode(LARGE, iterations=n)) for n in (1, 2, 3)]
+    plain = CODEC.encode(LARGE, ms_ssim=scores[2])
+    assert CODEC.encode(LARGE, ms_ssim=scores[2], effort=1) == plain
+
+
+def test_a_quality_out_of_reach() -> None:
+    with pytest.warns(RNNCodecWarning, match="ms_ssim=1 cannot be reached"):
+        data = CODEC.encode(LARGE, ms_ssim=1.0, effort=2)
+    assert ms_ssim(data) > ms_ssim(CODEC.encode(LARGE))
+
+
+def test_effort_and_adaptive_rates_are_not_combined() -> None:
+    with pytest.raises(ConfigError, match="effort=2 and adaptive=mse cannot be combined"):
+        CODEC.encode(SMALL, effort=2, adaptive="mse")
