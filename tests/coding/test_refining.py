@@ -67,7 +67,18 @@ def test_a_search_that_leads_nowhere_keeps_what_it_had(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("rnncodec.coding.refining.descend", ascend)
     x = pixels_of(SMALL)
-    assert torch.equal(Effort(3).codes(NETWORK, x, (64, 64), 3), plain_codes(x))
+    assert torch.equal(Search(NETWORK, x, (64, 64), 3, effort=Effort(3)).codes(), plain_codes(x))
+
+
+def test_in_bf16_the_bits_are_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, found = pixels_of(SMALL), []
+    for fast in (False, True):
+        monkeypatch.setattr("rnncodec.coding.refining.gains_from_bf16", lambda _, fast=fast: fast)
+        codes = Effort(8).codes(NETWORK, x, (64, 64), 3)
+        assert codes.dtype == torch.float32
+        found.append(np.log(losses(codes, x)).mean())
+    plain = np.log(losses(plain_codes(x), x)).mean()
+    assert found[1] - plain < 0.8 * (found[0] - plain) < 0
 
 
 def test_a_step_of_descent() -> None:

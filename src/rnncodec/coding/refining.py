@@ -25,6 +25,7 @@ from torch.utils.checkpoint import checkpoint
 from rnncodec.errors import ConfigError
 from rnncodec.geometry import BITS, BLOCK
 from rnncodec.images.windowed_similarity import SMALLEST, l1_ms_ssim
+from rnncodec.machine.devices import gains_from_bf16
 from rnncodec.network.autoencoder import Network, straight_through
 from rnncodec.network.cells import State
 from rnncodec.network.unroll import Decoding, Sender
@@ -41,7 +42,7 @@ class Effort:
     """How long to search for better bits.
 
     Attributes:
-        steps: of gradient descent, each of which takes about three times as long as encoding.
+        steps: of gradient descent, each of which takes two or three times as long as encoding.
         last_only: only the picture after the last iteration counts, not all alike.
         progress: told (steps done, steps in all), for each image and tile.
 
@@ -68,10 +69,12 @@ class Effort:
             iterations: how many.
 
         Returns:
-            (B, T, 32, H/16, W/16) in {-1, +1}; never worse, by the loss that is searched with,
-            than what the encoder says at once.
+            (B, T, 32, H/16, W/16) in {-1, +1}; never worse, by the loss and in the precision that
+            is searched with, than what the encoder says at once.
         """
-        with torch.inference_mode(mode=False), torch.enable_grad():
+        # What bf16 leaves of the gradient is enough, in half the time; as in training.
+        fast = torch.autocast(x.device.type, torch.bfloat16, enabled=gains_from_bf16(x.device))
+        with torch.inference_mode(mode=False), torch.enable_grad(), fast:
             found = [
                 Search(network, image.clone(), size, iterations, effort=self).codes()
                 for image in x.split(1)
