@@ -13,9 +13,9 @@ earlier iterations made of the picture. (Searched for without it, later bits no 
 picture, and every step makes it worse.) The decoder is as before, and so is the file.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from numbers import Integral
 
 import torch
@@ -75,7 +75,7 @@ class Effort:
         # What bf16 leaves of the gradient is enough, in half the time; as in training.
         fast = torch.autocast(x.device.type, torch.bfloat16, enabled=gains_from_bf16(x.device))
         with torch.inference_mode(mode=False), torch.enable_grad(), fast:
-            found = [
+            found = [  # of copies: tensors of an inference mode outside have no gradients
                 Search(network, image.clone(), size, iterations, effort=self).codes()
                 for image in x.split(1)
             ]
@@ -131,19 +131,19 @@ class Search:
             self.x.new_zeros(1, BITS, h, w, requires_grad=True) for _ in range(self.iterations)
         ]
         velocities = [torch.zeros_like(nudge) for nudge in nudges]
-        best, least = torch.empty(0), float("inf")
-        steps = self.effort.steps
+        steps, best, least = self.effort.steps, None, math.inf
         for step in range(steps + 1):
             last = step == steps
             with torch.set_grad_enabled(not last):
                 codes, loss = self.run(nudges)
-            if loss.item() < least:
+            if best is None or loss.item() < least:
                 best, least = codes, loss.item()
             if not last:
                 rate = RATE * (LAST_RATE / RATE) ** (step / steps)
                 descend(nudges, torch.autograd.grad(loss, nudges), velocities, rate=rate)
                 if self.effort.progress is not None:
                     self.effort.progress(step + 1, steps)
+        assert best is not None
         return best
 
     def run(self, nudges: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -154,10 +154,10 @@ class Search:
         codes, losses = [], []
         for t, nudge in enumerate(nudges):
             # What backward needs of an iteration is computed again, or memory would hold them all.
-            iteration = partial(
-                checkpoint, self.iteration, use_reentrant=False, preserve_rng_state=False
+            given = (t, nudge, x_hat, seen, shown)
+            code, x_hat, seen, shown, loss = checkpoint(
+                self.iteration, *given, use_reentrant=False, preserve_rng_state=False
             )
-            code, x_hat, seen, shown, loss = iteration(t, nudge, x_hat, seen, shown)
             codes.append(code.detach())
             losses.append(loss)
         counts = losses[-1:] if self.effort.last_only else losses
