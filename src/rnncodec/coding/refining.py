@@ -42,7 +42,8 @@ class Effort:
     """How long to search for better bits.
 
     Attributes:
-        steps: of gradient descent, each of which takes two or three times as long as encoding.
+        steps: of gradient descent, each of which takes twice as long as encoding, four times
+            where bf16 is not in hardware; with the compact model 4 or 9 GiB a Mpixel.
         last_only: only the picture after the last iteration counts, not all alike.
         progress: told (steps done, steps in all), for each image and tile.
 

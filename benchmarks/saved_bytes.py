@@ -1,11 +1,11 @@
-"""What an adaptive bit rate saves: bytes of its files over those of plain ones at equal quality.
+"""What a setting saves: bytes of its files over those of plain ones at equal quality.
 
-    rnncodec evaluate --model compact-1 --adaptive mse --adaptive ssim --baselines none \
-        --images photographs --out outputs/adaptive
-    python benchmarks/adaptive_rate.py outputs/adaptive/results.csv
+    rnncodec evaluate --model compact-1 --adaptive mse --effort 4 --baselines none \
+        --images photographs --out outputs/settings
+    python benchmarks/saved_bytes.py outputs/settings/results.csv
 
 Every file and every score are those of `rnncodec evaluate`. For each picture, the plain model's
-bytes are interpolated (linearly, between its iterations) at the quality that the adaptive file has
+bytes are interpolated (linearly, between its iterations) at the quality that the other file has
 after the same number of iterations; the table has means over pictures, and the range in brackets.
 A quality that no plain file reaches is left out.
 """
@@ -34,17 +34,17 @@ def main() -> None:
         tables[row.codec][row.image][row.setting] = row
     print("| codec | setting | bytes | MS-SSIM | PSNR | at equal MS-SSIM | at equal PSNR |")
     print("|---|---|---|---|---|---|---|")
-    for name, adaptive in tables.items():
-        plain, _, rule = name.partition("+")
-        for setting in asked.settings.split(",") if rule else []:
-            print(line(name, setting, tables[plain], adaptive))
+    for name, rows in tables.items():
+        plain, _, how = name.partition("+")
+        for setting in asked.settings.split(",") if how else []:
+            print(line(name, setting, tables[plain], rows))
     for name, rows in tables.items():
         print(f"{name}: {seconds(rows)}")
 
 
-def line(name: str, setting: str, plain: Rows, adaptive: Rows) -> str:
+def line(name: str, setting: str, plain: Rows, other: Rows) -> str:
     """One row of the table."""
-    rows = [settings[setting] for settings in adaptive.values()]
+    rows = [settings[setting] for settings in other.values()]
     means = [np.mean([getattr(row, key) for row in rows]) for key in ("bytes", *QUALITIES)]
     gains = [
         np.array([saved(plain[row.image], row, quality) for row in rows]) for quality in QUALITIES
