@@ -51,6 +51,20 @@ def test_factors_that_vary_together_are_not_separated() -> None:
     assert "do not separate the factors" in found.notes[0]
 
 
+def test_a_setting_that_goes_with_a_choice_is_no_factor_of_its_own() -> None:
+    alphas = {"l1": "", "mixed": "0.84"}
+    settings = [
+        {"loss": loss, "loss.alpha": alphas[loss], "priming": priming}
+        for loss, priming in product(alphas, "03")
+    ]
+    found = main_effects("score", settings, [0.9, 0.8, 0.7, 0.65])
+    assert [factor.name for factor in found.factors] == ["loss", "priming"]
+    assert found.notes == ["loss.alpha is left out: loss says which"]
+    settings[3]["loss.alpha"] = "0.5"
+    found = main_effects("score", settings, [0.9, 0.8, 0.7, 0.65])
+    assert "loss.alpha" in [factor.name for factor in found.factors]
+
+
 def test_as_many_effects_as_runs_leave_no_interval() -> None:
     found = main_effects("AUC", [{"cell": "gru"}, {"cell": "lstm"}], [0.9, 0.8])
     (factor,) = found.factors

@@ -87,14 +87,17 @@ def main_effects(measure: str, settings: Sequence[Setting], values: Sequence[flo
         settings: one per run, all with the same factors.
         values: one per run.
     """
-    names = [
+    varied = [
         name
         for name in (settings[0] if settings else {})
         if len({setting[name] for setting in settings}) > 1
     ]
-    if not names:
+    if not varied:
         note = "fewer than two levels of every setting: nothing to compare"
         return Effects(measure, len(settings), notes=[note])
+    told = [name for name in varied if is_told(name, varied, settings)]
+    names = [name for name in varied if name not in told]
+    left_out = [f"{name} is left out: {name.partition('.')[0]} says which" for name in told]
     y = np.array(values, float)
     design = Design(names, settings)
     if design.rank < design.columns:
@@ -103,14 +106,24 @@ def main_effects(measure: str, settings: Sequence[Setting], values: Sequence[flo
             "shown, without shares"
         )
         factors = [Factor(name, plain_levels(name, settings, y), None) for name in names]
-        return Effects(measure, len(y), factors, notes=[note])
+        return Effects(measure, len(y), factors, notes=[*left_out, note])
     full = design.residual(y)
     total = float(((y - y.mean()) ** 2).sum())
     shares = {name: (design.residual(y, without=name) - full) / (total or 1.0) for name in names}
     factors = [Factor(name, design.levels_of(name, y), shares[name]) for name in names]
     factors.sort(key=lambda factor: -(factor.share or 0.0))
     rest = 1 - sum(shares.values()) if total else None
-    return Effects(measure, len(y), factors, rest, list(remarks(names, settings, total)))
+    notes = [*left_out, *remarks(names, settings, total)]
+    return Effects(measure, len(y), factors, rest, notes)
+
+
+def is_told(name: str, varied: Sequence[str], settings: Sequence[Setting]) -> bool:
+    """Whether the choice it belongs to says its level, as ``loss`` may say ``loss.alpha``."""
+    choice, dot, _ = name.partition(".")
+    if not dot or choice not in varied:
+        return False
+    both = {(setting[choice], setting[name]) for setting in settings}
+    return len(both) == len({setting[choice] for setting in settings})
 
 
 class Design:
