@@ -142,11 +142,8 @@ def evaluate(
         model or [], iterations=iterations, device=device, taken=tuple(BASELINES)
     )
     formats, left_out = chosen_baselines(baselines)
-    codecs: list[EvaluatedCodec] = [
-        *models,
-        *variants(models, adaptive or [], effort or []),
-        *formats,
-    ]
+    others = variants(models, adaptive or [], effort or [])
+    codecs: list[EvaluatedCodec] = [*models, *others, *formats]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
     study = Study(codecs, inputs_in(images), out, metric or [])
