@@ -107,10 +107,11 @@ class Codec:
                 given as ``mse=1e-4``. Takes twice the time of plain coding, with a target ten
                 times.
             effort: steps of gradient descent that search for better bits (see
-                :mod:`rnncodec.coding.refining`); a dozen brings most of it, and each takes twice
-                as long as plain coding, four times where bf16 is not in hardware. With a rate
-                they raise the quality at its end, with a quality they save iterations, without
-                a target they raise the quality after each. Not together with ``adaptive``.
+                :mod:`rnncodec.coding.refining`); 12 save a tenth of the bytes, 4 two thirds of
+                that, and each takes twice as long as plain coding, four times where bf16 is not
+                in hardware. With a rate they raise the quality at its end, with a quality they
+                save iterations, without a target they raise the quality after each. Not
+                together with ``adaptive``.
             progress: called with the steps of ``effort`` that are done and how many there are,
                 anew for each tile.
 

@@ -109,8 +109,12 @@ class Transform:
         scores = None if goal is None else goal.score(measured)
         return Analysis(codes, scores, None if rule is None else errors)
 
+    def _padded(self, reference: Tensor) -> Tensor:
+        """Uint8 (B, 3, H, W) as the network takes it, in whole blocks."""
+        return pad_to(from_uint8(reference.to(self.device)), BLOCK)
+
     def _errors(self, rule: Rule, reference: Tensor, step: Step) -> NDArray[np.float32]:
-        x = pad_to(from_uint8(reference.to(self.device)), BLOCK)
+        x = self._padded(reference)
         return rule.errors(x, step.x_hat).cpu().numpy()
 
     @torch.inference_mode()
@@ -121,7 +125,7 @@ class Transform:
 
         Whoever asks for the steps or their pictures does so under :func:`float32_convolutions`.
         """
-        x = pad_to(from_uint8(reference.to(self.device)), BLOCK)
+        x = self._padded(reference)
         if ends is None:
             yield from unroll(self.network, x, iterations=iterations)
             return
@@ -133,7 +137,7 @@ class Transform:
     @torch.inference_mode()
     def refined(self, reference: Tensor, iterations: int, effort: Effort) -> Iterator[Step]:
         """As :meth:`steps`, with the bits that ``effort`` finds."""
-        x = pad_to(from_uint8(reference.to(self.device)), BLOCK)
+        x = self._padded(reference)
         height, width = reference.shape[-2:]
         codes = effort.codes(self.network, x, (height, width), iterations)
         yield from iterate(self.network, lambda t, *_: codes[:, t], iterations)

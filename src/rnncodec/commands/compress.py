@@ -83,9 +83,9 @@ Effort = Annotated[
     typer.Option(
         "--effort",
         metavar="STEPS",
-        help="Search for better bits by so many steps of gradient descent; 12 brings most of it. "
-        "Each takes two to four times as long as compressing; the compact model needs 4 to 9 GiB "
-        "a Mpixel, which --tile 512 limits.",
+        help="Search for better bits by so many steps of gradient descent: 4 save about 7 % of "
+        "the bytes at equal quality, 12 about 10 %. Each takes two to four times as long as "
+        "compressing; the compact model needs 4 to 9 GiB a Mpixel, which --tile 512 limits.",
     ),
 ]
 

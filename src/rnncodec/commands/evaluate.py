@@ -154,8 +154,7 @@ def evaluate(
     measured = run(study, workers=making.workers)
     write_tables(study, measured, left_out, published)
     page = write_figures(study, measured, anchor, published=curves, making=making)
-    say(study, measured)
-    typer.echo(str(page))
+    say(study, measured, page)
     raise typer.Exit(2 if any(row.bytes is None for row in measured.results) else 0)
 
 
@@ -256,8 +255,8 @@ def check_folder(out: Path) -> None:
         raise StorageError(f"{out}: holds a training run's own evaluation; choose another --out")
 
 
-def say(study: "Study", measured: "Measured") -> None:
-    """Print a line per codec, the failures, and where the table is."""
+def say(study: "Study", measured: "Measured", page: Path) -> None:
+    """Print a line per codec, the failures, and where the table and the page are."""
     rows: dict[str, list[Result]] = defaultdict(list)
     for result in measured.results:
         rows[result.codec].append(result)
@@ -270,6 +269,7 @@ def say(study: "Study", measured: "Measured") -> None:
     total = len(study.codecs) * len(study.images)
     typer.echo(f"{total - measured.found} codings, {measured.found} known before")
     typer.echo(str(study.folder / "results.csv"))
+    typer.echo(str(page))
 
 
 def line(codec: str, rows: "list[Result]") -> str:

@@ -1,6 +1,6 @@
 """Structural similarity to learn with: windows of 8x8 pixels, differentiable, in any precision.
 
-The measure that is reported is :mod:`rnncodec.images.similarity`; this one is a tenth of its time.
+The measure that is reported is :mod:`rnncodec.images.similarity`.
 """
 
 from torch import Tensor
