@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnncodec.bitstream import info
+from rnncodec.bitstream import info, sending
 from rnncodec.codec import load
 from rnncodec.coding.refining import MOMENTUM, Effort, Search, descend
 from rnncodec.data.photos import DemoPhotos
@@ -186,6 +186,46 @@ def test_a_quality_out_of_reach() -> None:
     assert ms_ssim(data) > ms_ssim(CODEC.encode(LARGE))
 
 
-def test_effort_and_adaptive_rates_are_not_combined() -> None:
-    with pytest.raises(ConfigError, match="effort=2 and adaptive=mse cannot be combined"):
-        CODEC.encode(SMALL, effort=2, adaptive="mse")
+def bits_per_position(data: bytes) -> np.ndarray:
+    return sending(CODEC.decode_codes(data)).sum(axis=0)
+
+
+def test_where_blocks_end_only_the_bits_that_are_sent_are_searched_for() -> None:
+    plain, data = (CODEC.encode(LARGE, adaptive="mse", effort=effort) for effort in (0, 6))
+    spent = bits_per_position(data)
+    np.testing.assert_array_equal(spent, bits_per_position(plain))
+    assert 1 == spent.min() < spent.max() == 3
+    assert ms_ssim(data) > ms_ssim(plain)
+
+
+def test_when_all_blocks_have_ended_the_search_goes_on_with_what_is_sent() -> None:
+    x = pixels_of(SMALL)
+    ends = torch.ones(1, 1, 4, 4, dtype=torch.int64)
+    codes = Effort(4).codes(NETWORK, x, (64, 64), 3, ends)
+    assert codes[:, 0].abs().min() == 1
+    assert codes[:, 1:].abs().max() == 0
+    assert not torch.equal(codes[:, 0], plain_codes(x)[:, 0])
+
+
+def test_steps_are_as_long_where_few_positions_send() -> None:
+    nudges, velocities = (
+        [torch.zeros(4), torch.zeros(4)],
+        [torch.zeros(4), torch.zeros(4)],
+    )
+    gradients = torch.tensor([1.0, -1.0, 1.0, -1.0]), torch.tensor([1.0, -1.0, 0.0, 0.0])
+    descend(nudges, gradients, velocities, rate=0.1)
+    torch.testing.assert_close(nudges[1], nudges[0] * gradients[1].abs())
+
+
+def test_a_rate_for_blocks_that_end_buys_a_better_picture() -> None:
+    plain, data = (CODEC.encode(LARGE, bpp=0.3, adaptive="mse", effort=n) for n in (0, 4))
+    assert info(data).header.adaptive
+    assert info(data).bpp[-1] <= 0.3
+    assert ms_ssim(data) > ms_ssim(plain)
+
+
+def test_a_quality_of_blocks_that_end_takes_fewer_bits() -> None:
+    goal = ms_ssim(CODEC.encode(LARGE, iterations=2))
+    plain, data = (CODEC.encode(LARGE, ms_ssim=goal, adaptive="ssim", effort=n) for n in (0, 4))
+    assert len(data) < len(plain)
+    assert ms_ssim(data) >= goal

@@ -77,6 +77,17 @@ def test_a_model_with_effort_is_a_codec_of_its_own(
     assert plain.read_bytes() != better.read_bytes()
 
 
+def test_settings_are_measured_alone_and_together(
+    evaluate, picture, tiny: Codec, tmp_path: Path
+) -> None:
+    picture("in/a.png")
+    both = ("--adaptive", "mse", "--effort", 1, "--iterations", 2)
+    assert evaluate("--model", "tiny", *both, "--baselines", "none", "--show", 1).code == 0
+    rows = read_results(tmp_path / "out/results.csv")
+    names = ("tiny", "tiny+mse", "tiny+effort=1", "tiny+mse+effort=1")
+    assert list(dict.fromkeys(row.codec for row in rows)) == list(names)
+
+
 def test_figures_and_a_page_stand_beside_the_table(evaluate, picture, tmp_path: Path) -> None:
     picture("in/a.png")
     done = evaluate("--baselines", "jpeg-420,webp")

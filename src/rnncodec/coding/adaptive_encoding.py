@@ -10,6 +10,7 @@ from rnncodec.coding.adaptive import Rule, ends
 from rnncodec.coding.encoding import Encoder, Target, fitting, needed
 from rnncodec.coding.goals import first_reaching
 from rnncodec.coding.pictures import Picture
+from rnncodec.coding.refining import Effort
 from rnncodec.coding.transform import Analysis
 
 PASSES = 8
@@ -26,14 +27,14 @@ def encode_adaptively(
     encoder: Encoder,
     pictures: Sequence[Picture],
     headers: Sequence[Header],
-    how: tuple[Rule, Target],
+    how: tuple[Rule, Target, Effort | None],
 ) -> list[bytes]:
     """The files of pictures of one size.
 
     A plain pass measures what every iteration would bring to every block; then the encoder runs
-    with the mask, so that it sees what the decoder will see.
+    with the mask, so that it sees what the decoder will see, or its bits are searched for.
     """
-    rule, target = how
+    rule, target, effort = how
     if rule.threshold is None and target != Target():
         pairs = zip(pictures, headers, strict=True)
         return [Search(encoder, *pair, how).file() for pair in pairs]
@@ -41,8 +42,11 @@ def encode_adaptively(
     errors = encoder.transform.analyse(pixels, headers[0], rule=rule).errors
     assert errors is not None
     last = ends(errors, rule.threshold or rule.default)
-    found = encoder.transform.analyse(pixels, headers[0], target.goal, ends=last)
-    return [finished(encoder, header, found.only(k), target) for k, header in enumerate(headers)]
+    found = encoder.transform.analyse(pixels, headers[0], target.goal, ends=last, effort=effort)
+    return [
+        encoder.write(header, final_codes(encoder, header, found.only(k), target))
+        for k, header in enumerate(headers)
+    ]
 
 
 class Search:
@@ -55,16 +59,22 @@ class Search:
         encoder: network and entropy model.
         picture: what to encode.
         header: of its file, with the most iterations allowed.
-        how: by which measure, and the target.
+        how: by which measure, the target, and the effort.
     """
 
     def __init__(
-        self, encoder: Encoder, picture: Picture, header: Header, how: tuple[Rule, Target]
+        self,
+        encoder: Encoder,
+        picture: Picture,
+        header: Header,
+        how: tuple[Rule, Target, Effort | None],
     ) -> None:
         self.encoder = encoder
+        self.picture = picture
         self.pixels = picture.pixels[None]
         self.header = header
-        self.rule, self.target = how
+        self.rule, self.target, effort = how
+        self.effort = None if effort is None else effort.for_last()
 
     def file(self) -> bytes:
         """The best file of all passes."""
@@ -73,11 +83,13 @@ class Search:
         assert plain.errors is not None
         header = self.header.with_iterations(self._iterations(plain))
         low, high = (self.rule.default * limit for limit in (FINEST, COARSEST))
+        # Better bits reach a quality with larger thresholds, but hardly change what fits a rate.
+        effort = None if goal is None else self.effort
         chosen: Analysis | None = None
         for _ in range(PASSES):
             threshold = math.sqrt(low * high)
             last = ends(plain.errors, threshold)
-            trial = transform.analyse(self.pixels, header, goal, ends=last)
+            trial = transform.analyse(self.pixels, header, goal, ends=last, effort=effort)
             works = self._works(trial)
             chosen = trial if works else chosen
             if works == (goal is None):
@@ -86,7 +98,15 @@ class Search:
                 low = threshold
         if chosen is None and self._works(plain):
             chosen = plain  # where no threshold reaches what all bits would
-        return finished(self.encoder, header, chosen or trial, self.target)
+        codes = final_codes(self.encoder, header, chosen or trial, self.target)
+        data = self.encoder.write(header, codes)
+        if goal is not None or self.effort is None:
+            return data
+        spent = sending(codes).sum(axis=0, dtype=np.int64)[None]
+        header = header.with_iterations(len(codes))
+        return self.encoder.improved(
+            self.picture, header, self.effort, instead=data, ends=spent, bpp=self.target.bpp
+        )
 
     def _iterations(self, plain: Analysis) -> int:
         if self.target.goal is None:
@@ -109,14 +129,12 @@ class Search:
         return sum(rate <= self.target.bpp for rate in info(data).bpp)
 
 
-def finished(encoder: Encoder, header: Header, found: Analysis, target: Target) -> bytes:
-    """The file of one image, with as many iterations as its target asks for."""
+def final_codes(encoder: Encoder, header: Header, found: Analysis, target: Target) -> Codes:
+    """Those of one image, (T, h, w, 32), of as many iterations as its target asks for."""
     codes = trimmed(found.codes[0])[: needed(target.goal, found.scores, 0)]
-    data = encoder.write(header, codes)
     if target.bpp is None:
-        return data
-    used = fitting(info(data).bpp, target.bpp)
-    return data if used == len(codes) else encoder.write(header, codes[:used])
+        return codes
+    return codes[: fitting(info(encoder.write(header, codes)).bpp, target.bpp)]
 
 
 def trimmed(codes: Codes) -> Codes:

@@ -13,6 +13,7 @@ earlier iterations made of the picture. (Searched for without it, later bits no 
 picture, and every step makes it worse.) The decoder is as before, and so is the file.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from rnncodec.images.windowed_similarity import SMALLEST, l1_ms_ssim
 from rnncodec.machine.devices import gains_from_bf16
 from rnncodec.network.autoencoder import Network, straight_through
 from rnncodec.network.cells import State
-from rnncodec.network.unroll import Decoding, Sender
+from rnncodec.network.unroll import AdaptiveSender, Decoding, Sender
 
 MOST_STEPS = 1000
 RATE, LAST_RATE = 0.02, 0.003
@@ -60,7 +61,18 @@ class Effort:
         if not isinstance(steps, Integral) or not 1 <= int(steps) <= MOST_STEPS:
             raise ConfigError(f"effort={steps}: expected a whole number of steps, 1 to 1000")
 
-    def codes(self, network: Network, x: Tensor, size: tuple[int, int], iterations: int) -> Tensor:
+    def for_last(self) -> "Effort":
+        """The same for the picture after the last iteration alone."""
+        return dataclasses.replace(self, last_only=True)
+
+    def codes(
+        self,
+        network: Network,
+        x: Tensor,
+        size: tuple[int, int],
+        iterations: int,
+        ends: Tensor | None = None,
+    ) -> Tensor:
         """Search for the codes of images.
 
         Args:
@@ -68,17 +80,25 @@ class Effort:
             x: (B, 3, H, W) in [-0.5, 0.5], sides multiples of 16.
             size: height and width of what of it is seen.
             iterations: how many.
+            ends: how many of them each position sends, (B, 1, H/16, W/16); None: all.
 
         Returns:
-            (B, T, 32, H/16, W/16) in {-1, +1}; never worse, by the loss and in the precision that
-            is searched with, than what the encoder says at once.
+            (B, T, 32, H/16, W/16) in {-1, +1}, 0 where a position has ended; never worse, by the
+            loss and in the precision that is searched with, than what the encoder says at once.
         """
         # What bf16 leaves of the gradient is enough, in half the time; as in training.
         fast = torch.autocast(x.device.type, torch.bfloat16, enabled=gains_from_bf16(x.device))
         with torch.inference_mode(mode=False), torch.enable_grad(), fast:
             found = [  # of copies: tensors of an inference mode outside have no gradients
-                Search(network, image.clone(), size, iterations, effort=self).codes()
-                for image in x.split(1)
+                Search(
+                    network,
+                    x[k : k + 1].clone(),
+                    size,
+                    iterations,
+                    effort=self,
+                    ends=None if ends is None else ends[k : k + 1].clone(),
+                ).codes()
+                for k in range(len(x))
             ]
         return torch.cat(found)
 
@@ -118,12 +138,14 @@ class Search:
         iterations: int,
         *,
         effort: Effort,
+        ends: Tensor | None = None,
     ) -> None:
         self.network = network
         self.x = x
         self.height, self.width = size
         self.iterations = iterations
         self.effort = effort
+        self.ends = ends
 
     def codes(self) -> Tensor:
         """The best of the codes (1, T, 32, H/16, W/16) that were passed by."""
@@ -140,8 +162,12 @@ class Search:
             if best is None or loss.item() < least:
                 best, least = codes, loss.item()
             if not last:
+                # Once all positions have ended, nudges have no part in the loss.
+                gradients = torch.autograd.grad(
+                    loss, nudges, allow_unused=True, materialize_grads=True
+                )
                 rate = RATE * (LAST_RATE / RATE) ** (step / steps)
-                descend(nudges, torch.autograd.grad(loss, nudges), velocities, rate=rate)
+                descend(nudges, gradients, velocities, rate=rate)
                 if self.effort.progress is not None:
                     self.effort.progress(step + 1, steps)
         assert best is not None
@@ -174,10 +200,11 @@ class Search:
     ) -> tuple[Tensor, Tensor, list[State] | None, list[State] | None, Tensor]:
         """Code, picture, states of encoder and decoder, loss of iteration ``t`` (from 0)."""
         sender = NudgedSender(self.network, self.x, nudge)
-        decoding = Decoding(self.network, adaptive=False)
+        source = sender if self.ends is None else AdaptiveSender(sender, self.ends)
+        decoding = Decoding(self.network, adaptive=self.ends is not None)
         sender.states, decoding.states = seen, shown
         gain = self.network.recon.gain(t, x_hat)
-        code = sender(t, x_hat, gain)
+        code = source(t, x_hat, gain)
         x_hat = decoding.run(t, code, x_hat, gain)
         return code, x_hat, sender.states, decoding.states, self.loss(x_hat)
 
@@ -195,6 +222,7 @@ def descend(
 ) -> None:
     """One step of gradient descent with momentum, in place; an iteration's bits share a scale."""
     for nudge, gradient, velocity in zip(nudges, gradients, velocities, strict=True):
-        size = gradient.abs().mean().clamp(min=1e-30)
+        sent = gradient.count_nonzero().clamp(min=1)  # nothing reaches what is not
+        size = (gradient.abs().sum() / sent).clamp(min=1e-30)
         velocity.mul_(MOMENTUM).add_(gradient / size)
         nudge.sub_(rate * velocity)

@@ -22,7 +22,7 @@ from rnncodec.images.reading import Pixels
 from rnncodec.machine.allocator import freed_memory_kept
 from rnncodec.machine.devices import float32_convolutions
 from rnncodec.network.autoencoder import Network
-from rnncodec.network.unroll import AdaptiveSender, Sender, Step, iterate, unroll
+from rnncodec.network.unroll import AdaptiveSender, CodeSource, Sender, Step, iterate
 
 BATCH_POSITIONS = 1 << 12
 """So many positions of small tiles are painted at once: the memory of one tile of 1024 pixels."""
@@ -83,7 +83,7 @@ class Transform:
                 since the last tile is not known before the first is done.
             rule: measure the error of every block by it; then all iterations run, too.
             ends: how many iterations each position sends, (B, h, w); all of them if None.
-            effort: search for better bits, each tile by itself; not together with ``ends``.
+            effort: search for better bits, each tile by itself.
         """
         tiles = list(header.tiles())
         batch, iterations, (h, w, _) = len(pixels), header.iterations, header.code_shape
@@ -93,10 +93,7 @@ class Transform:
         for tile in tiles:
             reference = as_batch(pixels[:, *pixel_slices(tile)])
             ending = None if ends is None else ends[:, *tile.slices]
-            steps = self.steps(reference, iterations, ending)
-            if effort is not None:
-                steps = self.refined(reference, iterations, effort)
-            for t, step in enumerate(steps):
+            for t, step in enumerate(self.steps(reference, iterations, ending, effort)):
                 codes[:, t, *tile.slices] = to_bits(step.code)
                 if rule is not None:
                     errors[:, t, *tile.slices] = self._errors(rule, reference, step)
@@ -119,28 +116,25 @@ class Transform:
 
     @torch.inference_mode()
     def steps(
-        self, reference: Tensor, iterations: int, ends: NDArray[np.int64] | None = None
+        self,
+        reference: Tensor,
+        iterations: int,
+        ends: NDArray[np.int64] | None = None,
+        effort: Effort | None = None,
     ) -> Iterator[Step]:
         """Run the network on uint8 (B, 3, H, W) of any size, padded to whole blocks.
 
         Whoever asks for the steps or their pictures does so under :func:`float32_convolutions`.
         """
         x = self._padded(reference)
-        if ends is None:
-            yield from unroll(self.network, x, iterations=iterations)
-            return
-        source = AdaptiveSender(
-            Sender(self.network, x), torch.from_numpy(ends[:, None]).to(self.device)
-        )
-        yield from iterate(self.network, source, iterations, adaptive=True)
-
-    @torch.inference_mode()
-    def refined(self, reference: Tensor, iterations: int, effort: Effort) -> Iterator[Step]:
-        """As :meth:`steps`, with the bits that ``effort`` finds."""
-        x = self._padded(reference)
-        height, width = reference.shape[-2:]
-        codes = effort.codes(self.network, x, (height, width), iterations)
-        yield from iterate(self.network, lambda t, *_: codes[:, t], iterations)
+        last = None if ends is None else torch.from_numpy(ends[:, None]).to(self.device)
+        sender = Sender(self.network, x)
+        source: CodeSource = sender if last is None else AdaptiveSender(sender, last)
+        if effort is not None:
+            size = reference.shape[-2], reference.shape[-1]
+            codes = effort.codes(self.network, x, size, iterations, last)
+            source = partial(found_code, codes)
+        yield from iterate(self.network, source, iterations, adaptive=last is not None)
 
 
 class Extension:
@@ -227,6 +221,11 @@ class TilePainter:
             for _ in codes:
                 step = next(self.steps)
             return to_uint8(step.x_hat).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def found_code(codes: Tensor, t: int, *_: object) -> Tensor:
+    """That of iteration ``t`` (from 0) of codes (B, T, 32, h, w)."""
+    return codes[:, t]
 
 
 def next_code(waiting: deque[Codes], device: torch.device, *_: object) -> Tensor:

@@ -128,7 +128,8 @@ def compress(
     rnncodec that knows of it: two passes, or ten to find the threshold for a target.
 
     With --effort pictures get better, with --bpp most of all, or, with --ms-ssim and --psnr, files
-    smaller. Only compressing takes longer, and any rnncodec decodes them.
+    smaller. Only compressing takes longer, and any rnncodec decodes them. Together with --adaptive
+    it searches for the bits that are sent; for --ms-ssim and --psnr that takes eight searches.
 
     Kept: grey or RGB pixels, the ICC profile, the EXIF orientation (applied). Said in a warning
     and done: transparency is composited over white, more than 8 bits per channel are rounded,

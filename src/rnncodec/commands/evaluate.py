@@ -3,6 +3,7 @@
 import importlib.util
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,7 +82,7 @@ Efforts = Annotated[
         "--effort",
         metavar="STEPS",
         help="Measure each model with this setting of `rnncodec compress` too, as a codec of its "
-        "own: compact-1+effort=12; once for each.",
+        "own: compact-1+effort=12, compact-1+ssim+effort=12; once for each.",
     ),
 ]
 Anchor = Annotated[
@@ -160,21 +161,17 @@ def evaluate(
 
 def variants(
     models: "Sequence[EvaluatedModel]", rules: Sequence[str], efforts: Sequence[int]
-) -> "list[EvaluatedCodec]":
-    """Each model with each adaptive setting, and with each effort.
+) -> "list[EvaluatedModel]":
+    """Each model with each adaptive setting, each effort, and each pair of these.
 
     Raises:
         ConfigError: settings without a model; a setting that is none.
     """
-    from rnncodec.evaluation.adaptive_model import AdaptiveModel
-
     if not models and (rules or efforts):
         name = "--adaptive" if rules else "--effort"
         raise ConfigError(f"{name} is a setting of models: give --model, too")
-    return [
-        *(AdaptiveModel(each, rule) for each in models for rule in rules),
-        *(each.with_effort(effort) for each in models for effort in efforts),
-    ]
+    settings = [*((rule, None) for rule in rules), *product([None, *rules], efforts)]
+    return [each.coding(*setting) for each in models for setting in settings]
 
 
 def write_tables(

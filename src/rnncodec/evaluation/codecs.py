@@ -11,6 +11,7 @@ import numpy as np
 
 from rnncodec import bitstream, models
 from rnncodec.codec import Codec, load
+from rnncodec.coding.adaptive import Rule
 from rnncodec.coding.refining import Effort
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.evaluation.inputs import file_hash
@@ -24,7 +25,7 @@ class Coded:
 
     Attributes:
         setting: what was asked of it, for people: ``q=40``, ``t=3``.
-        iteration: of one of our models, from 1.
+        iteration: of one of our models, from 1; None where its rate is adaptive.
         data: the file, or the prefix of it that ends this iteration.
         picture: what it decodes to, uint8 (H, W, 3).
         encode_s: seconds for this file; None for a prefix, which was not encoded by itself.
@@ -72,7 +73,10 @@ class EvaluatedModel:
         path: its model file; the weights are loaded when they are first needed.
         iterations: how many; default: all.
         device: where the network runs.
-        effort: of coding, see :meth:`rnncodec.codec.Codec.encode`.
+        adaptive, effort: of coding, see :meth:`rnncodec.codec.Codec.encode`. With an adaptive bit
+            rate k/8 bpp is not the nominal rate of iteration k, which is a setting then as those
+            of other codecs are; once all blocks of an image have ended, further ones are the same
+            file.
 
     Raises:
         ModelError: not a model file, or damaged.
@@ -88,11 +92,13 @@ class EvaluatedModel:
         *,
         iterations: int | None = None,
         device: str = "cpu",
+        adaptive: str | None = None,
         effort: int = 0,
     ) -> None:
         self.name = name
         self.path = path
         self.device = device
+        self.adaptive = adaptive
         self.effort = effort
         self.facts = facts(path)
         self.file = file_hash(path)
@@ -108,33 +114,44 @@ class EvaluatedModel:
         return {**self.__dict__, "_codec": None}
 
     def identity(self) -> dict[str, Any]:
-        """Fingerprint, model file, iterations, device, effort: the name and the path say nothing.
+        """Fingerprint, model file, and all settings: the name and the path say nothing.
 
         The fingerprint alone would not do: it names what decodes, and models that differ in their
         encoders only share it, but neither their files nor their pictures.
         """
-        effort = {"effort": self.effort} if self.effort else {}
+        how = {"adaptive": self.adaptive, "effort": self.effort}
         return {
             "model": self.facts["fingerprint"],
             "file": self.file,
             "iterations": self.iterations,
             "device": self.device,
-            **effort,
+            **{setting: value for setting, value in how.items() if value},
         }
 
-    def with_effort(self, effort: int) -> "EvaluatedModel":
-        """The same model, coding with this effort, as a codec of its own.
+    def coding(self, adaptive: str | None = None, effort: int | None = None) -> "EvaluatedModel":
+        """The same model, coding with these settings, as a codec of its own.
+
+        Args:
+            adaptive: as :meth:`rnncodec.coding.adaptive.Rule.parse` reads it.
+            effort: steps, at least one.
 
         Raises:
-            ConfigError: an effort out of range.
+            ConfigError: no such rule; an effort out of range.
         """
-        Effort(effort)
+        name = self.name
+        if adaptive is not None:
+            Rule.parse(adaptive)
+            name += f"+{adaptive}"
+        if effort is not None:
+            Effort(effort)
+            name += f"+effort={effort}"
         return EvaluatedModel(
-            f"{self.name}+effort={effort}",
+            name,
             self.path,
             iterations=self.iterations,
             device=self.device,
-            effort=effort,
+            adaptive=adaptive,
+            effort=effort or 0,
         )
 
     @property
@@ -159,18 +176,21 @@ class EvaluatedModel:
         """
         codec = self.codec
         start = time.perf_counter()
-        data = codec.encode(image, iterations=self.iterations, effort=self.effort)
+        how: dict[str, Any] = {"adaptive": self.adaptive, "effort": self.effort}
+        data = codec.encode(image, iterations=self.iterations, **how)
         encode_s = time.perf_counter() - start
         pictures = codec.decode_progressive(data, max_pixels=math.inf)
-        found = bitstream.info(data)
-        decode_s, end = 0.0, len(data) - sum(found.segment_bytes)
-        for iteration, size in enumerate(found.segment_bytes, start=1):
-            start = time.perf_counter()
-            picture = np.asarray(next(pictures))
-            decode_s += time.perf_counter() - start
-            end += size
+        sizes = bitstream.info(data).segment_bytes
+        decode_s, end = 0.0, len(data) - sum(sizes)
+        for iteration in range(1, self.iterations + 1):
+            if iteration <= len(sizes):
+                start = time.perf_counter()
+                picture = np.asarray(next(pictures))
+                decode_s += time.perf_counter() - start
+                end += sizes[iteration - 1]
+            nominal = iteration if self.adaptive is None else None
             whole = encode_s if end == len(data) else None
-            yield Coded(f"t={iteration}", iteration, data[:end], picture, whole, decode_s)
+            yield Coded(f"t={iteration}", nominal, data[:end], picture, whole, decode_s)
 
 
 def facts(path: Path) -> dict[str, Any]:
