@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rnncodec.bitstream import info, sending
 from rnncodec.codec import load
-from rnncodec.coding.refining import MOMENTUM, Effort, Search, descend
+from rnncodec.coding.refining import MOMENTUM, Effort, Kept, Search, descend
 from rnncodec.data.photos import DemoPhotos
 from rnncodec.errors import ConfigError, RNNCodecWarning
 from rnncodec.images.pixels import from_uint8
@@ -79,6 +79,37 @@ def test_in_bf16_the_bits_are_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
         found.append(np.log(losses(codes, x)).mean())
     plain = np.log(losses(plain_codes(x), x)).mean()
     assert found[1] - plain < 0.8 * (found[0] - plain) < 0
+
+
+@pytest.mark.parametrize(("gib", "runs"), [(2, 3 * 3), (0, 3 * 3 + 2 * 2)])
+def test_what_is_computed_again_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, gib: int, runs: int
+) -> None:
+    x, iterations, iteration = pixels_of(SMALL), [], Search.iteration
+
+    def counted(search: Search, t: int, *given):
+        iterations.append(t)
+        return iteration(search, t, *given)
+
+    expected = Effort(2).codes(NETWORK, x, (64, 64), 3)
+    monkeypatch.setattr(Search, "iteration", counted)
+    monkeypatch.setattr("rnncodec.coding.refining.KEPT", gib << 30)
+    assert torch.equal(Effort(2).codes(NETWORK, x, (64, 64), 3), expected)
+    assert len(iterations) == runs  # forward thrice; backward twice, through all but the first
+
+
+def test_what_backward_needs_is_counted_once() -> None:
+    x = torch.ones(1000, requires_grad=True)
+    kept = Kept()
+    with kept:
+        y = x.exp()  # saves its result
+    assert kept.bytes == 4000
+    with kept:
+        (y * y).sum()  # saves it again, twice
+    assert kept.bytes == 4000
+    with kept:
+        (y.exp() * 2).sum()
+    assert kept.bytes == 8000
 
 
 def test_a_step_of_descent() -> None:

@@ -36,6 +36,9 @@ RATE, LAST_RATE = 0.02, 0.003
 """Length of a step, from the first to the last: of bits whose gradient is an average one, whose
 expectation lies between -1 and 1."""
 MOMENTUM = 0.6
+KEPT = 2 << 30
+"""Bytes of what backward needs that wait for it; what it needs of later iterations is computed
+again then, for half as much time again."""
 
 
 @dataclass(frozen=True)
@@ -178,13 +181,16 @@ class Search:
         x_hat: Tensor | None = None
         seen: list[State] | None = None
         shown: list[State] | None = None
-        codes, losses = [], []
+        codes, losses, kept = [], [], Kept()
         for t, nudge in enumerate(nudges):
-            # What backward needs of an iteration is computed again, or memory would hold them all.
             given = (t, nudge, x_hat, seen, shown)
-            code, x_hat, seen, shown, loss = checkpoint(
-                self.iteration, *given, use_reentrant=False, preserve_rng_state=False
-            )
+            if kept.room():
+                with kept:
+                    code, x_hat, seen, shown, loss = self.iteration(*given)
+            else:
+                code, x_hat, seen, shown, loss = checkpoint(
+                    self.iteration, *given, use_reentrant=False, preserve_rng_state=False
+                )
             codes.append(code.detach())
             losses.append(loss)
         counts = losses[-1:] if self.effort.last_only else losses
@@ -214,6 +220,31 @@ class Search:
         if min(self.height, self.width) < SMALLEST:
             return (x - y).abs().mean()
         return l1_ms_ssim(x, y)
+
+
+class Kept(torch.autograd.graph.saved_tensors_hooks):
+    """Counts what is saved for backward, iteration by iteration, each entered once."""
+
+    def __init__(self) -> None:
+        super().__init__(self._count, lambda tensor: tensor)
+        self.storages: set[int] = set()
+        self.bytes = 0
+        self.before = 0
+
+    def __enter__(self) -> None:
+        self.before = self.bytes
+        super().__enter__()
+
+    def _count(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in self.storages:  # all of them live until backward
+            self.storages.add(storage.data_ptr())
+            self.bytes += storage.nbytes()
+        return tensor
+
+    def room(self) -> bool:
+        """Whether one iteration more, like the one before, would fit."""
+        return 2 * self.bytes - self.before <= KEPT
 
 
 @torch.no_grad()
