@@ -108,8 +108,8 @@ class Codec:
                 times.
             effort: steps of gradient descent that search for better bits (see
                 :mod:`rnncodec.coding.refining`); 12 save a tenth of the bytes, 4 two thirds of
-                that, and each takes twice as long as plain coding, four times where bf16 is not
-                in hardware. With a rate they raise the quality at its end, with a quality they
+                that, and each takes up to twice as long as plain coding, four times where bf16 is
+                not in hardware. With a rate they raise the quality at its end, with a quality they
                 save iterations, without a target they raise the quality after each. Of blocks
                 that end (``adaptive``), the bits that are sent; a quality asked of both takes
                 eight searches.

@@ -47,7 +47,7 @@ class Effort:
 
     Attributes:
         steps: of gradient descent, each of which takes twice as long as encoding, four times
-            where bf16 is not in hardware; with the compact model 4 or 9 GiB a Mpixel.
+            where bf16 is not in hardware; with the compact model 4 or 9 GiB a Mpixel, and 2 more.
         last_only: only the picture after the last iteration counts, not all alike.
         progress: told (steps done, steps in all), for each image and tile.
 

@@ -84,8 +84,9 @@ Effort = Annotated[
         "--effort",
         metavar="STEPS",
         help="Search for better bits by so many steps of gradient descent: 4 save about 7 % of "
-        "the bytes at equal quality, 12 about 10 %. Each takes two to four times as long as "
-        "compressing; the compact model needs 4 to 9 GiB a Mpixel, which --tile 512 limits.",
+        "the bytes at equal quality, 12 about 10 %. Each takes up to twice as long as "
+        "compressing, four times without bf16 in hardware; the compact model needs 4 to 9 GiB a "
+        "Mpixel, which --tile 512 limits, and 2 more.",
     ),
 ]
 
