@@ -248,10 +248,11 @@ def test_steps_are_as_long_where_few_positions_send() -> None:
     torch.testing.assert_close(nudges[1], nudges[0] * gradients[1].abs())
 
 
-def test_a_rate_for_blocks_that_end_buys_a_better_picture() -> None:
-    plain, data = (CODEC.encode(LARGE, bpp=0.3, adaptive="mse", effort=n) for n in (0, 4))
+@pytest.mark.parametrize("bpp", [0.15, 0.2, 0.3])  # at the first two better bits take too many
+def test_a_rate_for_blocks_that_end_buys_a_better_picture(bpp: float) -> None:
+    plain, data = (CODEC.encode(LARGE, bpp=bpp, adaptive="mse", effort=n) for n in (0, 4))
     assert info(data).header.adaptive
-    assert info(data).bpp[-1] <= 0.3
+    assert info(data).bpp[-1] <= bpp
     assert ms_ssim(data) > ms_ssim(plain)
 
 

@@ -1,9 +1,11 @@
 """Files in which blocks end where more bits would bring too little: threshold and target."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnncodec.bitstream import Codes, Header, info, sending
 from rnncodec.coding.adaptive import Rule, ends
@@ -12,6 +14,7 @@ from rnncodec.coding.goals import first_reaching
 from rnncodec.coding.pictures import Picture
 from rnncodec.coding.refining import Effort
 from rnncodec.coding.transform import Analysis
+from rnncodec.geometry import UNSENT
 
 PASSES = 8
 """How many thresholds are tried for a target."""
@@ -70,7 +73,6 @@ class Search:
         how: tuple[Rule, Target, Effort | None],
     ) -> None:
         self.encoder = encoder
-        self.picture = picture
         self.pixels = picture.pixels[None]
         self.header = header
         self.rule, self.target, effort = how
@@ -82,31 +84,43 @@ class Search:
         plain = transform.analyse(self.pixels, self.header, goal, rule=self.rule)
         assert plain.errors is not None
         header = self.header.with_iterations(self._iterations(plain))
-        low, high = (self.rule.default * limit for limit in (FINEST, COARSEST))
         # Better bits reach a quality with larger thresholds, but hardly change what fits a rate.
         effort = None if goal is None else self.effort
+        analyse = partial(transform.analyse, self.pixels, header, goal, effort=effort)
+        chosen, last = self._bisect(plain.errors, lambda ends: analyse(ends=ends))
+        if chosen is None and self._works(plain):
+            chosen = plain  # where no threshold reaches what all bits would
+        codes = final_codes(self.encoder, header, chosen or last, self.target)
+        if goal is None and self.effort is not None:
+            codes = self._better(codes, plain.errors)
+        return self.encoder.write(header, codes)
+
+    def _bisect(
+        self, errors: NDArray[np.float32], code: Callable[[NDArray[np.int64]], Analysis]
+    ) -> tuple[Analysis | None, Analysis]:
+        """What works by the threshold closest to the target, if any does, and the last trial."""
+        low, high = (self.rule.default * limit for limit in (FINEST, COARSEST))
         chosen: Analysis | None = None
         for _ in range(PASSES):
             threshold = math.sqrt(low * high)
-            last = ends(plain.errors, threshold)
-            trial = transform.analyse(self.pixels, header, goal, ends=last, effort=effort)
+            trial = code(ends(errors, threshold))
             works = self._works(trial)
             chosen = trial if works else chosen
-            if works == (goal is None):
+            if works == (self.target.goal is None):
                 high = threshold
             else:
                 low = threshold
-        if chosen is None and self._works(plain):
-            chosen = plain  # where no threshold reaches what all bits would
-        codes = final_codes(self.encoder, header, chosen or trial, self.target)
-        data = self.encoder.write(header, codes)
-        if goal is not None or self.effort is None:
-            return data
+        return chosen, trial
+
+    def _better(self, codes: Codes, errors: NDArray[np.float32]) -> Codes:
+        """Better bits in place of these; if they take too many bytes, a few are left out."""
+        header = self.header.with_iterations(len(codes))
         spent = sending(codes).sum(axis=0, dtype=np.int64)[None]
-        header = header.with_iterations(len(codes))
-        return self.encoder.improved(
-            self.picture, header, self.effort, instead=data, ends=spent, bpp=self.target.bpp
-        )
+        found = self.encoder.transform.analyse(self.pixels, header, ends=spent, effort=self.effort)
+        if not self._works(found):
+            shorter, _ = self._bisect(errors, lambda ends: Analysis(ended(found.codes, ends)))
+            found = shorter or Analysis(codes[None])
+        return trimmed(found.codes[0])
 
     def _iterations(self, plain: Analysis) -> int:
         if self.target.goal is None:
@@ -135,6 +149,12 @@ def final_codes(encoder: Encoder, header: Header, found: Analysis, target: Targe
     if target.bpp is None:
         return codes
     return codes[: fitting(info(encoder.write(header, codes)).bpp, target.bpp)]
+
+
+def ended(codes: Codes, ends: NDArray[np.int64]) -> Codes:
+    """Codes (B, T, h, w, 32) of positions that end after so many iterations, (B, h, w)."""
+    t = np.arange(codes.shape[1]).reshape(1, -1, 1, 1)
+    return np.where((t < ends[:, None])[..., None], codes, np.uint8(UNSENT))
 
 
 def trimmed(codes: Codes) -> Codes:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rnncodec.bitstream import Codes, Header, info, write
@@ -98,32 +97,9 @@ class Encoder:
             return self._reach(picture, header, target.goal, last)
         plain = self.encode([picture], [header], target)[0]
         header = header.with_iterations(info(plain).iterations)
-        return self.improved(picture, header, last, instead=plain, bpp=target.bpp)
-
-    def improved(
-        self,
-        picture: Picture,
-        header: Header,
-        effort: Effort,
-        *,
-        instead: bytes,
-        bpp: float | None,
-        ends: NDArray[np.int64] | None = None,
-    ) -> bytes:
-        """A file with better bits ``instead`` of another, or that one if they take too many.
-
-        Args:
-            picture: what to encode.
-            header: of the file; all its iterations are used.
-            effort: of the search.
-            instead: the file without it.
-            bpp: the rate allowed, unless that file exceeds it, too.
-            ends: how many iterations each position sends, (1, h, w); None: all.
-        """
-        found = self.transform.analyse(picture.pixels[None], header, ends=ends, effort=effort)
-        data = self.write(header, found.codes[0])
-        within = info(data).bpp[-1] <= max(bpp or 0, info(instead).bpp[-1])
-        return data if within else instead
+        data = self.write(header, self._search(picture, header, None, last).codes[0])
+        within = info(data).bpp[-1] <= max(target.bpp or 0, info(plain).bpp[-1])
+        return data if within else plain
 
     def _reach(self, picture: Picture, header: Header, goal: Goal, effort: Effort) -> bytes:
         """The shortest file that reaches a goal: with effort, one iteration fewer each time."""
