@@ -50,18 +50,22 @@ def test_a_share_that_goes_away_ends_the_run_which_goes_on_later(
 ):
     prepare(Files(album), tmp_path / "undisturbed", Settings(**SMALL))
     root = tmp_path / "share" / album.name
-    shutil.copytree(album, root)
+    root.parent.mkdir()
+    root.symlink_to(album)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    instead = tmp_path / "instead"
+    instead.symlink_to(empty if "empty" in unmounted else tmp_path / "nowhere")
 
     def unmount(progress: Progress) -> None:
         if progress.done == 3:
-            root.rename(tmp_path / "away")
-            if "empty" in unmounted:
-                root.mkdir()
+            instead.replace(root)  # at once, while another process reads
 
     with pytest.raises(DataError, match=f"the source is gone: .*{unmounted}"):
         prepare(Files(root), tmp_path / "out", Settings(**SMALL), workers=workers, report=unmount)
     assert not (tmp_path / "out" / "manifest.json").exists()
-    shutil.copytree(tmp_path / "away", root, dirs_exist_ok=True)
+    root.unlink()
+    root.symlink_to(album)
     prepare(Files(root), tmp_path / "out", Settings(**SMALL))
     assert everything(tmp_path / "out") == everything(tmp_path / "undisturbed")
 
