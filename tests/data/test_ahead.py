@@ -9,6 +9,7 @@ from PIL import Image
 from rnncodec.data import photos
 from rnncodec.data.ahead import Ahead
 from rnncodec.data.crops import CropLoader, Crops, EndlessBatches
+from rnncodec.data.cutter import Cutter
 from rnncodec.data.photos import FolderPhotos
 from rnncodec.data.unusable import Unusable
 from rnncodec.images.reading import Pixels, read_image
@@ -41,7 +42,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def crops_of(folder: Path, *, ahead: int, cache_mb: float = 0) -> Crops:
     photographs = FolderPhotos(folder, cache_mb=cache_mb)
-    return Crops(photographs, SIZES, crop=16, seed=0, ahead_mb=ahead * CROP_MB)
+    return Crops(photographs, SIZES, Cutter(16, 0), ahead_mb=ahead * CROP_MB)
 
 
 def test_samples_are_the_same_and_photographs_decoded_far_less_often(folder: Path, decoded):

@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from scipy import stats
 
-from rnncodec.data.crops import CropLoader, Crops, EndlessBatches, draw, scale, start_worker
+from rnncodec.data.crops import CropLoader, Crops, EndlessBatches, start_worker
+from rnncodec.data.cutter import Cutter
 from rnncodec.data.photos import FolderPhotos
 from rnncodec.data.unusable import Unusable
 from rnncodec.errors import DataError
@@ -32,7 +31,7 @@ def coordinates(width: int, height: int, blue: int) -> np.ndarray:
 def crops_of(folder: Path, *sizes: tuple[int, int], seed: int = 0) -> Crops:
     for number, size in enumerate(sizes):
         Image.fromarray(coordinates(*size, number)).save(folder / f"{number:03d}.png")
-    return Crops(FolderPhotos(folder), sizes, crop=16, seed=seed)
+    return Crops(FolderPhotos(folder), sizes, Cutter(16, seed))
 
 
 def loader_of(crops: Crops, workers: int = 0, position: int = 0) -> CropLoader:
@@ -64,7 +63,7 @@ def test_sample_depends_on_seed_and_index_alone(tmp_path: Path):
     other = pickle.loads(pickle.dumps(crops))
     backwards = [other[i].image for i in reversed(range(20))][::-1]
     np.testing.assert_array_equal(forwards, backwards)
-    reseeded = Crops(crops.photos, [(40, 24), (20, 60)], crop=16, seed=1)
+    reseeded = Crops(crops.photos, [(40, 24), (20, 60)], Cutter(16, 1))
     assert any((reseeded[i].image != forwards[i]).any() for i in range(20))
 
 
@@ -77,24 +76,6 @@ def test_every_crop_position_is_equally_likely(tmp_path: Path):
         counts[key] = counts.get(key, 0) + 1
     assert len(counts) == 10
     assert stats.chisquare(list(counts.values())).pvalue > 1e-3
-
-
-def test_draws_are_pinned():
-    # a run resumed under another version of NumPy must go on with the same crops
-    assert draw(0, 0) == list(np.random.Philox(key=0, counter=1 << 128).random_raw(4))
-    assert draw(3, 5)[0] == 17438382402927903094
-
-
-def test_neighbouring_samples_share_no_numbers():
-    numbers = [number for index in range(500) for number in draw(0, index)]
-    assert len(set(numbers)) == len(numbers)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**64 - 1), st.integers(1, 2**40))
-def test_scale_stays_in_range_and_keeps_order(number: int, below: int):
-    assert 0 <= scale(number, below) < below
-    assert scale(number // 2, below) <= scale(number, below)
 
 
 def test_batches_of_all_ranks_make_up_the_global_batch():

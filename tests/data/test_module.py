@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from rnncodec.data.module import CropData, DemoData, FolderData
-from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, hash_fraction
+from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, FolderPhotos, hash_fraction
 from rnncodec.errors import ConfigError, DataError
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
@@ -137,6 +137,38 @@ def test_missing_root(tmp_path: Path):
     data = FolderData(tmp_path / "nowhere")
     with pytest.raises(DataError, match="nowhere does not exist"):
         data.setup()
+
+
+def test_training_sees_shrunk_photographs_and_validation_whole_ones(tmp_path: Path):
+    fill(tmp_path, side=64)
+    config = OmegaConf.merge(
+        OmegaConf.load(CONF / "folder.yaml"),
+        {"root": str(tmp_path), "crop": 32, "shrink": [0.5, 0.5], "val_fraction": 0.3, "seed": 0},
+    )
+    data = attach(instantiate(config))
+    loaded = {name: pixels for name, pixels in FolderPhotos(tmp_path) if name in data.train_names}
+    halves = [
+        np.asarray(Image.fromarray(pixels).resize((32, 32), Image.Resampling.LANCZOS))
+        for pixels in loaded.values()
+    ]
+    crop = next(iter(data.train_dataloader()))["image"][0].numpy().transpose(1, 2, 0)
+    # of 64 pixels, halved, only one place is left for a crop of 32: the whole photograph
+    assert any((crop == half).all() or (crop == half[:, ::-1]).all() for half in halves)
+    whole = dict(FolderPhotos(tmp_path))
+    for batch in data.val_dataloader():
+        np.testing.assert_array_equal(batch["image"][0].permute(1, 2, 0), whole[batch["name"]])
+    larger = next(iter(data.crops_of(64, batch_size=1, seed=0)))["image"][0].permute(1, 2, 0)
+    assert any(
+        (larger.numpy() == pixels).all() or (larger.numpy() == pixels[:, ::-1]).all()
+        for pixels in loaded.values()
+    )
+
+
+def test_training_photographs_too_small_to_be_shrunk(tmp_path: Path):
+    fill(tmp_path, side=48)
+    message = "48x48 pixels is smaller than data.crop=32 at data.shrink=0.6, of 54x54 pixels"
+    with pytest.raises(DataError, match=message):
+        attach(FolderData(tmp_path, crop=32, shrink=0.6))
 
 
 def test_every_image_smaller_than_the_crop(tmp_path: Path):
@@ -267,4 +299,4 @@ def test_configuration_names_the_constructors_settings_and_defaults(name: str, t
         assert leaf[key] == parameters[key], key
     overrides = {} if name == "demo" else {"root": str(tmp_path)}
     config = OmegaConf.create({"seed": 3, "data": OmegaConf.merge(leaf, overrides)})
-    assert instantiate(config.data).seed == 3
+    assert instantiate(config.data).cutter.seed == 3

@@ -229,7 +229,9 @@ def test_settings_that_cannot_work(change: dict, message: str):
 
 def test_a_crop_larger_than_the_tiles(root: Path):
     data = TileData(root, crop=32)
-    with pytest.raises(ConfigError, match=r"data\.crop=32: the tiles of .* are 16x16; lower it"):
+    with pytest.raises(
+        ConfigError, match=r"data\.crop=32: the tiles of .* are 16x16; lower data.crop"
+    ):
         data.setup()
 
 

@@ -13,13 +13,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from rnncodec.data.ahead import Ahead
+from rnncodec.data.cutter import Cutter, draw, scale
 from rnncodec.data.photos import Photos
 from rnncodec.data.unusable import Unusable
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images.reading import Pixels
-
-# third word of the Philox counter: keeps these numbers apart from other uses of the same seed
-_STREAM = 1
 
 
 class Sample(NamedTuple):
@@ -33,10 +31,10 @@ class Sample(NamedTuple):
 class Crops(Dataset[Sample]):
     """Crops by global sample index, from usable photographs of the given (W, H) header sizes.
 
-    Every crop position of every photograph is equally likely (so a photograph counts nearly in
-    proportion to its pixels), mirrored left-right with probability 1/2. The numbers come from
-    Philox with key `seed` and counter `(0, index, 1, 0)`. Where a photograph fails to decode, the
-    next in order that decodes takes its place, so the sample remains a function of (seed, index).
+    Every position of a crop (see `Cutter`; of the largest, where they are shrunk) of every
+    photograph is equally likely, so a photograph counts nearly in proportion to its pixels. Where
+    one fails to decode, the next in order that decodes takes its place, so the sample remains a
+    function of (seed, index).
 
     Crops that later samples need of a photograph which is decoded now are cut at once, and kept
     within `ahead_mb` megabytes (2**20 bytes).
@@ -46,21 +44,18 @@ class Crops(Dataset[Sample]):
         self,
         photos: Photos,
         sizes: Sequence[tuple[int, int]],
+        cutter: Cutter,
         *,
-        crop: int,
-        seed: int,
         ahead_mb: float = 0,
     ) -> None:
         assert len(photos) == len(sizes) > 0
         self.photos = photos
         self.sizes = list(sizes)
-        self.crop = crop
-        self.seed = seed
-        positions = [(width - crop + 1) * (height - crop + 1) for width, height in sizes]
-        self._ends = list(accumulate(positions))
+        self.cutter = cutter
+        self._ends = list(accumulate(cutter.positions(*size) for size in sizes))
         self._failed: dict[str, str] = {}
         self.ahead_mb = ahead_mb
-        self._ahead = Ahead(self.photograph, int(ahead_mb * 2**20) // (3 * crop**2))
+        self._ahead = Ahead(self.photograph, int(ahead_mb * 2**20) // (3 * cutter.crop**2))
 
     def __getitem__(self, index: int) -> Sample:
         window = self._ahead.take(index)
@@ -72,38 +67,29 @@ class Crops(Dataset[Sample]):
         if image is None:
             return Sample(index, None, failed)
         if decoded:
-            self._ahead.cut(first, partial(self.window, image))
-        return Sample(index, self.window(image, index), failed)
+            self._ahead.cut(first, partial(self.cutter.cut, image))
+        return Sample(index, self.cutter.cut(image, index), failed)
 
     def photograph(self, index: int) -> int:
         """The photograph of a sample, if it decodes."""
-        which = draw(self.seed, index)[0]
+        which = draw(self.cutter.seed, index)[0]
         return int(np.searchsorted(self._ends, scale(which, self._ends[-1]), side="right"))
 
-    def window(self, image: Pixels, index: int) -> Pixels:
-        """The crop of a sample out of its photograph, (crop, crop, 3)."""
-        _, down, right, flip = draw(self.seed, index)
-        height, width, _ = image.shape
-        top = scale(down, height - self.crop + 1)
-        left = scale(right, width - self.crop + 1)
-        window = image[top : top + self.crop, left : left + self.crop]
-        return window[:, ::-1] if scale(flip, 2) else window
-
     def of_size(self, crop: int, *, seed: int) -> "Crops":
-        """Crops of another size, from those of the photographs that are large enough.
+        """Crops of another size, not shrunk, from those of the photographs that are large enough.
 
         Raises:
             ConfigError: none is.
         """
         large = [index for index, size in enumerate(self.sizes) if min(size) >= crop]
         if not large:
-            largest = max(min(size) for size in self.sizes) // 16 * 16
+            largest = max(map(min, self.sizes)) // 16 * 16
             raise ConfigError(
                 f"crop={crop}: no training photograph is that large; use at most {largest}"
             )
         photos = self.photos.subset(large)
         sizes = [self.sizes[index] for index in large]
-        return Crops(photos, sizes, crop=crop, seed=seed, ahead_mb=self.ahead_mb)
+        return Crops(photos, sizes, Cutter(crop, seed), ahead_mb=self.ahead_mb)
 
     def _load_from(self, first: int) -> tuple[Pixels | None, dict[str, str]]:
         failed: dict[str, str] = {}
@@ -120,22 +106,10 @@ class Crops(Dataset[Sample]):
 
     def _load(self, index: int) -> Pixels:
         image = self.photos.load(index)
-        if min(image.shape[:2]) < self.crop:
+        if min(image.shape[:2]) < self.cutter.reach:
             path = self.photos.paths[index]
             raise DataError(f"{path} decodes to fewer pixels than its header states")
         return image
-
-
-def draw(seed: int, index: int) -> list[int]:
-    """Four 64-bit numbers that depend on (seed, index) alone, on every NumPy version."""
-    philox = np.random.Philox(key=seed, counter=[0, index, _STREAM, 0])
-    numbers: list[int] = philox.random_raw(4).tolist()
-    return numbers
-
-
-def scale(number: int, below: int) -> int:
-    """Map a uniform 64-bit number to 0..below-1, uniform to within below / 2**64."""
-    return (number * below) >> 64
 
 
 class EndlessBatches(Sampler[list[int]]):

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from rnncodec.data.crops import CropLoader, Sample, draw, scale
+from rnncodec.data.crops import CropLoader, Sample
+from rnncodec.data.cutter import Cutter
 from rnncodec.data.likeness import difference_hash
 from rnncodec.data.module import CropData
 from rnncodec.data.photos import Photos
@@ -18,7 +19,7 @@ from rnncodec.data.tile_mixture import not_excluded, photographs, refuse_unlike
 from rnncodec.data.tile_sets import Mixture, Order, TileSet
 from rnncodec.data.unusable import Unusable
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.images.reading import Pixels, read_image
+from rnncodec.images.reading import read_image
 
 _log = logging.getLogger(__name__)
 
@@ -80,15 +81,16 @@ class TileData(CropData):
         sets = [TileSet(root, self.shelf) for root in self.roots]
         for tiles in sets:
             tiles.check()
-            if tiles.layout.side < self.crop:
+            side = tiles.layout.side
+            if side < self.cutter.reach:
                 raise ConfigError(
-                    f"data.crop={self.crop}: the tiles of {tiles.root} are {tiles.layout.side}x"
-                    f"{tiles.layout.side}; lower it, or prepare larger tiles"
+                    f"{self.cutter.describe()}: the tiles of {tiles.root} are {side}x{side}; "
+                    "lower data.crop, or prepare larger tiles"
                 )
         refuse_unlike(sets)
         self._tell_of_evaluated(sets)
         self._check_room([tiles for tiles in sets if tiles.remote])
-        self._tiles = Tiles(sets, self.weights, crop=self.crop, window=self.window, seed=self.seed)
+        self._tiles = Tiles(sets, self.weights, cutter=self.cutter, window=self.window)
         super().setup(stage)
 
     def _tell_of_evaluated(self, sets: Sequence[TileSet]) -> None:
@@ -151,16 +153,14 @@ class Tiles(Dataset[Sample]):
         sets: Sequence[TileSet],
         weights: Sequence[float] | None,
         *,
-        crop: int,
+        cutter: Cutter,
         window: int,
-        seed: int,
     ) -> None:
         self.sets = list(sets)
-        self.crop = crop
-        self.seed = seed
-        self.mixture = Mixture(weights or [len(tiles) for tiles in sets], seed)
+        self.cutter = cutter
+        self.mixture = Mixture(weights or [len(tiles) for tiles in sets], cutter.seed)
         self.orders = [
-            Order(len(tiles), window=window, seed=seed, stream=number)
+            Order(len(tiles), window=window, seed=cutter.seed, stream=number)
             for number, tiles in enumerate(sets)
         ]
         both = zip(self.sets, self.orders, strict=True)
@@ -172,11 +172,4 @@ class Tiles(Dataset[Sample]):
         if (ahead := self.ahead[which]) is not None:
             ahead.look()
         tile = self.sets[which].load(number)
-        return Sample(index, self._crop(tile, index), {})
-
-    def _crop(self, tile: Pixels, index: int) -> Pixels:
-        _, down, right, flip = draw(self.seed, index)
-        room = tile.shape[0] - self.crop + 1
-        top, left = scale(down, room), scale(right, room)
-        window = tile[top : top + self.crop, left : left + self.crop]
-        return window[:, ::-1] if scale(flip, 2) else window
+        return Sample(index, self.cutter.cut(tile, index), {})

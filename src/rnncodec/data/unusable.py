@@ -34,5 +34,5 @@ class Unusable:
         raise DataError(
             f"{count} of {self.total} images of {self.where} cannot be used, at most "
             f"{TOLERATED_PERCENT} % may be skipped: {'; '.join(shown)}{more}; "
-            "remove or repair them (or lower data.crop where they are too small)"
+            "remove or repair them (where too small, lower data.crop or raise data.shrink)"
         )
