@@ -32,7 +32,7 @@ class Cutter:
 
     @property
     def reach(self) -> int:
-        """Pixels that the shorter side of a picture must have."""
+        """Pixels of the largest crop before it is shrunk: what a side of a picture must have."""
         return ceil(self.crop / self.shrink[0])
 
     def describe(self) -> str:
@@ -43,7 +43,7 @@ class Cutter:
         return f"data.crop={self.crop} at data.shrink={least}, of {self.reach}x{self.reach} pixels"
 
     def positions(self, width: int, height: int) -> int:
-        """In how many places a picture of at least `reach` pixels can be cut where least fit."""
+        """In how many places the largest crop, of `reach` pixels, can lie in a picture."""
         return (width - self.reach + 1) * (height - self.reach + 1)
 
     def cut(self, image: Pixels, index: int) -> Pixels:
