@@ -76,7 +76,9 @@ def test_without_shrinking_a_crop_is_a_view():
     assert np.shares_memory(Cutter(16, 0).cut(image, 3), image)
 
 
-@pytest.mark.parametrize("shrink", [0, -0.5, 1.1, [], [0.5], [0.8, 0.5], [0.5, 0.6, 0.7], [0, 1]])
+@pytest.mark.parametrize(
+    "shrink", ["ab", None, 0, -0.5, 1.1, [], [0.5], [0.8, 0.5], [0.5, 0.6, 0.7], [0, 1]]
+)
 def test_share_out_of_range(shrink):
     with pytest.raises(ConfigError, match=r"data.shrink=.*: expected a share of the sides"):
         shrink_range(shrink)

@@ -71,7 +71,8 @@ def shrink_range(shrink: float | Sequence[float]) -> tuple[float, float]:
     (0.6, 0.6)
     """
     given = list(shrink) if isinstance(shrink, Sequence) else [shrink, shrink]
-    if len(given) == 2 and 0 < given[0] <= given[1] <= 1:
+    numbers = all(isinstance(share, int | float) for share in given)
+    if numbers and len(given) == 2 and 0 < given[0] <= given[1] <= 1:
         return float(given[0]), float(given[1])
     raise ConfigError(
         f"data.shrink={shrink}: expected a share of the sides above 0 and up to 1, "
