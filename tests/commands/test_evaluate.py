@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rnncodec.codec import Codec
 from rnncodec.evaluation.results import read_results
@@ -88,6 +89,27 @@ def test_settings_are_measured_alone_and_together(
     assert list(dict.fromkeys(row.codec for row in rows)) == list(names)
 
 
+def test_at_given_rates_every_point_is_a_file_of_its_own(
+    evaluate, picture, tiny: Codec, tmp_path: Path
+) -> None:
+    with Image.open(picture("in/a.png")) as opened:
+        image = opened.convert("RGB")
+    how = ("--adaptive", "mse", "--effort", 1, "--bpp", "0.5,0.8")
+    done = evaluate("--model", "tiny", *how, "--baselines", "none", "--show", 1)
+    assert done.code == 0, done.err
+    rows = read_results(tmp_path / "out/results.csv")
+    name = "tiny+mse+effort=1+bpp"
+    assert [(row.codec, row.setting) for row in rows[3:]] == [(name, "bpp=0.5"), (name, "bpp=0.8")]
+    for row, bpp in zip(rows[3:], (0.5, 0.8), strict=True):
+        alone = tiny.encode(image, bpp=bpp, adaptive="mse", effort=1)
+        assert row.bytes == len(alone) <= bpp * 40 * 32 / 8
+    assert (tmp_path / f"out/files/{name}/a.rnc").read_bytes() == alone
+    plain = evaluate("--model", "tiny", "--bpp", "0.6", "--baselines", "none", "--show", 0)
+    assert plain.code == 0, plain.err
+    rows = read_results(tmp_path / "out/results.csv")
+    assert [(row.codec, row.setting) for row in rows[3:]] == [("tiny+bpp", "bpp=0.6")]
+
+
 def test_figures_and_a_page_stand_beside_the_table(evaluate, picture, tmp_path: Path) -> None:
     picture("in/a.png")
     done = evaluate("--baselines", "jpeg-420,webp")
@@ -118,6 +140,9 @@ def test_a_second_run_measures_nothing(evaluate, picture) -> None:
         (["--adaptive", "mse"], "--adaptive is a setting of models: give --model, too"),
         (["--effort", "3"], "--effort is a setting of models: give --model, too"),
         (["--model", "tiny", "--effort", "0"], "effort=0: expected a whole number of steps"),
+        (["--bpp", "0.5"], "--bpp is a setting of models: give --model, too"),
+        (["--model", "tiny", "--bpp", "1,0.5"], "--bpp 1,0.5: expected positive rates that rise"),
+        (["--model", "tiny", "--bpp", "low"], "--bpp low: expected positive rates that rise"),
         (["--workers", "-1"], "workers=-1: expected at least 0"),
         (["--published", "none.csv"], "none.csv: no such file of published curves"),
     ],

@@ -1,6 +1,7 @@
 """`rnncodec evaluate`: models beside the codecs a user would pick instead, on the same images."""
 
 import importlib.util
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product
@@ -85,6 +86,16 @@ Efforts = Annotated[
         "own: compact-1+effort=12, compact-1+ssim+effort=12; once for each.",
     ),
 ]
+Rates = Annotated[
+    str | None,
+    typer.Option(
+        "--bpp",
+        metavar="RATE,RATE,...",
+        help="Measure each model at these rates too, a file for each as `rnncodec compress --bpp` "
+        "makes it, with --adaptive and --effort together where given: compact-1+ssim+bpp. They "
+        "are then not measured by iteration.",
+    ),
+]
 Anchor = Annotated[
     str | None,
     typer.Option(
@@ -108,6 +119,7 @@ def evaluate(
     iterations: Iterations = None,
     adaptive: Adaptive = None,
     effort: Efforts = None,
+    bpp: Rates = None,
     anchor: Anchor = None,
     show: Show = 6,
     device: options.Device = "cpu",
@@ -143,7 +155,7 @@ def evaluate(
         model or [], iterations=iterations, device=device, taken=tuple(BASELINES)
     )
     formats, left_out = chosen_baselines(baselines)
-    others = variants(models, adaptive or [], effort or [])
+    others = variants(models, adaptive or [], effort or [], chosen_rates(bpp))
     codecs: list[EvaluatedCodec] = [*models, *others, *formats]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
@@ -160,18 +172,46 @@ def evaluate(
 
 
 def variants(
-    models: "Sequence[EvaluatedModel]", rules: Sequence[str], efforts: Sequence[int]
+    models: "Sequence[EvaluatedModel]",
+    rules: Sequence[str],
+    efforts: Sequence[int],
+    rates: Sequence[float] = (),
 ) -> "list[EvaluatedModel]":
     """Each model with each adaptive setting, each effort, and each pair of these.
+
+    At given rates each pair alone, since every one of their files is a search of its own.
 
     Raises:
         ConfigError: settings without a model; a setting that is none.
     """
-    if not models and (rules or efforts):
-        name = "--adaptive" if rules else "--effort"
+    given = {"--adaptive": rules, "--effort": efforts, "--bpp": rates}
+    if not models and any(given.values()):
+        name = next(name for name, values in given.items() if values)
         raise ConfigError(f"{name} is a setting of models: give --model, too")
-    settings = [*((rule, None) for rule in rules), *product([None, *rules], efforts)]
-    return [each.coding(*setting) for each in models for setting in settings]
+    if rates:
+        how: list[str | None] = list(rules) or [None]
+        steps: list[int | None] = list(efforts) or [None]
+        pairs = list(product(how, steps))
+    else:
+        pairs = [*((rule, None) for rule in rules), *product([None, *rules], efforts)]
+    return [each.coding(*pair, rates=rates) for each in models for pair in pairs]
+
+
+def chosen_rates(text: str | None) -> list[float]:
+    """The rates of `--bpp 0.25,0.5,1`, which rise; none without it.
+
+    Raises:
+        ConfigError: they are no such numbers.
+    """
+    if text is None:
+        return []
+    try:
+        rates = [float(part) for part in text.split(",")]
+    except ValueError:
+        rates = []
+    if not rates or not all(0 < rate < math.inf for rate in rates) or rates != sorted(set(rates)):
+        raise ConfigError(f"--bpp {text}: expected positive rates that rise, as in 0.25,0.5,1")
+    return rates
 
 
 def write_tables(

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,6 +69,8 @@ class EvaluatedCodec(Protocol):
 class EvaluatedModel:
     """One of our models: coded once, to its last iteration, and decoded step by step.
 
+    With ``rates`` it is coded to each of them instead, a file for each, as other codecs are.
+
     Args:
         name: what tables and pictures call it.
         path: its model file; the weights are loaded when they are first needed.
@@ -77,6 +80,7 @@ class EvaluatedModel:
             rate k/8 bpp is not the nominal rate of iteration k, which is a setting then as those
             of other codecs are; once all blocks of an image have ended, further ones are the same
             file.
+        rates: in bits a pixel, rising.
 
     Raises:
         ModelError: not a model file, or damaged.
@@ -94,12 +98,14 @@ class EvaluatedModel:
         device: str = "cpu",
         adaptive: str | None = None,
         effort: int = 0,
+        rates: Sequence[float] = (),
     ) -> None:
         self.name = name
         self.path = path
         self.device = device
         self.adaptive = adaptive
         self.effort = effort
+        self.rates = tuple(rates)
         self.facts = facts(path)
         self.file = file_hash(path)
         most = self.facts["iterations"]
@@ -119,7 +125,7 @@ class EvaluatedModel:
         The fingerprint alone would not do: it names what decodes, and models that differ in their
         encoders only share it, but neither their files nor their pictures.
         """
-        how = {"adaptive": self.adaptive, "effort": self.effort}
+        how = {"adaptive": self.adaptive, "effort": self.effort, "rates": list(self.rates)}
         return {
             "model": self.facts["fingerprint"],
             "file": self.file,
@@ -128,12 +134,19 @@ class EvaluatedModel:
             **{setting: value for setting, value in how.items() if value},
         }
 
-    def coding(self, adaptive: str | None = None, effort: int | None = None) -> "EvaluatedModel":
+    def coding(
+        self,
+        adaptive: str | None = None,
+        effort: int | None = None,
+        *,
+        rates: Sequence[float] = (),
+    ) -> "EvaluatedModel":
         """The same model, coding with these settings, as a codec of its own.
 
         Args:
             adaptive: as :meth:`rnncodec.coding.adaptive.Rule.parse` reads it.
             effort: steps, at least one.
+            rates: files of their own for each; see the class.
 
         Raises:
             ConfigError: no such rule; an effort out of range.
@@ -145,6 +158,8 @@ class EvaluatedModel:
         if effort is not None:
             Effort(effort)
             name += f"+effort={effort}"
+        if rates:
+            name += "+bpp"
         return EvaluatedModel(
             name,
             self.path,
@@ -152,6 +167,7 @@ class EvaluatedModel:
             device=self.device,
             adaptive=adaptive,
             effort=effort or 0,
+            rates=rates,
         )
 
     @property
@@ -169,16 +185,16 @@ class EvaluatedModel:
         return self._codec
 
     def code(self, image: Pixels) -> Iterator[Coded]:
-        """Every iteration of one image.
+        """Every rate, or every iteration, of one image.
 
         Raises:
             RNNCodecError: this image cannot be coded.
         """
+        if self.rates:
+            yield from map(partial(self._code_to, image), self.rates)
+            return
         codec = self.codec
-        start = time.perf_counter()
-        how: dict[str, Any] = {"adaptive": self.adaptive, "effort": self.effort}
-        data = codec.encode(image, iterations=self.iterations, **how)
-        encode_s = time.perf_counter() - start
+        data, encode_s = self._encode(image, iterations=self.iterations)
         pictures = codec.decode_progressive(data, max_pixels=math.inf)
         sizes = bitstream.info(data).segment_bytes
         decode_s, end = 0.0, len(data) - sum(sizes)
@@ -191,6 +207,18 @@ class EvaluatedModel:
             nominal = iteration if self.adaptive is None else None
             whole = encode_s if end == len(data) else None
             yield Coded(f"t={iteration}", nominal, data[:end], picture, whole, decode_s)
+
+    def _code_to(self, image: Pixels, bpp: float) -> Coded:
+        data, encode_s = self._encode(image, bpp=bpp)
+        start = time.perf_counter()
+        picture = np.asarray(self.codec.decode(data, max_pixels=math.inf))
+        return Coded(f"bpp={bpp:g}", None, data, picture, encode_s, time.perf_counter() - start)
+
+    def _encode(self, image: Pixels, **target: Any) -> tuple[bytes, float]:
+        codec = self.codec  # loaded before the clock starts
+        start = time.perf_counter()
+        data = codec.encode(image, adaptive=self.adaptive, effort=self.effort, **target)
+        return data, time.perf_counter() - start
 
 
 def facts(path: Path) -> dict[str, Any]:
