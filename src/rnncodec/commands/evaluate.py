@@ -166,8 +166,7 @@ def evaluate(
     making = Making(show, cores() if workers is None else workers)
     measured = run(study, workers=making.workers)
     write_tables(study, measured, left_out, published)
-    page = write_figures(study, measured, anchor, published=curves, making=making)
-    say(study, measured, page)
+    say(study, measured, write_figures(study, measured, anchor, published=curves, making=making))
     raise typer.Exit(2 if any(row.bytes is None for row in measured.results) else 0)
 
 
