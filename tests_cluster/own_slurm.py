@@ -21,6 +21,9 @@ from tests_cluster.processes import parent, processes_with
 PACKAGES = ("slurm-wlm", "munge")
 PAIR = "pair"
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
+REVOKED = 2.0
+"""Seconds until a requeued job may begin: what slurmd gets in the second in which it ended the job
+it takes for the old one ("Job credential revoked"), and the job is gone without a word."""
 
 CONFIGURATION = """
 ClusterName=test
@@ -90,6 +93,7 @@ class OwnSlurm:
         self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
         self.daemons: list[subprocess.Popen[bytes]] = []
         self.commands: list[subprocess.Popen[bytes]] = []
+        self.again: dict[str, float] = {}
 
     def __enter__(self) -> "OwnSlurm":
         with ExitStack() as undo:
@@ -192,7 +196,6 @@ class OwnSlurm:
 
     def wait_until_empty(self, seconds: float = 900) -> None:
         """Wait for all jobs; those queued again do not wait the two minutes that Slurm asks."""
-
         wait_until(lambda: not self.release(), "the queue is empty", seconds)
 
     def state(self, job: str) -> str:
@@ -218,10 +221,12 @@ class OwnSlurm:
         self.limit(job, minutes=math.ceil((ran + 40) / 60))
 
     def release(self) -> list[str]:
-        """Let jobs that were queued again begin at once; the ids of all."""
+        """Let jobs that were queued again begin soon; the ids of all."""
         jobs = self.queued()
         for job in jobs:
-            if self.ask("squeue", "-h", "-j", job, "-o", "%r") == "BeginTime":
+            if self.ask("squeue", "-h", "-j", job, "-o", "%r") != "BeginTime":
+                self.again.pop(job, None)
+            elif time.monotonic() - self.again.setdefault(job, time.monotonic()) > REVOKED:
                 self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
         return jobs
 
