@@ -7,10 +7,11 @@ expectation of every bit gets a *nudge*
 
 .. math:: b_t = \mathrm{sign}(p_t(x - \hat x_{t-1}) + \delta_t)
 
-and all nudges :math:`\delta` go down the gradient of the loss through the whole loop, sign
-straight through, network untouched: the encoder goes on answering to what the changed bits of
-earlier iterations made of the picture. (Searched for without it, later bits no longer fit the
-picture, and every step makes it worse.) The decoder is as before, and so is the file.
+and the nudges :math:`\delta` go down the gradient of the loss through the loop, sign straight
+through, network untouched: the encoder goes on answering to what the changed bits of earlier
+iterations made of the picture. (Searched for without it, later bits no longer fit the picture, and
+every step makes it worse.) Iteration by iteration the bits found are left to stand. The decoder is
+as before, and so is the file.
 """
 
 import dataclasses
@@ -32,7 +33,10 @@ from rnncodec.network.cells import State
 from rnncodec.network.unroll import AdaptiveSender, Decoding, Sender
 
 MOST_STEPS = 1000
-RATE, LAST_RATE = 0.02, 0.003
+HORIZON = 4
+"""How many iterations' pictures the bits of one are chosen for, its own the first, where all
+pictures count; where only the last does, all up to it."""
+RATE, LAST_RATE = 0.02, 0.001
 """Length of a step, from the first to the last: of bits whose gradient is an average one, whose
 expectation lies between -1 and 1."""
 MOMENTUM = 0.6
@@ -46,8 +50,7 @@ class Effort:
     """How long to search for better bits.
 
     Attributes:
-        steps: of gradient descent, each of which takes twice as long as encoding, four times
-            where bf16 is not in hardware; with the compact model 4 or 9 GiB a Mpixel, and 2 more.
+        steps: of gradient descent for the bits of each iteration.
         last_only: only the picture after the last iteration counts, not all alike.
         progress: told (steps done, steps in all), for each image and tile.
 
@@ -125,12 +128,50 @@ class NudgedSender(Sender):
         return straight_through(p, p >= 0)
 
 
-class Search:
-    """Gradient descent on the nudges of one image (1, 3, H, W); see :class:`Effort`.
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one iteration.
 
-    The geometric mean over the iterations is what counts: a percent of any loss is worth the
-    same. Each iteration's gradient is scaled to a mean of 1, since early bits move all later
-    pictures, and one rate has to do for all.
+    Attributes:
+        code: (1, 32, h, w).
+        x_hat: the picture after it.
+        seen, shown: states of encoder and decoder.
+        loss: of the picture, scalar.
+    """
+
+    code: Tensor
+    x_hat: Tensor
+    seen: list[State] | None
+    shown: list[State] | None
+    loss: Tensor
+
+    def detached(self) -> "Outcome":
+        """The same without what backward would need."""
+        return Outcome(
+            self.code.detach(),
+            self.x_hat.detach(),
+            detached(self.seen),
+            detached(self.shown),
+            self.loss.detach(),
+        )
+
+
+def detached(states: list[State] | None) -> list[State] | None:
+    """States without what backward would need."""
+    return None if states is None else [tuple(x.detach() for x in state) for state in states]
+
+
+class Search:
+    """Gradient descent on the nudges of one image (1, 3, H, W), iteration by iteration.
+
+    A changed bit changes what the encoder answers from then on. While all bits may still move,
+    each step therefore throws a tenth of them about, and soon no more is gained. So the nudges of
+    an iteration and of the next ones, its *horizon*, go down the gradient together, in ever
+    shorter steps; then the iteration's bits stand, and the search goes on from what they lead to.
+
+    The geometric mean over pictures is what counts: a percent of any loss is worth the same. Each
+    iteration's gradient is scaled to a mean of 1, since early bits move all later pictures, and
+    one rate has to do for all.
     """
 
     def __init__(
@@ -146,73 +187,100 @@ class Search:
         self.network = network
         self.x = x
         self.height, self.width = size
-        self.iterations = iterations
+        self.unsent = 0 if ends is None else max(0, iterations - int(ends.max()))
+        self.iterations = iterations - self.unsent
         self.effort = effort
         self.ends = ends
+        self.horizon = self.iterations if effort.last_only else HORIZON
+        h, w = (side // BLOCK for side in x.shape[-2:])
+        self.nudges = [
+            x.new_zeros(1, BITS, h, w, requires_grad=True) for _ in range(self.iterations)
+        ]
+        self.velocities = [torch.zeros_like(nudge) for nudge in self.nudges]
 
     def codes(self) -> Tensor:
-        """The best of the codes (1, T, 32, H/16, W/16) that were passed by."""
-        h, w = (side // BLOCK for side in self.x.shape[-2:])
-        nudges = [
-            self.x.new_zeros(1, BITS, h, w, requires_grad=True) for _ in range(self.iterations)
-        ]
-        velocities = [torch.zeros_like(nudge) for nudge in nudges]
-        steps, best, least = self.effort.steps, None, math.inf
+        """Those found (1, T, 32, H/16, W/16), or the encoder's own if they are better."""
+        with torch.no_grad():
+            plain = self.run(0, self.iterations, None)
+        found: list[Outcome] = []
+        for t in range(self.iterations):
+            found.append(self.settle(t, found[-1] if found else None))
+        best = found if self.objective(found) < self.objective(plain) else plain
+        codes = torch.stack([outcome.code for outcome in best], dim=1)
+        return torch.nn.functional.pad(codes, (0, 0, 0, 0, 0, 0, 0, self.unsent))
+
+    def settle(self, t: int, before: Outcome | None) -> Outcome:
+        """Search for the bits of iteration ``t``, after what came before -> where they stand."""
+        end = min(t + self.horizon, self.iterations)
+        ahead, steps = range(t, end), self.effort.steps
+        best, least = None, math.inf
         for step in range(steps + 1):
             last = step == steps
             with torch.set_grad_enabled(not last):
-                codes, loss = self.run(nudges)
+                outcomes = self.run(t, end, before)
+                loss = self.objective(outcomes)
             if best is None or loss.item() < least:
-                best, least = codes, loss.item()
+                best, least = outcomes[0].detached(), loss.item()
+                kept = [self.nudges[k].detach().clone() for k in ahead]
             if not last:
-                # Once all positions have ended, nudges have no part in the loss.
+                nudges = [self.nudges[k] for k in ahead]
+                # Where a position has ended its nudges have no part in the loss.
                 gradients = torch.autograd.grad(
                     loss, nudges, allow_unused=True, materialize_grads=True
                 )
-                rate = RATE * (LAST_RATE / RATE) ** (step / steps)
-                descend(nudges, gradients, velocities, rate=rate)
+                rates = [self.rate(k, t, step) for k in ahead]
+                descend(nudges, gradients, [self.velocities[k] for k in ahead], rates=rates)
                 if self.effort.progress is not None:
-                    self.effort.progress(step + 1, steps)
+                    self.effort.progress(t * steps + step + 1, self.iterations * steps)
+        with torch.no_grad():
+            for k, nudge in zip(ahead, kept, strict=True):
+                self.nudges[k].copy_(nudge)
         assert best is not None
         return best
 
-    def run(self, nudges: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """All iterations: the codes (1, T, 32, h, w), and the loss, scalar."""
-        x_hat: Tensor | None = None
-        seen: list[State] | None = None
-        shown: list[State] | None = None
-        codes, losses, kept = [], [], Kept()
-        for t, nudge in enumerate(nudges):
-            given = (t, nudge, x_hat, seen, shown)
+    def rate(self, k: int, t: int, step: int) -> float:
+        """Of the nudges of iteration ``k`` while the bits of ``t`` are searched for.
+
+        Half a cosine, from the first step in which they take part to their last.
+        """
+        first = max(0, k - self.horizon + 1)
+        steps = self.effort.steps
+        done = ((t - first) * steps + step) / ((k - first + 1) * steps)
+        return LAST_RATE + (RATE - LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
+
+    def objective(self, outcomes: list[Outcome]) -> Tensor:
+        """The logarithm of the geometric mean of the losses that count, scalar."""
+        counts = outcomes[-1:] if self.effort.last_only else outcomes
+        return torch.stack([outcome.loss for outcome in counts]).clamp(min=1e-9).log().mean()
+
+    def run(self, first: int, end: int, before: Outcome | None) -> list[Outcome]:
+        """Iterations ``first`` to ``end`` (exclusive), after what came before."""
+        outcomes, kept = [], Kept()
+        for t in range(first, end):
             if kept.room():
                 with kept:
-                    code, x_hat, seen, shown, loss = self.iteration(*given)
+                    before = self.iteration(t, self.nudges[t], before)
             else:
-                code, x_hat, seen, shown, loss = checkpoint(
-                    self.iteration, *given, use_reentrant=False, preserve_rng_state=False
+                before = checkpoint(
+                    *(self.iteration, t, self.nudges[t], before),
+                    use_reentrant=False,
+                    preserve_rng_state=False,
                 )
-            codes.append(code.detach())
-            losses.append(loss)
-        counts = losses[-1:] if self.effort.last_only else losses
-        return torch.stack(codes, dim=1), torch.stack(counts).clamp(min=1e-9).log().mean()
+            outcomes.append(before)
+        return outcomes
 
-    def iteration(
-        self,
-        t: int,
-        nudge: Tensor,
-        x_hat: Tensor | None,
-        seen: list[State] | None,
-        shown: list[State] | None,
-    ) -> tuple[Tensor, Tensor, list[State] | None, list[State] | None, Tensor]:
-        """Code, picture, states of encoder and decoder, loss of iteration ``t`` (from 0)."""
+    def iteration(self, t: int, nudge: Tensor, before: Outcome | None) -> Outcome:
+        """Iteration ``t`` (from 0) with its nudge (1, 32, h, w), after what came before."""
         sender = NudgedSender(self.network, self.x, nudge)
         source = sender if self.ends is None else AdaptiveSender(sender, self.ends)
         decoding = Decoding(self.network, adaptive=self.ends is not None)
-        sender.states, decoding.states = seen, shown
+        x_hat = None
+        if before is not None:
+            x_hat, sender.states, decoding.states = before.x_hat, before.seen, before.shown
         gain = self.network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
         x_hat = decoding.run(t, code, x_hat, gain)
-        return code, x_hat, sender.states, decoding.states, self.loss(x_hat)
+        return Outcome(code, x_hat, sender.states, decoding.states, self.loss(x_hat))
 
     def loss(self, x_hat: Tensor) -> Tensor:
         """Of the part that is seen: the packaged models' own loss, or L1 where it is too small."""
@@ -249,10 +317,15 @@ class Kept(torch.autograd.graph.saved_tensors_hooks):
 
 @torch.no_grad()
 def descend(
-    nudges: list[Tensor], gradients: tuple[Tensor, ...], velocities: list[Tensor], *, rate: float
+    nudges: list[Tensor],
+    gradients: tuple[Tensor, ...],
+    velocities: list[Tensor],
+    *,
+    rates: list[float],
 ) -> None:
     """One step of gradient descent with momentum, in place; an iteration's bits share a scale."""
-    for nudge, gradient, velocity in zip(nudges, gradients, velocities, strict=True):
+    steps = zip(nudges, gradients, velocities, rates, strict=True)
+    for nudge, gradient, velocity, rate in steps:
         sent = gradient.count_nonzero().clamp(min=1)  # nothing reaches what is not
         size = (gradient.abs().sum() / sent).clamp(min=1e-30)
         velocity.mul_(MOMENTUM).add_(gradient / size)
