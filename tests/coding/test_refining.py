@@ -1,5 +1,6 @@
 """Better bits by gradient descent: the search itself, and the files it writes."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,16 @@ from torch import Tensor
 
 from rnncodec.bitstream import info, sending
 from rnncodec.codec import load
-from rnncodec.coding.refining import MOMENTUM, Effort, Kept, Search, descend
+from rnncodec.coding.refining import (
+    HORIZON,
+    LAST_RATE,
+    MOMENTUM,
+    RATE,
+    Effort,
+    Kept,
+    Search,
+    descend,
+)
 from rnncodec.data.photos import DemoPhotos
 from rnncodec.errors import ConfigError, RNNCodecWarning
 from rnncodec.images.pixels import from_uint8
@@ -71,6 +81,43 @@ def test_a_search_that_leads_nowhere_keeps_what_it_had(monkeypatch: pytest.Monke
     monkeypatch.setattr("rnncodec.coding.refining.descend", ascend)
     x = pixels_of(SMALL)
     assert torch.equal(Search(NETWORK, x, (64, 64), 3, effort=Effort(3)).codes(), plain_codes(x))
+
+
+def test_what_is_worse_in_the_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def settle(search: Search, t: int, before):
+        with torch.no_grad():
+            search.nudges[t].fill_(9.0)  # all bits 1
+            return search.iteration(t, search.nudges[t], before)
+
+    monkeypatch.setattr(Search, "settle", settle)
+    x = pixels_of(SMALL)
+    assert torch.equal(Search(NETWORK, x, (64, 64), 3, effort=Effort(1)).codes(), plain_codes(x))
+
+
+@pytest.mark.parametrize("last_only", [False, True])
+def test_bits_are_chosen_for_the_pictures_of_their_horizon(
+    monkeypatch: pytest.MonkeyPatch, last_only: bool
+) -> None:
+    x, runs, run = pixels_of(SMALL), [], Search.run
+
+    def recorded(search: Search, first: int, end: int, before):
+        runs.append((first, end))
+        return run(search, first, end, before)
+
+    monkeypatch.setattr(Search, "run", recorded)
+    Effort(1, last_only=last_only).codes(NETWORK, x, (64, 64), 6)
+    windows = [(t, 6 if last_only else min(6, t + HORIZON)) for t in range(6)]
+    assert runs == [(0, 6), *(window for window in windows for _ in range(2))]
+
+
+@pytest.mark.parametrize("last_only", [False, True])
+def test_steps_get_shorter_until_an_iteration_stands(last_only: bool) -> None:
+    search = Search(NETWORK, pixels_of(SMALL), (64, 64), 6, effort=Effort(3, last_only=last_only))
+    for k in range(6):
+        first = 0 if last_only else max(0, k - HORIZON + 1)
+        rates = [search.rate(k, t, step) for t in range(first, k + 1) for step in range(3)]
+        assert rates[0] == RATE
+        assert all(a > b > LAST_RATE for a, b in pairwise(rates))
 
 
 def test_in_bf16_the_bits_are_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
