@@ -83,7 +83,7 @@ Efforts = Annotated[
         "--effort",
         metavar="STEPS",
         help="Measure each model with this setting of `rnncodec compress` too, as a codec of its "
-        "own: compact-1+effort=12, compact-1+ssim+effort=12; once for each.",
+        "own: compact-1+effort=4, compact-1+ssim+effort=4; once for each.",
     ),
 ]
 Rates = Annotated[
