@@ -50,11 +50,8 @@ def plain_codes(x: Tensor) -> Tensor:
 def test_without_nudges_the_loop_is_the_codecs_own() -> None:
     x = pixels_of(SMALL)
     search = Search(NETWORK, x, (64, 64), 3, effort=Effort(1))
-    outcomes = search.run(0, 3, None)
-    codes, loss = (
-        torch.stack([outcome.code for outcome in outcomes], 1),
-        search.objective(outcomes),
-    )
+    sent = [outcome.sent for outcome in search.run(0, 3, None)]
+    codes, loss = torch.stack([one.code for one in sent], 1), search.objective(sent)
     assert torch.equal(codes, plain_codes(x))
     assert loss.item() == pytest.approx(np.log(losses(codes, x)).mean(), abs=1e-5)
     # Every bit's gradient is that of the straight-through estimator, which reaches all of them.
@@ -87,7 +84,7 @@ def test_what_is_worse_in_the_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -
     def settle(search: Search, t: int, before):
         with torch.no_grad():
             search.nudges[t].fill_(9.0)  # all bits 1
-            return search.iteration(t, search.nudges[t], before)
+            return search.iteration(t, before)
 
     monkeypatch.setattr(Search, "settle", settle)
     x = pixels_of(SMALL)
@@ -107,7 +104,7 @@ def test_bits_are_chosen_for_the_pictures_of_their_horizon(
     monkeypatch.setattr(Search, "run", recorded)
     Effort(1, last_only=last_only).codes(NETWORK, x, (64, 64), 6)
     windows = [(t, 6 if last_only else min(6, t + HORIZON)) for t in range(6)]
-    assert runs == [(0, 6), *(window for window in windows for _ in range(2))]
+    assert runs == [window for window in windows for _ in range(2)]
 
 
 @pytest.mark.parametrize("last_only", [False, True])

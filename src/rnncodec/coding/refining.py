@@ -129,31 +129,37 @@ class NudgedSender(Sender):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one iteration.
+class Sent:
+    """What an iteration sends, and what it is worth.
 
     Attributes:
         code: (1, 32, h, w).
-        x_hat: the picture after it.
-        seen, shown: states of encoder and decoder.
-        loss: of the picture, scalar.
+        loss: of the picture after it, scalar.
     """
 
     code: Tensor
+    loss: Tensor
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one iteration: what was sent, and what the next one starts from.
+
+    Attributes:
+        sent: code and loss.
+        x_hat: the picture.
+        seen, shown: states of encoder and decoder.
+    """
+
+    sent: Sent
     x_hat: Tensor
     seen: list[State] | None
     shown: list[State] | None
-    loss: Tensor
 
     def detached(self) -> "Outcome":
         """The same without what backward would need."""
-        return Outcome(
-            self.code.detach(),
-            self.x_hat.detach(),
-            detached(self.seen),
-            detached(self.shown),
-            self.loss.detach(),
-        )
+        sent = Sent(self.sent.code.detach(), self.sent.loss.detach())
+        return Outcome(sent, self.x_hat.detach(), detached(self.seen), detached(self.shown))
 
 
 def detached(states: list[State] | None) -> list[State] | None:
@@ -201,13 +207,19 @@ class Search:
     def codes(self) -> Tensor:
         """Those found (1, T, 32, H/16, W/16), or the encoder's own if they are better."""
         with torch.no_grad():
-            plain = self.run(0, self.iterations, None)
-        found: list[Outcome] = []
-        for t in range(self.iterations):
-            found.append(self.settle(t, found[-1] if found else None))
+            plain = self.follow(self.iteration)
+        found = self.follow(self.settle)
         best = found if self.objective(found) < self.objective(plain) else plain
-        codes = torch.stack([outcome.code for outcome in best], dim=1)
+        codes = torch.stack([sent.code for sent in best], dim=1)
         return torch.nn.functional.pad(codes, (0, 0, 0, 0, 0, 0, 0, self.unsent))
+
+    def follow(self, iteration: Callable[[int, Outcome | None], Outcome]) -> list[Sent]:
+        """What all iterations send, one after the other."""
+        sent, before = [], None
+        for t in range(self.iterations):
+            before = iteration(t, before)
+            sent.append(before.sent)
+        return sent
 
     def settle(self, t: int, before: Outcome | None) -> Outcome:
         """Search for the bits of iteration ``t``, after what came before -> where they stand."""
@@ -218,7 +230,7 @@ class Search:
             last = step == steps
             with torch.set_grad_enabled(not last):
                 outcomes = self.run(t, end, before)
-                loss = self.objective(outcomes)
+                loss = self.objective([outcome.sent for outcome in outcomes])
             if best is None or loss.item() < least:
                 best, least = outcomes[0].detached(), loss.item()
                 kept = [self.nudges[k].detach().clone() for k in ahead]
@@ -248,10 +260,11 @@ class Search:
         done = ((t - first) * steps + step) / ((k - first + 1) * steps)
         return LAST_RATE + (RATE - LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
 
-    def objective(self, outcomes: list[Outcome]) -> Tensor:
+    def objective(self, sent: list[Sent]) -> Tensor:
         """The logarithm of the geometric mean of the losses that count, scalar."""
-        counts = outcomes[-1:] if self.effort.last_only else outcomes
-        return torch.stack([outcome.loss for outcome in counts]).clamp(min=1e-9).log().mean()
+        losses = torch.stack([one.loss for one in sent])
+        counts = losses[-1:] if self.effort.last_only else losses
+        return counts.clamp(min=1e-9).log().mean()
 
     def run(self, first: int, end: int, before: Outcome | None) -> list[Outcome]:
         """Iterations ``first`` to ``end`` (exclusive), after what came before."""
@@ -259,19 +272,17 @@ class Search:
         for t in range(first, end):
             if kept.room():
                 with kept:
-                    before = self.iteration(t, self.nudges[t], before)
+                    before = self.iteration(t, before)
             else:
                 before = checkpoint(
-                    *(self.iteration, t, self.nudges[t], before),
-                    use_reentrant=False,
-                    preserve_rng_state=False,
+                    self.iteration, t, before, use_reentrant=False, preserve_rng_state=False
                 )
             outcomes.append(before)
         return outcomes
 
-    def iteration(self, t: int, nudge: Tensor, before: Outcome | None) -> Outcome:
-        """Iteration ``t`` (from 0) with its nudge (1, 32, h, w), after what came before."""
-        sender = NudgedSender(self.network, self.x, nudge)
+    def iteration(self, t: int, before: Outcome | None) -> Outcome:
+        """Iteration ``t`` (from 0) with its nudges as they are, after what came before."""
+        sender = NudgedSender(self.network, self.x, self.nudges[t])
         source = sender if self.ends is None else AdaptiveSender(sender, self.ends)
         decoding = Decoding(self.network, adaptive=self.ends is not None)
         x_hat = None
@@ -280,7 +291,7 @@ class Search:
         gain = self.network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
         x_hat = decoding.run(t, code, x_hat, gain)
-        return Outcome(code, x_hat, sender.states, decoding.states, self.loss(x_hat))
+        return Outcome(Sent(code, self.loss(x_hat)), x_hat, sender.states, decoding.states)
 
     def loss(self, x_hat: Tensor) -> Tensor:
         """Of the part that is seen: the packaged models' own loss, or L1 where it is too small."""
