@@ -2,7 +2,8 @@
 
     python benchmarks/kodak_picture.py outputs/kodak docs/pictures/kodak.png
 
-Codecs and published curves are those named below; the folder is one of `rnncodec evaluate`.
+Codecs and published curves are those named below; the folder is one of `rnncodec evaluate`. Codecs
+that only another evaluation of the same images has are taken from there with `--more FOLDER`.
 """
 
 import argparse
@@ -21,16 +22,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("evaluation", type=Path)
     parser.add_argument("picture", type=Path)
+    parser.add_argument("--more", type=Path)
     asked = parser.parse_args()
-    found = merits(read_results(asked.evaluation / "results.csv"), None).codecs
+    rows = read_results(asked.evaluation / "results.csv")
+    if asked.more is not None:
+        known = {row.codec for row in rows}
+        others = read_results(asked.more / "results.csv")
+        rows = [*rows, *(row for row in others if row.codec not in known)]
+    found = merits(rows, None).codecs
     shown = {entry.codec for entry in found if entry.ours}.union(BASELINES)
     curves = {
         entry.name: entry.curves
         for entry in found
         if entry.rates == "file bytes" and entry.codec.partition("+")[0] in shown
     }
-    others = read_published(asked.evaluation / "published.csv")
-    kept = {name: curve for name, curve in others.items() if name.startswith(PUBLISHED)}
+    published = read_published(asked.evaluation / "published.csv")
+    kept = {name: curve for name, curve in published.items() if name.startswith(PUBLISHED)}
     paper_plot([asked.picture], lines_of(curves, {}), published=kept)
 
 
