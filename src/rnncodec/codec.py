@@ -151,7 +151,9 @@ class Codec:
         """
         target = Target.of(iterations, bpp, ms_ssim, psnr)
         rule = None if adaptive is None else Rule.parse(adaptive)
-        search = None if effort == 0 else Effort(effort, progress=progress)
+        search = None
+        if effort != 0:
+            search = Effort(effort, entropy=self._encoder.prices, progress=progress)
         pictures = [from_image(image) for image in images]
         if len(shapes := {picture.pixels.shape for picture in pictures}) != 1:
             raise DataError(

@@ -11,16 +11,18 @@ from torch import Tensor
 from rnncodec.bitstream import info, sending
 from rnncodec.codec import load
 from rnncodec.coding.refining import (
+    EMPHASIS,
     HORIZON,
     LAST_RATE,
-    MOMENTUM,
     RATE,
     Effort,
     Kept,
+    Outcome,
     Search,
     descend,
 )
 from rnncodec.data.photos import DemoPhotos
+from rnncodec.entropy import bits_per_bit, smooth
 from rnncodec.errors import ConfigError, RNNCodecWarning
 from rnncodec.images.pixels import from_uint8
 from rnncodec.images.similarity import multi_scale
@@ -50,8 +52,8 @@ def plain_codes(x: Tensor) -> Tensor:
 def test_without_nudges_the_loop_is_the_codecs_own() -> None:
     x = pixels_of(SMALL)
     search = Search(NETWORK, x, (64, 64), 3, effort=Effort(1))
-    sent = [outcome.sent for outcome in search.run(0, 3, None)]
-    codes, loss = torch.stack([one.code for one in sent], 1), search.objective(sent)
+    outcome = search.run(0, 3, Outcome())[-1]
+    codes, loss = torch.stack(outcome.codes, 1), search.objective(outcome)
     assert torch.equal(codes, plain_codes(x))
     assert loss.item() == pytest.approx(np.log(losses(codes, x)).mean(), abs=1e-5)
     # Every bit's gradient is that of the straight-through estimator, which reaches all of them.
@@ -69,8 +71,54 @@ def test_steps_lower_what_they_are_to_lower() -> None:
     assert last[-1] < alike[-1] < plain[-1]
 
 
+def test_predictable_bits_are_preferred() -> None:
+    x, plain = pixels_of(LARGE), plain_codes(pixels_of(LARGE))
+    prices = smooth(CODEC.model.entropy)
+    efforts = Effort(6), Effort(6, entropy=prices)
+    found = [effort.codes(NETWORK, x, (192, 208), 3) for effort in efforts]
+    bits = [bits_per_bit(prices(codes), codes).item() for codes in (*found, plain)]
+    assert bits[1] < bits[0] - 0.005
+    quality = [np.log(losses(codes, x)).mean() for codes in (*found, plain)]
+    assert quality[1] < quality[2] - 0.01
+
+
+def outcome_of(losses: list[float], sent: list[int]) -> Outcome:
+    """Of iterations in which so many of the 16 positions send."""
+    codes = [torch.ones(1, 32, 16, 1) for _ in sent]
+    for code, count in zip(codes, sent, strict=True):
+        code[:, :, count:] = 0
+    return Outcome(codes, [torch.tensor(loss) for loss in losses])
+
+
+def test_what_bits_are_worth_is_the_slope_of_the_images_own_curve() -> None:
+    x = pixels_of(SMALL)
+    search = Search(NETWORK, x, (64, 64), 4, effort=Effort(1))
+    plain = outcome_of([0.4, 0.2, 0.15, 0.15], [16, 16, 8, 8])
+    spent = np.array([1, 2, 2.5, 3])
+    np.testing.assert_allclose(search.spent(plain), spent)
+    expected = -np.gradient(np.log([0.4, 0.2, 0.15, 0.15]), spent)
+    search.worth = search.slopes(plain)
+    np.testing.assert_allclose(search.worth, expected, rtol=1e-5, atol=1e-6)
+    costs = np.log([0.15, 0.15]) + expected[2:] * spent[2:]
+    assert search.objective(plain, 2).item() == pytest.approx(costs.mean(), rel=1e-5)
+    worse = search.slopes(outcome_of([0.1, 0.2, 0.3, 0.4], [16, 16, 16, 16]))
+    assert not worse.any()  # no bit is worth less than nothing
+    single = Search(NETWORK, x, (64, 64), 1, effort=Effort(1))
+    grey = single.loss(torch.zeros_like(x)).item()
+    only = single.slopes(outcome_of([0.4], [8]))
+    assert only.item() == pytest.approx(np.log(grey / 0.4) / 0.5, rel=1e-5)
+
+
+def test_where_the_last_picture_alone_counts() -> None:
+    x = pixels_of(SMALL)
+    search = Search(NETWORK, x, (64, 64), 2, effort=Effort(1, last_only=True))
+    search.worth = torch.tensor([5.0, 0.5])
+    loss = search.objective(outcome_of([0.4, 0.2], [16, 8]))
+    assert loss.item() == pytest.approx(np.log(0.2) + 0.5 * 1.5)
+
+
 def test_a_search_that_leads_nowhere_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ascend(nudges, gradients, velocities, *, rates):
+    def ascend(nudges, gradients, rates):
         with torch.no_grad():
             for nudge, gradient in zip(nudges, gradients, strict=True):
                 nudge.add_(gradient.sign())
@@ -159,12 +207,12 @@ def test_what_backward_needs_is_counted_once() -> None:
     assert kept.bytes == 8000
 
 
-def test_a_step_of_descent() -> None:
-    nudge, velocity = torch.zeros(2), torch.zeros(2)
-    for _ in range(2):  # of gradient (1, -3): scaled to (0.5, -1.5)
-        descend([nudge], (torch.tensor([1.0, -3.0]),), [velocity], rates=[0.1])
-    np.testing.assert_allclose(velocity, np.array([0.5, -1.5]) * (1 + MOMENTUM), rtol=1e-6)
-    np.testing.assert_allclose(nudge, np.array([-0.05, 0.15]) * (2 + MOMENTUM), rtol=1e-6)
+@pytest.mark.parametrize("scale", [1.0, 1e-20])
+def test_a_step_of_descent(scale: float) -> None:
+    nudge, strength = torch.zeros(2), np.array([1, 3**EMPHASIS])
+    for _ in range(2):
+        descend([nudge], (scale * torch.tensor([1.0, -3.0]),), [0.1])
+    np.testing.assert_allclose(nudge, 0.2 * strength / strength.mean() * [-1, 1], rtol=1e-5)
 
 
 def test_an_image_is_searched_by_itself_and_as_far_as_it_is_seen() -> None:
@@ -286,13 +334,11 @@ def test_when_all_blocks_have_ended_the_search_goes_on_with_what_is_sent() -> No
 
 
 def test_steps_are_as_long_where_few_positions_send() -> None:
-    nudges, velocities = (
-        [torch.zeros(4), torch.zeros(4)],
-        [torch.zeros(4), torch.zeros(4)],
-    )
-    gradients = torch.tensor([1.0, -1.0, 1.0, -1.0]), torch.tensor([1.0, -1.0, 0.0, 0.0])
-    descend(nudges, gradients, velocities, rates=[0.1, 0.1])
-    torch.testing.assert_close(nudges[1], nudges[0] * gradients[1].abs())
+    nudges = [torch.zeros(4), torch.zeros(4), torch.zeros(4)]
+    gradients = [torch.tensor(g) for g in ([1.0, -1, 1, -1], [1.0, -1, 0, 0], [0.0, 0, 0, 0])]
+    descend(nudges, tuple(gradients), [0.1, 0.1, 0.1])
+    for nudge, gradient in zip(nudges, gradients, strict=True):
+        torch.testing.assert_close(nudge, -0.1 * gradient)
 
 
 @pytest.mark.parametrize("bpp", [0.15, 0.2, 0.3])  # at the first two better bits take too many

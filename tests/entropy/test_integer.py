@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnncodec.entropy import IntegerModel, quantize
+from rnncodec.entropy import IntegerModel, quantize, smooth
 from rnncodec.entropy import fixed_point as fp
 from rnncodec.errors import DataError, ModelError
 
@@ -41,6 +41,20 @@ def test_is_what_fine_tuning_sees(make_model, make_codes, name):
     steps = (logits * 256).long().clamp(-4096, 4095) + 4096
     expected = fp.probability_table().values[steps]
     assert torch.equal(quantize(model).probabilities(codes), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_becomes_smooth_again(make_model, make_codes, name):
+    rounded = quantize(make_model(name))
+    with torch.inference_mode():
+        model = smooth(rounded)
+    config, tensors = quantize(model).state()
+    assert config == rounded.config
+    assert all(torch.equal(tensors[key], known) for key, known in rounded.tensors.items())
+    codes = (make_codes(1, 3, 4, 5).permute(0, 1, 4, 2, 3) * 2.0 - 1).requires_grad_()
+    model(codes)[0, 2, 0, 3, 4].backward()
+    assert codes.grad[0, 2].abs().sum() > 0
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,7 +16,7 @@ from rnncodec.coding.goals import Goal, first_reaching
 from rnncodec.coding.pictures import Picture
 from rnncodec.coding.refining import Effort
 from rnncodec.coding.transform import Analysis, Extension, Transform
-from rnncodec.entropy.integer import IntegerModel
+from rnncodec.entropy import EntropyModel, IntegerModel, smooth
 from rnncodec.errors import ConfigError, RNNCodecWarning
 from rnncodec.geometry import UNSENT
 
@@ -69,6 +70,11 @@ class Encoder:
     def __init__(self, transform: Transform, entropy: IntegerModel | None) -> None:
         self.transform = transform
         self.entropy = entropy
+
+    @cached_property
+    def prices(self) -> EntropyModel | None:
+        """The entropy model as a search for bits sees it."""
+        return None if self.entropy is None else smooth(self.entropy).to(self.transform.device)
 
     def encode(
         self, pictures: Sequence[Picture], headers: Sequence[Header], target: Target

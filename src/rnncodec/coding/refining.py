@@ -12,18 +12,29 @@ through, network untouched: the encoder goes on answering to what the changed bi
 iterations made of the picture. (Searched for without it, later bits no longer fit the picture, and
 every step makes it worse.) Iteration by iteration the bits found are left to stand. The decoder is
 as before, and so is the file.
+
+Bits found for the picture alone are less predictable than the encoder's own, and take more bytes.
+So the loss is that of the picture and of the rate,
+
+.. math:: \ln D_t + s_t R_t
+
+where :math:`D_t` is the loss of the picture after iteration t, :math:`R_t` the bits until then by
+the entropy model, and :math:`s_t` what one more would bring: the slope of the image's own curve
+:math:`-\ln D` over :math:`R`, when the encoder answers at once.
 """
 
 import dataclasses
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad, softplus
 from torch.utils.checkpoint import checkpoint
 
+from rnncodec.entropy import EntropyModel
 from rnncodec.errors import ConfigError
 from rnncodec.geometry import BITS, BLOCK
 from rnncodec.images.windowed_similarity import SMALLEST, l1_ms_ssim
@@ -36,10 +47,13 @@ MOST_STEPS = 1000
 HORIZON = 4
 """How many iterations' pictures the bits of one are chosen for, its own the first, where all
 pictures count; where only the last does, all up to it."""
-RATE, LAST_RATE = 0.02, 0.001
-"""Length of a step, from the first to the last: of bits whose gradient is an average one, whose
-expectation lies between -1 and 1."""
-MOMENTUM = 0.6
+RATE, LAST_RATE = 0.04, 0.002
+"""Mean length of a step, from the first to the last; expectations lie between -1 and 1."""
+EMPHASIS = 1.5
+"""Power of the gradient that a step goes by: every bit that turns disturbs the others, so it is
+best if those turn that bring most."""
+LEAST = 1e-9
+"""What a loss counts at least, since its logarithm is taken."""
 KEPT = 2 << 30
 """Bytes of what backward needs that wait for it; what it needs of later iterations is computed
 again then, for half as much time again."""
@@ -52,6 +66,8 @@ class Effort:
     Attributes:
         steps: of gradient descent for the bits of each iteration.
         last_only: only the picture after the last iteration counts, not all alike.
+        entropy: what the bits cost, by its gradient, see
+            :func:`rnncodec.entropy.smooth`; None: all the same.
         progress: told (steps done, steps in all), for each image and tile.
 
     Raises:
@@ -60,6 +76,7 @@ class Effort:
 
     steps: int
     last_only: bool = False
+    entropy: EntropyModel | None = None
     progress: Callable[[int, int], None] | None = None
 
     def __post_init__(self) -> None:
@@ -129,37 +146,31 @@ class NudgedSender(Sender):
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What an iteration sends, and what it is worth.
-
-    Attributes:
-        code: (1, 32, h, w).
-        loss: of the picture after it, scalar.
-    """
-
-    code: Tensor
-    loss: Tensor
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """Of one iteration: what was sent, and what the next one starts from.
+    """Of the iterations so far: what was sent, and what the next one starts from.
 
     Attributes:
-        sent: code and loss.
-        x_hat: the picture.
+        codes: of each iteration, (1, 32, h, w).
+        losses: of the picture after each, scalars.
+        x_hat: the last picture; None before the first iteration.
         seen, shown: states of encoder and decoder.
     """
 
-    sent: Sent
-    x_hat: Tensor
-    seen: list[State] | None
-    shown: list[State] | None
+    codes: list[Tensor] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
+    x_hat: Tensor | None = None
+    seen: list[State] | None = None
+    shown: list[State] | None = None
 
     def detached(self) -> "Outcome":
         """The same without what backward would need."""
-        sent = Sent(self.sent.code.detach(), self.sent.loss.detach())
-        return Outcome(sent, self.x_hat.detach(), detached(self.seen), detached(self.shown))
+        return Outcome(
+            [code.detach() for code in self.codes],
+            [loss.detach() for loss in self.losses],
+            None if self.x_hat is None else self.x_hat.detach(),
+            detached(self.seen),
+            detached(self.shown),
+        )
 
 
 def detached(states: list[State] | None) -> list[State] | None:
@@ -175,9 +186,10 @@ class Search:
     an iteration and of the next ones, its *horizon*, go down the gradient together, in ever
     shorter steps; then the iteration's bits stand, and the search goes on from what they lead to.
 
-    The geometric mean over pictures is what counts: a percent of any loss is worth the same. Each
-    iteration's gradient is scaled to a mean of 1, since early bits move all later pictures, and
-    one rate has to do for all.
+    The geometric mean over pictures counts, a percent of any loss is worth the same, and what the
+    bits of a picture are worth in these terms is added (see the module). Each iteration's steps
+    have the same mean length, since early bits move all later pictures, and one rate has to do
+    for all. They have no momentum: what an earlier step asked for is soon out of date.
     """
 
     def __init__(
@@ -202,26 +214,27 @@ class Search:
         self.nudges = [
             x.new_zeros(1, BITS, h, w, requires_grad=True) for _ in range(self.iterations)
         ]
-        self.velocities = [torch.zeros_like(nudge) for nudge in self.nudges]
+        self.worth = torch.zeros(self.iterations, device=x.device)
 
     def codes(self) -> Tensor:
         """Those found (1, T, 32, H/16, W/16), or the encoder's own if they are better."""
         with torch.no_grad():
             plain = self.follow(self.iteration)
+            self.worth = self.slopes(plain)
         found = self.follow(self.settle)
-        best = found if self.objective(found) < self.objective(plain) else plain
-        codes = torch.stack([sent.code for sent in best], dim=1)
-        return torch.nn.functional.pad(codes, (0, 0, 0, 0, 0, 0, 0, self.unsent))
+        with torch.no_grad():
+            best = found if self.objective(found) < self.objective(plain) else plain
+        codes = torch.stack(best.codes, dim=1)
+        return pad(codes, (0, 0, 0, 0, 0, 0, 0, self.unsent))
 
-    def follow(self, iteration: Callable[[int, Outcome | None], Outcome]) -> list[Sent]:
-        """What all iterations send, one after the other."""
-        sent, before = [], None
+    def follow(self, iteration: Callable[[int, Outcome], Outcome]) -> Outcome:
+        """All iterations, one after the other."""
+        outcome = Outcome()
         for t in range(self.iterations):
-            before = iteration(t, before)
-            sent.append(before.sent)
-        return sent
+            outcome = iteration(t, outcome)
+        return outcome
 
-    def settle(self, t: int, before: Outcome | None) -> Outcome:
+    def settle(self, t: int, before: Outcome) -> Outcome:
         """Search for the bits of iteration ``t``, after what came before -> where they stand."""
         end = min(t + self.horizon, self.iterations)
         ahead, steps = range(t, end), self.effort.steps
@@ -230,7 +243,7 @@ class Search:
             last = step == steps
             with torch.set_grad_enabled(not last):
                 outcomes = self.run(t, end, before)
-                loss = self.objective([outcome.sent for outcome in outcomes])
+                loss = self.objective(outcomes[-1], t)
             if best is None or loss.item() < least:
                 best, least = outcomes[0].detached(), loss.item()
                 kept = [self.nudges[k].detach().clone() for k in ahead]
@@ -241,7 +254,7 @@ class Search:
                     loss, nudges, allow_unused=True, materialize_grads=True
                 )
                 rates = [self.rate(k, t, step) for k in ahead]
-                descend(nudges, gradients, [self.velocities[k] for k in ahead], rates=rates)
+                descend(nudges, gradients, rates)
                 if self.effort.progress is not None:
                     self.effort.progress(t * steps + step + 1, self.iterations * steps)
         with torch.no_grad():
@@ -260,13 +273,41 @@ class Search:
         done = ((t - first) * steps + step) / ((k - first + 1) * steps)
         return LAST_RATE + (RATE - LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
 
-    def objective(self, sent: list[Sent]) -> Tensor:
-        """The logarithm of the geometric mean of the losses that count, scalar."""
-        losses = torch.stack([one.loss for one in sent])
-        counts = losses[-1:] if self.effort.last_only else losses
-        return counts.clamp(min=1e-9).log().mean()
+    def objective(self, outcome: Outcome, first: int = 0) -> Tensor:
+        """The mean over the pictures that count, from that of iteration ``first`` on, scalar.
 
-    def run(self, first: int, end: int, before: Outcome | None) -> list[Outcome]:
+        Of each, the logarithm of its loss and what the bits until then are worth.
+        """
+        losses = torch.stack(outcome.losses[first:]).clamp(min=LEAST).log()
+        costs = losses + self.worth[first : first + len(losses)] * self.spent(outcome)[first:]
+        return (costs[-1:] if self.effort.last_only else costs).mean()
+
+    def spent(self, outcome: Outcome) -> Tensor:
+        """Bits until the end of each iteration, of all that it would take raw: (T,).
+
+        By the entropy model even where a file would store them raw, which it does not have to if
+        they become predictable.
+        """
+        codes = torch.stack(outcome.codes, dim=1)
+        bits = codes.abs()
+        if self.effort.entropy is not None:
+            with torch.autocast(codes.device.type, enabled=False):
+                logits = self.effort.entropy(codes)
+            bits = bits * softplus(-codes * logits) / math.log(2)
+        return bits.mean(dim=(0, 2, 3, 4)).cumsum(0)
+
+    def slopes(self, outcome: Outcome) -> Tensor:
+        """How much the logarithm of the loss falls for the bits of a raw iteration: (T,).
+
+        Before and after each iteration together; for a single one, from a picture without bits.
+        """
+        losses = torch.stack([self.loss(torch.zeros_like(self.x)), *outcome.losses])
+        spent = pad(self.spent(outcome), (1, 0))
+        first = min(1, self.iterations - 1)
+        y, x = losses.clamp(min=LEAST).log()[first:], spent[first:]
+        return -torch.gradient(y, spacing=(x,))[0][1 - first :].clamp(max=0)
+
+    def run(self, first: int, end: int, before: Outcome) -> list[Outcome]:
         """Iterations ``first`` to ``end`` (exclusive), after what came before."""
         outcomes, kept = [], Kept()
         for t in range(first, end):
@@ -280,18 +321,17 @@ class Search:
             outcomes.append(before)
         return outcomes
 
-    def iteration(self, t: int, before: Outcome | None) -> Outcome:
+    def iteration(self, t: int, before: Outcome) -> Outcome:
         """Iteration ``t`` (from 0) with its nudges as they are, after what came before."""
         sender = NudgedSender(self.network, self.x, self.nudges[t])
         source = sender if self.ends is None else AdaptiveSender(sender, self.ends)
         decoding = Decoding(self.network, adaptive=self.ends is not None)
-        x_hat = None
-        if before is not None:
-            x_hat, sender.states, decoding.states = before.x_hat, before.seen, before.shown
-        gain = self.network.recon.gain(t, x_hat)
-        code = source(t, x_hat, gain)
-        x_hat = decoding.run(t, code, x_hat, gain)
-        return Outcome(Sent(code, self.loss(x_hat)), x_hat, sender.states, decoding.states)
+        sender.states, decoding.states = before.seen, before.shown
+        gain = self.network.recon.gain(t, before.x_hat)
+        code = source(t, before.x_hat, gain)
+        x_hat = decoding.run(t, code, before.x_hat, gain)
+        codes, losses = [*before.codes, code], [*before.losses, self.loss(x_hat)]
+        return Outcome(codes, losses, x_hat, sender.states, decoding.states)
 
     def loss(self, x_hat: Tensor) -> Tensor:
         """Of the part that is seen: the packaged models' own loss, or L1 where it is too small."""
@@ -327,17 +367,10 @@ class Kept(torch.autograd.graph.saved_tensors_hooks):
 
 
 @torch.no_grad()
-def descend(
-    nudges: list[Tensor],
-    gradients: tuple[Tensor, ...],
-    velocities: list[Tensor],
-    *,
-    rates: list[float],
-) -> None:
-    """One step of gradient descent with momentum, in place; an iteration's bits share a scale."""
-    steps = zip(nudges, gradients, velocities, rates, strict=True)
-    for nudge, gradient, velocity, rate in steps:
+def descend(nudges: list[Tensor], gradients: tuple[Tensor, ...], rates: list[float]) -> None:
+    """One step of gradient descent, in place; the bits of an iteration share a scale."""
+    for nudge, gradient, rate in zip(nudges, gradients, rates, strict=True):
+        strength = (gradient.abs() / gradient.abs().max().clamp(min=1e-30)) ** EMPHASIS
         sent = gradient.count_nonzero().clamp(min=1)  # nothing reaches what is not
-        size = (gradient.abs().sum() / sent).clamp(min=1e-30)
-        velocity.mul_(MOMENTUM).add_(gradient / size)
-        nudge.sub_(rate * velocity)
+        mean = (strength.sum() / sent).clamp(min=1e-30)
+        nudge.sub_(rate * gradient.sign() * strength / mean)

@@ -242,6 +242,23 @@ def quantize(model: EntropyModel, *, dtype: torch.dtype = torch.float32) -> Inte
     return IntegerModel.from_state(model.config, tensors, dtype=dtype)
 
 
+def smooth(model: IntegerModel) -> EntropyModel:
+    """The float model that `quantize` makes this of: rounded weights, smooth functions.
+
+    Its logits have a gradient with respect to the codes; its weights have none.
+    """
+    with torch.inference_mode(mode=False), torch.no_grad():  # tensors of any use, whoever asks
+        found = model_class(model.config["name"])(model.iterations, model.hidden)
+        for name, layer in found.layers.items():
+            assert isinstance(layer, Layer)
+            weight, exponent, bias = (
+                part.to(torch.float32) for part in stored(model.tensors, name)
+            )
+            layer.weight.copy_(weight * torch.exp2(-exponent).unsqueeze(1))
+            layer.bias.copy_(bias * torch.exp2(-exponent - layer.spec.input_bits))
+    return found.requires_grad_(False)
+
+
 def _check_config(config: Config) -> None:
     for key in ("iterations", "hidden"):
         value = config.get(key)
