@@ -47,7 +47,7 @@ MOST_STEPS = 1000
 HORIZON = 4
 """How many iterations' pictures the bits of one are chosen for, its own the first, where all
 pictures count; where only the last does, all up to it."""
-RATE, LAST_RATE = 0.04, 0.002
+RATE, LAST_RATE = 0.05, 0.0025
 """Mean length of a step, from the first to the last; expectations lie between -1 and 1."""
 EMPHASIS = 1.5
 """Power of the gradient that a step goes by: every bit that turns disturbs the others, so it is
