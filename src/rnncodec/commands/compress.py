@@ -85,7 +85,7 @@ Effort = Annotated[
         metavar="STEPS",
         help="Search for better bits by so many steps of gradient descent for those of each "
         "iteration: with 4 pictures of equal MS-SSIM take 10 to 25 % fewer bytes, in up to 20 "
-        "times the time; more save more. The compact model needs 4 GiB a Mpixel, 8 without bf16 "
+        "times the time; more save more. The compact model needs 5 GiB a Mpixel, 9 without bf16 "
         "in hardware, which --tile 512 limits, and with a target up to 2 more.",
     ),
 ]
