@@ -64,7 +64,7 @@ def test_steps_lower_what_they_are_to_lower() -> None:
     x = pixels_of(SMALL)
     plain = losses(plain_codes(x), x)
     alike, last = (
-        losses(Effort(8, last_only=only).codes(NETWORK, x, (64, 64), 3), x)
+        losses(Effort(16, last_only=only).codes(NETWORK, x, (64, 64), 3), x)
         for only in (False, True)
     )
     assert np.log(alike).mean() < np.log(plain).mean() - 0.01
@@ -209,10 +209,22 @@ def test_what_backward_needs_is_counted_once() -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 1e-20])
 def test_a_step_of_descent(scale: float) -> None:
-    nudge, strength = torch.zeros(2), np.array([1, 3**EMPHASIS])
+    nudge, strength = torch.zeros(1, 2, 1, 1), np.array([1, 3**EMPHASIS])
     for _ in range(2):
-        descend([nudge], (scale * torch.tensor([1.0, -3.0]),), [0.1])
-    np.testing.assert_allclose(nudge, 0.2 * strength / strength.mean() * [-1, 1], rtol=1e-5)
+        descend([nudge], (scale * torch.tensor([1.0, -3.0]).reshape(1, 2, 1, 1),), [0.1])
+    expected = 0.2 * strength / strength.mean() * [-1, 1]
+    np.testing.assert_allclose(nudge.flatten(), expected, rtol=1e-5)
+
+
+def test_all_parts_of_a_picture_are_searched() -> None:
+    nudge, gradient = torch.zeros(1, 2, 8, 8), torch.ones(1, 2, 8, 8)
+    gradient[..., 4:] *= 100
+    gradient[:, 1] *= 2
+    descend([nudge], (gradient,), [0.1])
+    assert nudge.abs().mean() == pytest.approx(0.1)
+    little, much = nudge[..., :3].abs(), nudge[..., 5:].abs()  # away from where they meet
+    torch.testing.assert_close(much, 10 * little)
+    torch.testing.assert_close(little[:, 1], 2**EMPHASIS * little[:, 0])
 
 
 def test_an_image_is_searched_by_itself_and_as_far_as_it_is_seen() -> None:
@@ -338,8 +350,9 @@ def test_when_all_blocks_have_ended_the_search_goes_on_with_what_is_sent() -> No
 
 
 def test_steps_are_as_long_where_few_positions_send() -> None:
-    nudges = [torch.zeros(4), torch.zeros(4), torch.zeros(4)]
-    gradients = [torch.tensor(g) for g in ([1.0, -1, 1, -1], [1.0, -1, 0, 0], [0.0, 0, 0, 0])]
+    rows = torch.tensor([[1.0, -1, 1, -1], [1.0, -1, 0, 0], [0.0, 0, 0, 0]])
+    gradients = list(rows.reshape(3, 1, 1, 1, 4).expand(-1, 1, 2, 1, 4))
+    nudges = [torch.zeros(1, 2, 1, 4) for _ in gradients]
     descend(nudges, tuple(gradients), [0.1, 0.1, 0.1])
     for nudge, gradient in zip(nudges, gradients, strict=True):
         torch.testing.assert_close(nudge, -0.1 * gradient)
