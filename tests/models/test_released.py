@@ -20,6 +20,7 @@ RELEASED = {
     "compact-4": "58d065a15316e8c93a958a89604984b7",
     "compact-5": "36f4321ce68622e6953ac0e11f0e9701",
     "compact-6": "d99bde077b94849427ad479fd7c2038e",
+    "compact-7": "16e764b228a76d2086d8dc7c6fba71b7",
 }
 PROBABILITIES = {
     "compact-0": "278f21f9a8d2cc98ccf2fcb8f974dd2222d63e5bf797c14c5267fc37d730354c",
@@ -29,6 +30,7 @@ PROBABILITIES = {
     "compact-4": "f0a0fb163454038655920fb2d434b57667738994462f58a0ad6d74af49db6a01",
     "compact-5": "92f2475382941f3efe42035ad98c4d224e58b369b51863e2c1f6476962a0d93a",
     "compact-6": "58c6ac0dc8a9945b117c6457ff97f1c853bb1baac73b429af520e3689f3d027b",
+    "compact-7": "94f38630dbd7b0f94290f3cd1791c11b9fb5b15751a43a58a07944b3d4433fc0",
 }
 
 
