@@ -10,16 +10,15 @@ from torch import Tensor
 
 from rnncodec.bitstream import info, sending
 from rnncodec.codec import load
+from rnncodec.coding.descent import EMPHASIS, descend
+from rnncodec.coding.kept import Kept
 from rnncodec.coding.refining import (
-    EMPHASIS,
     HORIZON,
     LAST_RATE,
     RATE,
     Effort,
-    Kept,
     Outcome,
     Search,
-    descend,
 )
 from rnncodec.data.photos import DemoPhotos
 from rnncodec.entropy import bits_per_bit, smooth
@@ -188,7 +187,7 @@ def test_what_is_computed_again_is_the_same(
 
     expected = Effort(2).codes(NETWORK, x, (64, 64), 3)
     monkeypatch.setattr(Search, "iteration", counted)
-    monkeypatch.setattr("rnncodec.coding.refining.KEPT", gib << 30)
+    monkeypatch.setattr("rnncodec.coding.kept.KEPT", gib << 30)
     assert torch.equal(Effort(2).codes(NETWORK, x, (64, 64), 3), expected)
     assert len(iterations) == runs  # backward, twice in each of 3 stages: all but a run's first
 

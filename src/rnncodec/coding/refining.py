@@ -31,9 +31,11 @@ from numbers import Integral
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad, softplus
+from torch.nn.functional import pad, softplus
 from torch.utils.checkpoint import checkpoint
 
+from rnncodec.coding.descent import descend
+from rnncodec.coding.kept import Kept
 from rnncodec.entropy import EntropyModel
 from rnncodec.errors import ConfigError
 from rnncodec.geometry import BITS, BLOCK
@@ -49,14 +51,8 @@ HORIZON = 4
 pictures count; where only the last does, all up to it."""
 RATE, LAST_RATE = 0.036, 0.0018
 """Mean length of a step, from the first to the last; expectations lie between -1 and 1."""
-EMPHASIS = 2.5
-"""Power of the gradient, against its surroundings, that a step goes by: every bit that turns
-disturbs the others, so it is best if those turn that bring most."""
 LEAST = 1e-9
 """What a loss counts at least, since its logarithm is taken."""
-KEPT = 2 << 30
-"""Bytes of what backward needs that wait for it; what it needs of later iterations is computed
-again then, for half as much time again."""
 
 
 @dataclass(frozen=True)
@@ -339,50 +335,3 @@ class Search:
         if min(self.height, self.width) < SMALLEST:
             return (x - y).abs().mean()
         return l1_ms_ssim(x, y)
-
-
-class Kept(torch.autograd.graph.saved_tensors_hooks):
-    """Counts what is saved for backward, iteration by iteration, each entered once."""
-
-    def __init__(self) -> None:
-        super().__init__(self._count, lambda tensor: tensor)
-        self.storages: set[int] = set()
-        self.bytes = 0
-        self.before = 0
-
-    def __enter__(self) -> None:
-        self.before = self.bytes
-        super().__enter__()
-
-    def _count(self, tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in self.storages:  # all of them live until backward
-            self.storages.add(storage.data_ptr())
-            self.bytes += storage.nbytes()
-        return tensor
-
-    def room(self) -> bool:
-        """Whether one iteration more, like the one before, would fit."""
-        return 2 * self.bytes - self.before <= KEPT
-
-
-@torch.no_grad()
-def descend(nudges: list[Tensor], gradients: tuple[Tensor, ...], rates: list[float]) -> None:
-    r"""One step of gradient descent, in place, on nudges (1, 32, h, w) of one iteration each.
-
-    A bit goes by its gradient against the mean :math:`m` of those around it,
-    :math:`(|g| / m)^{2.5} \sqrt m`, so that all parts of a picture are searched: by the gradient
-    alone the few blocks in which it is largest would take nearly all of a step.
-    """
-    for nudge, gradient, rate in zip(nudges, gradients, rates, strict=True):
-        size = gradient.abs() / gradient.abs().max().clamp(min=1e-30)
-        sent = (gradient != 0).to(size.dtype)  # nothing reaches what is not
-        around = neighbourhood(size) / neighbourhood(sent).clamp(min=1e-30)
-        strength = (size / around.clamp(min=1e-30)) ** EMPHASIS * around.sqrt()
-        mean = (strength.sum() / sent.sum().clamp(min=1)).clamp(min=1e-30)
-        nudge.sub_(rate * gradient.sign() * strength / mean)
-
-
-def neighbourhood(x: Tensor) -> Tensor:
-    """Mean over all bits of a position and the eight around it: (1, 32, h, w) -> (1, 1, h, w)."""
-    return avg_pool2d(x.mean(dim=1, keepdim=True), 3, stride=1, padding=1)
