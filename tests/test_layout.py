@@ -1,8 +1,11 @@
 """Packages are stacked: none imports what lies above it or beside it."""
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 SOURCE = Path("src/rnncodec")
 FLOORS = (
@@ -47,3 +50,12 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (f"{alias.name}." for alias in node.names)
+
+
+def test_the_working_tree_is_light() -> None:
+    """At most 64 MB: it travels to other machines as it is, and history has earlier weights."""
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("no clone: a source archive")
+    files = [Path(name) for name in listed.stdout.decode().split("\0") if name]
+    assert sum(file.stat().st_size for file in files if file.is_file()) < 64e6

@@ -20,6 +20,8 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 RELEASES = "releases.json"
 """In ``WEIGHTS``: the fingerprints of all releases by full name, of earlier ones too."""
 SUFFIX = ".safetensors"
+HISTORY = "e850741"
+"""The last commit of rnncodec's repository that holds ``models/`` with all releases before it."""
 DEFAULT = "compact"
 """The model that is used when none is named."""
 
@@ -165,9 +167,11 @@ def _genuine(name: str, path: Path) -> Path:
 
 
 def _absent(name: str) -> str:
+    file = f"{name}{SUFFIX}"
     return (
-        f"{name} is an earlier release, which the package does not carry: get {name}{SUFFIX} from "
-        f"the folder models/ of rnncodec's repository, and put its folder into {VARIABLE}"
+        f"{name} is an earlier release, which the package does not carry. In a clone of rnncodec, "
+        f"`git show {HISTORY}:models/{file} > {file}` brings it back; then put its folder into "
+        f"{VARIABLE}"
     )
 
 
