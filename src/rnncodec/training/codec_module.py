@@ -23,9 +23,10 @@ OptimizerFactory = Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer]
 
 
 class ValidationScores(TypedDict):
-    """Of one image, by iteration: PSNR in dB, and MS-SSIM unless the image is too small."""
+    """Of one image, by iteration: PSNR and PSNR-HVS in dB, MS-SSIM; None if it is too small."""
 
     psnr_rgb: Tensor
+    psnr_hvs: Tensor | None
     ms_ssim: Tensor | None
 
 
@@ -104,10 +105,15 @@ class CodecModule(L.LightningModule):
         steps = unroll(self.network, from_uint8(image), iterations=self.network.iterations)
         pictures = torch.cat([to_uint8(step.x_hat) for step in steps])
         references = image.expand_as(pictures)
-        large = metrics.defined("ms_ssim", *image.shape[-2:])
+        size = image.shape[-2:]
         return {
             "psnr_rgb": metrics.psnr_rgb(references, pictures),
-            "ms_ssim": metrics.ms_ssim(references, pictures) if large else None,
+            "psnr_hvs": metrics.psnr_hvs(references, pictures)
+            if metrics.defined("psnr_hvs", *size)
+            else None,
+            "ms_ssim": metrics.ms_ssim(references, pictures)
+            if metrics.defined("ms_ssim", *size)
+            else None,
         }
 
     def configure_optimizers(self) -> Optimizer:

@@ -152,13 +152,14 @@ def gather(own: list[Scores]) -> list[Scores]:
 
 
 def mean_scores(scores: list[ValidationScores]) -> dict[str, torch.Tensor]:
-    """Averages over images, by iteration, (T,) each; MS-SSIM only if every image has it."""
+    """Averages over images, by iteration, (T,) each; of a metric only if every image has it."""
     if not scores:
         raise DataError("validation saw no image; lower data.val_fraction or add photographs")
-    means = {"psnr_rgb": torch.stack([s["psnr_rgb"] for s in scores]).mean(dim=0)}
-    similarity = [s["ms_ssim"] for s in scores if s["ms_ssim"] is not None]
-    if len(similarity) == len(scores):
-        means["ms_ssim"] = torch.stack(similarity).mean(dim=0)
+    means = {}
+    for name in scores[0]:
+        values = [value for s in scores if isinstance(value := s.get(name), torch.Tensor)]
+        if len(values) == len(scores):
+            means[name] = torch.stack(values).mean(dim=0)
     return means
 
 

@@ -1,0 +1,187 @@
+r"""How far a picture is from the original, differentiable: what training and the search minimise.
+
+Each part is a function of two pictures (B, 3, H, W) in [-0.5, 0.5] that gives a scalar, the mean
+over the batch; 0 where nothing is lost. :func:`weighted_sum` puts parts together by their names in
+``PARTS``. What is reported is :mod:`rnncodec.evaluation.metrics`.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rnncodec.errors import ConfigError
+from rnncodec.images import windowed_similarity
+from rnncodec.images.windowed_similarity import STRIDE, WINDOW, local_similarity, three_scales
+
+Part: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+DCT_SIDE = 8
+"""Side in pixels of the blocks that the eye's sensitivity is defined for."""
+
+JPEG_LUMA_STEPS = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+"""Quantisation steps of JPEG's luminance (ITU-T T.81, table K.1), one for each DCT coefficient."""
+
+CSF_SCALE = 25.735088
+"""The contrast sensitivity of PSNR-HVS is this, divided by JPEG's step (to 6 digits)."""
+
+LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+CHROMA = (
+    (-37.797 / 255, -74.203 / 255, 112.0 / 255),
+    (112.0 / 255, -93.786 / 255, -18.214 / 255),
+)
+"""BT.601: Y' in 16..235, Cb and Cr in 16..240, as fractions of 255, from RGB in a range of 1."""
+
+TINY = 1e-20
+"""Added below a root, whose gradient at 0 is infinite."""
+
+
+def l1(x: Tensor, y: Tensor) -> Tensor:
+    r"""Mean absolute error :math:`\frac{1}{BCHW} \sum |x - y|`."""
+    return (x - y).abs().mean()
+
+
+def rmse(x: Tensor, y: Tensor) -> Tensor:
+    """Root of the mean squared error of each image, which is what its PSNR sees; their mean."""
+    return root(x - y)
+
+
+def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
+    """One less MS-SSIM on three scales of 8x8 windows; sides of at least 32 pixels."""
+    return 1 - three_scales(x, y)
+
+
+def ssim_weighted(x: Tensor, y: Tensor) -> Tensor:
+    r"""L1 where the eye would notice (Johnston et al. 2018, section 3.3).
+
+    .. math:: \frac{1}{BCHW} \sum \frac{1 - \mathrm{ssim}}{\mathrm{mean}(1 - \mathrm{ssim})}
+        |x - y|
+
+    SSIM is that of the 8x8 neighbourhood; no gradient flows through the weight. Dividing by the
+    weights' mean keeps the loss at the scale of L1, and with it the learning rate. Sides are
+    multiples of 4, and at least 8 pixels.
+    """
+    ssim, _ = local_similarity(x, y.detach())
+    # Interpolation takes its points for the centres of 4x4 pixels, which the 8x8 windows
+    # exceed by 2 on either side: there the outermost weights go on.
+    inner = F.interpolate(1 - ssim, scale_factor=STRIDE, mode="bilinear")
+    weight = F.pad(inner, [(WINDOW - STRIDE) // 2] * 4, mode="replicate")
+    return (weight * (x - y).abs()).mean() / weight.mean().clamp(min=1e-6)
+
+
+def hvs(x: Tensor, y: Tensor) -> Tensor:
+    r"""The error that PSNR-HVS sees (Egiazarian et al. 2006): mean over the batch of its root.
+
+    .. math:: \sqrt{\operatorname{mean}_{8 \times 8} (\mathrm{DCT}(Y - Y') \cdot \mathrm{CSF})^2}
+
+    ``Y`` is BT.601 luma in 16..235, as a fraction of 255, not rounded: then
+    :math:`-20 \log_{10}` of it is the metric. Sides of at least 8 pixels; what is more than a
+    multiple of 8, on the right and at the bottom, does not count, as in the metric.
+    """
+    return root(weighted_dct(combine(x - y, (LUMA,))[:, 0]))
+
+
+def chroma(x: Tensor, y: Tensor) -> Tensor:
+    """Root of the mean squared error of BT.601 Cb and Cr of each image; their mean.
+
+    What ``hvs`` does not see.
+    """
+    return root(combine(x - y, CHROMA))
+
+
+PARTS: dict[str, Part] = {
+    "l1": l1,
+    "rmse": rmse,
+    "ms_ssim": ms_ssim,
+    "ssim_weighted": ssim_weighted,
+    "hvs": hvs,
+    "chroma": chroma,
+}
+"""All parts by the name that a configuration uses."""
+
+SMALLEST = {
+    "ms_ssim": windowed_similarity.SMALLEST,
+    "ssim_weighted": WINDOW,
+    "hvs": DCT_SIDE,
+}
+"""The shorter side, in pixels, from which on a part is defined; for the others 1."""
+
+
+def weighted_sum(x: Tensor, y: Tensor, weights: Mapping[str, float]) -> Tensor:
+    """The sum of the parts, each times its weight; scalar.
+
+    Where a picture is too small for a part, ``l1`` takes its place.
+
+    Args:
+        x: (B, 3, H, W) in [-0.5, 0.5].
+        y: the same.
+        weights: from :func:`check_weights`.
+    """
+    side = min(x.shape[-2:])
+    with torch.autocast(x.device.type, enabled=False):
+        parts = [
+            weight * (PARTS[name] if side >= SMALLEST.get(name, 1) else l1)(x, y.to(x.dtype))
+            for name, weight in weights.items()
+            if weight
+        ]
+        return torch.stack(parts).sum()
+
+
+def check_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights as plain numbers.
+
+    Raises:
+        ConfigError: an unknown part, a weight that is negative or no number, or none above 0.
+    """
+    for name, weight in weights.items():
+        if name not in PARTS:
+            raise ConfigError(f"loss part {name!r}: expected one of {', '.join(PARTS)}")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
+            raise ConfigError(f"weight of loss part {name}: expected 0 or more, got {weight!r}")
+    if not any(weights.values()) or not all(map(math.isfinite, weights.values())):
+        raise ConfigError(
+            f"weights of loss parts: expected finite numbers, one above 0, got {dict(weights)}"
+        )
+    return {str(name): float(weight) for name, weight in weights.items()}
+
+
+def root(error: Tensor) -> Tensor:
+    """Mean over the batch of the root mean square of each image: (B, ...) -> scalar."""
+    return (error.square().flatten(1).mean(dim=1) + TINY).sqrt().mean()
+
+
+def combine(error: Tensor, rows: tuple[tuple[float, ...], ...]) -> Tensor:
+    """Linear combinations of the channels: (B, 3, H, W) -> (B, len(rows), H, W)."""
+    return torch.einsum("kc,bchw->bkhw", error.new_tensor(rows), error)
+
+
+def weighted_dct(error: Tensor) -> Tensor:
+    """CSF-weighted orthonormal DCT of 8x8 blocks: (B, H, W) -> (B, n, 64); the rest is cut off."""
+    h, w = (side // DCT_SIDE for side in error.shape[-2:])
+    blocks = error[:, : h * DCT_SIDE, : w * DCT_SIDE].reshape(-1, h, DCT_SIDE, w, DCT_SIDE)
+    blocks = blocks.transpose(2, 3).reshape(len(error), h * w, DCT_SIDE**2)
+    return blocks @ weighted_basis().to(error)
+
+
+@functools.cache
+def weighted_basis() -> Tensor:
+    """The 64 basis pictures of the DCT, each times its sensitivity: (64 pixels, 64), float64."""
+    k, n = torch.meshgrid(*2 * [torch.arange(DCT_SIDE, dtype=torch.float64)], indexing="ij")
+    dct = torch.cos((2 * n + 1) * k * math.pi / (2 * DCT_SIDE)) * math.sqrt(2 / DCT_SIDE)
+    dct[0] *= math.sqrt(0.5)
+    sensitivity = CSF_SCALE / torch.tensor(JPEG_LUMA_STEPS, dtype=torch.float64)
+    basis = torch.einsum("uv,uy,vx->yxuv", sensitivity, dct, dct)
+    return basis.reshape(DCT_SIDE**2, DCT_SIDE**2)
