@@ -29,7 +29,6 @@ from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
 from rnncodec.evaluation.inputs import inputs_of
-from rnncodec.machine import devices
 from rnncodec.models import model_file
 from rnncodec.runs.device_slots import take_gpu
 from rnncodec.runs.factors import factors, sweep_name
@@ -37,7 +36,7 @@ from rnncodec.runs.finished_codec import codec_file
 from rnncodec.runs.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.run_names import run_name
-from rnncodec.runs.run_settings import record, settings
+from rnncodec.runs.run_settings import arithmetic, record, record_arithmetic, settings
 from rnncodec.training import wandb_logger
 from rnncodec.training.attempt import attempt
 from rnncodec.training.callbacks import Interrupt, LastCheckpoint, LearningRate, Throughput
@@ -80,6 +79,7 @@ def run(cfg: DictConfig) -> float:
         with attempt(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as begin:
             if is_main():
                 record(cfg, files)
+                record_arithmetic(cfg, files)
             go_on(cfg, files, begin)
     return report(files) if is_main() else math.nan
 
@@ -118,7 +118,7 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     if not is_main():
         return
     best = model_file.load(files.best)
-    best.notes["settings"] = settings(cfg)
+    best.notes.update(settings=settings(cfg), arithmetic=arithmetic(cfg, files))
     result = files.model if entropy_name(cfg) == NO_ENTROPY else files.codec
     model_file.save(result, best)
 
@@ -223,13 +223,12 @@ def build_trainer(
     """The trainer with its callbacks; ``own`` takes the place of what ``trainer`` says."""
     every = cfg.trainer.log_every_n_steps
     bar = [TrainingProgress(every=every)] if cfg.trainer.enable_progress_bar else []
-    arithmetic = devices.resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
     more = {
         "callbacks": [Interrupt(), *around, JobProgress(files.progress), *bar],
         "logger": loggers,
         "plugins": [AtomicCheckpointIO(), *cluster_plugins()],
         "default_root_dir": str(files.folder),
-        "precision": arithmetic,
+        "precision": arithmetic(cfg, files)["precision"],
     }
     trainer: L.Trainer = build(cfg.trainer, **(more | own))
     refuse_sweep_in_children(trainer)

@@ -6,14 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
 from rnncodec.models import model_file
 from rnncodec.network.autoencoder import Network
 from rnncodec.runs.run_directory import RunFiles
-from rnncodec.runs.run_settings import check_settings, record, settings
+from rnncodec.runs.run_settings import (
+    arithmetic,
+    check_settings,
+    record,
+    record_arithmetic,
+    settings,
+)
 
 DEMO = {"cell": {"name": "gru"}, "recon": {"name": "additive"}, "width": 0.125, "iterations": 1}
 
@@ -149,3 +155,27 @@ def test_record_is_plain_data(tmp_path: Path) -> None:
     files = unfinished(tmp_path, "cell=gru")
     cell = json.loads(files.settings.read_text())["cell"]
     assert cell["_target_"] == "rnncodec.network.cells.gru.GRU"
+
+
+def test_a_run_keeps_the_arithmetic_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = OmegaConf.create({"trainer": {"precision": "auto", "accelerator": "cpu"}})
+    files = RunFiles(tmp_path)
+    monkeypatch.delenv("RNNCODEC_PRECISION", raising=False)
+    for speedup in (2.5, 0.5):  # as on another machine
+        monkeypatch.setattr("rnncodec.machine.devices.bf16_speedup", lambda s=speedup: s)
+        record_arithmetic(cfg, files)
+        found = arithmetic(cfg, files)
+        assert found["precision"] == "bf16-mixed"
+        assert found["reason"].startswith("bf16 is 2.50 times as fast")
+    cfg.trainer.precision = "32-true"
+    assert arithmetic(cfg, files)["precision"] == "32-true", "what is asked for goes before"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"precision": "bf16-mixed"}'])
+def test_a_damaged_record_of_the_arithmetic_is_named(tmp_path: Path, text: str) -> None:
+    cfg, files = OmegaConf.create({"trainer": {"precision": "auto"}}), RunFiles(tmp_path)
+    files.arithmetic.write_text(text)
+    with pytest.raises(ConfigError, match=r"arithmetic.json: this record is damaged; delete it"):
+        arithmetic(cfg, files)

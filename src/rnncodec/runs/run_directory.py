@@ -58,6 +58,11 @@ class RunFiles:
         return self.folder / "settings.json"
 
     @property
+    def arithmetic(self) -> Path:
+        """What ``trainer.precision=auto`` was taken for, and why; a run keeps it."""
+        return self.folder / "arithmetic.json"
+
+    @property
     def begun(self) -> bool:
         """Whether something has been trained."""
         made = (self.last, self.codec, self.entropy_last, self.codes, self.model)

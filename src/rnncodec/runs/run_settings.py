@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from rnncodec.errors import ConfigError
-from rnncodec.machine import storage
+from rnncodec.machine import devices, storage
 from rnncodec.models.model_description import read_description
 from rnncodec.runs.run_directory import RunFiles
 
@@ -52,6 +52,34 @@ def record(cfg: DictConfig, files: RunFiles) -> None:
     text = json.dumps(settings(cfg), indent=1) + "\n"
     if not files.settings.exists() or files.settings.read_text() != text:
         storage.write_text(files.settings, text)
+
+
+def record_arithmetic(cfg: DictConfig, files: RunFiles) -> None:
+    """Decide what ``trainer.precision=auto`` means for a run, once: it goes on as it began.
+
+    Raises:
+        StorageError: the decision could not be written.
+    """
+    if cfg.trainer.precision != "auto" or files.arithmetic.exists():
+        return
+    chosen = devices.fast_arithmetic(devices.training_device(cfg.trainer.accelerator))
+    found = {"precision": devices.lightning_precision(chosen), "reason": chosen.reason}
+    storage.write_text(files.arithmetic, json.dumps(found) + "\n")
+
+
+def arithmetic(cfg: DictConfig, files: RunFiles) -> dict[str, Any]:
+    """``precision``, by Lightning's name, and the ``reason`` for it.
+
+    Raises:
+        ConfigError: the record of it is damaged.
+    """
+    if cfg.trainer.precision != "auto":
+        return {"precision": cfg.trainer.precision, "reason": "trainer.precision says so"}
+    try:
+        found = dict(json.loads(files.arithmetic.read_text()))
+        return {"precision": str(found["precision"]), "reason": str(found["reason"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{files.arithmetic}: this record is damaged; delete it") from error
 
 
 def check_settings(cfg: DictConfig, files: RunFiles) -> None:
