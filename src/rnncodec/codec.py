@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +25,7 @@ from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, 
 from rnncodec.geometry import BLOCK
 from rnncodec.images.reading import Pixels
 from rnncodec.machine import devices
+from rnncodec.machine.forking import compute_after_fork
 from rnncodec.models import model_file
 from rnncodec.models.model_file import Model
 
@@ -42,7 +42,7 @@ class Codec:
     Encoding runs the network once and stops when a target is reached (a rate of an image in
     several tiles takes another run or two); any prefix of the bytes decodes. The same codes give
     the same bytes on every machine, and the bytes give back the same codes; pixels agree to
-    rounding.
+    rounding. A process may load a codec and then fork: each child codes with one thread.
 
     Args:
         model: network and entropy model; the network becomes one for inference, see
@@ -60,19 +60,23 @@ class Codec:
     """
 
     def __init__(self, model: Model, *, device: torch.device | str = "cpu") -> None:
+        compute_after_fork()
         self.model = model
         self.transform = Transform(model.network, torch.device(device))
         self._encoder = Encoder(self.transform, model.entropy)
+        self._fingerprint: bytes | None = None
 
     @property
     def iterations(self) -> int:
         """The most iterations this model codes with."""
         return self.model.network.iterations
 
-    @cached_property
+    @property
     def fingerprint(self) -> bytes:
         """16 bytes that name the model in every file it writes."""
-        return self.model.fingerprint()
+        if self._fingerprint is None:
+            self._fingerprint = self.model.fingerprint()
+        return self._fingerprint
 
     def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Write the model file; see :func:`rnncodec.models.model_file.save`."""

@@ -4,7 +4,6 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral, Real
 
 import numpy as np
@@ -70,11 +69,14 @@ class Encoder:
     def __init__(self, transform: Transform, entropy: IntegerModel | None) -> None:
         self.transform = transform
         self.entropy = entropy
+        self._prices: EntropyModel | None = None
 
-    @cached_property
+    @property
     def prices(self) -> EntropyModel | None:
         """The entropy model as a search for bits sees it."""
-        return None if self.entropy is None else smooth(self.entropy).to(self.transform.device)
+        if self._prices is None and self.entropy is not None:
+            self._prices = smooth(self.entropy).to(self.transform.device)
+        return self._prices
 
     def encode(
         self, pictures: Sequence[Picture], headers: Sequence[Header], target: Target
