@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +103,40 @@ def test_every_truncation_gives_the_last_whole_iteration_or_one_error() -> None:
             image = codec.decode(data[:length])
         np.testing.assert_array_equal(np.asarray(image), stages[whole - 1])
         assert bool(caught) == (length not in ends), length
+
+
+def test_files_are_decoded_from_wherever_they_are(tmp_path: Path) -> None:
+    codec = CODECS["progressive"]
+    data = codec.encode(picture(33, 20))
+    (tmp_path / "photo.rnc").write_bytes(data)
+    expected, codes = np.asarray(codec.decode(data)), codec.decode_codes(data)
+    for source in (tmp_path / "photo.rnc", str(tmp_path / "photo.rnc"), [data[:9], data[9:]]):
+        np.testing.assert_array_equal(np.asarray(codec.decode(source)), expected)
+        np.testing.assert_array_equal(codec.decode_codes(source), codes)
+        assert len(list(codec.decode_progressive(source))) == T
+    np.testing.assert_array_equal(np.asarray(codec.decode(io.BytesIO(data))), expected)
+    with pytest.raises(DataError, match=r"missing\.rnc: cannot be read"):
+        codec.decode("missing.rnc")
+
+
+def test_an_empty_chunk_is_not_the_end() -> None:
+    codec = CODECS["progressive"]
+    data = codec.encode(picture(33, 20))
+    first = len(data) - sum(info(data).segment_bytes[1:])
+    chunks = [data[:first], b"", data[first:]]
+    assert len(list(codec.decode_progressive(chunks))) == T
+
+
+def test_a_stream_that_is_cut_ends_with_the_warning_of_decode() -> None:
+    codec = CODECS["progressive"]
+    data = codec.encode(picture(33, 20))
+    stages = codec.decode_progressive(io.BytesIO(data[:-1]))
+    assert [next(stages).size for _ in range(T - 1)] == [(20, 33)] * (T - 1)
+    with pytest.warns(RNNCodecWarning, match="the file is cut: 2 of its 3 iterations") as caught:
+        assert next(stages, None) is None
+    assert caught[0].filename == __file__
+    whole = rnncodec.truncate(data, iterations=T - 1)
+    assert len(list(codec.decode_progressive([whole, b""]))) == T - 1
 
 
 def test_rate_target_fills_the_budget_and_stays_within() -> None:

@@ -1,9 +1,8 @@
 """The codec as its users see it: images in, bytes out, and back."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -15,10 +14,10 @@ from rnncodec.bitstream import Codes, End, Header, NeedData, Reader, Segment, in
 from rnncodec.coding import entropy_coding
 from rnncodec.coding.adaptive import Rule
 from rnncodec.coding.adaptive_encoding import encode_adaptively
+from rnncodec.coding.chunks import Source, chunks_of, read_all
 from rnncodec.coding.encoding import Encoder, Target, is_whole
 from rnncodec.coding.entropy_coding import CodeReader
 from rnncodec.coding.pictures import Picture, from_image, to_image
-from rnncodec.coding.pieces import pieces_of
 from rnncodec.coding.refining import Effort
 from rnncodec.coding.transform import Painter, Transform
 from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
@@ -175,17 +174,18 @@ class Codec:
         return self._encoder.encode(pictures, headers, target)
 
     def decode(
-        self, data: bytes, *, iterations: int | None = None, max_pixels: float | None = None
+        self, data: Source, *, iterations: int | None = None, max_pixels: float | None = None
     ) -> Image.Image:
         """Decompress a file, or any prefix of one that holds at least one iteration.
 
         Args:
-            data: the file.
+            data: the file's bytes, its path, an open binary file or socket file, or chunks.
             iterations: use only the first so many, which takes that share of the time.
             max_pixels: refuse larger images; default: Pillow's own limit.
 
         Raises:
             BitstreamError: damaged, hostile, or of another format.
+            DataError: it cannot be read.
             ModelError: written with another model; both fingerprints are named.
             ConfigError: more iterations than the file has.
 
@@ -199,18 +199,22 @@ class Codec:
 
     def decode_progressive(
         self,
-        source: bytes | BinaryIO | Iterable[bytes],
+        source: Source,
         *,
         max_pixels: float | None = None,
     ) -> Iterator[Image.Image]:
         """Yield the image after each iteration, as soon as its bytes have arrived.
 
         Args:
-            source: the file, an open binary file or socket file, or pieces of any size.
+            source: as ``data`` of :meth:`decode`. A file that does not block is waited for; an
+                empty chunk is not the end.
             max_pixels: refuse larger images; default: Pillow's own limit.
 
         Raises:
-            BitstreamError, ModelError: as :meth:`decode`, when the damage is reached.
+            BitstreamError, DataError, ModelError: as :meth:`decode`, when the damage is reached.
+
+        Warns:
+            RNNCodecWarning: the file stops inside an iteration, which is not used.
         """
         for header, pixels in self._progress(source, max_pixels):
             yield to_image(pixels, header.colour, header.icc_profile)
@@ -222,7 +226,7 @@ class Codec:
         codes: Codes = self.transform.analyse(picture.pixels[None], header).codes[0]
         return codes
 
-    def decode_codes(self, data: bytes, *, max_pixels: float | None = None) -> Codes:
+    def decode_codes(self, data: Source, *, max_pixels: float | None = None) -> Codes:
         """The bits of a file: uint8 (T, H/16, W/16, 32), 1 for +1; exact on every machine.
 
         In an adaptive file 2 stands for the bits of a position that has ended.
@@ -266,16 +270,12 @@ class Codec:
             raise ConfigError(f"this image cannot be written: {error.message}") from error
 
     def _open(
-        self, data: bytes, iterations: int | None, max_pixels: float | None
+        self, data: Source, iterations: int | None, max_pixels: float | None
     ) -> tuple[Header, Sequence[Segment]]:
-        header, segments, truncated = parse(data, max_pixels=max_pixels)
+        header, segments, truncated = parse(read_all(data), max_pixels=max_pixels)
         self._check(header)
         if truncated:
-            warnings.warn(
-                f"the file is cut: {len(segments)} of its {header.iterations} iterations are used",
-                RNNCodecWarning,
-                stacklevel=3,
-            )
+            warn_cut(header, len(segments))
         if iterations is None:
             return header, segments
         if not is_whole(iterations) or not 1 <= iterations <= len(segments):
@@ -294,10 +294,10 @@ class Codec:
         entropy_coding.check_iterations(header, self.iterations)
 
     def _progress(
-        self, source: bytes | BinaryIO | Iterable[bytes], max_pixels: float | None
+        self, source: Source, max_pixels: float | None
     ) -> Iterator[tuple[Header, Pixels]]:
         reader, header = Reader(max_pixels=max_pixels), None
-        pieces = pieces_of(source)
+        chunks = chunks_of(source)
         while not isinstance(event := reader.next_event(), End):
             if isinstance(event, Header):
                 header = event
@@ -308,8 +308,20 @@ class Codec:
                 assert header is not None
                 yield header, painter.paint(codes.read([event]))
             elif isinstance(event, NeedData):
-                piece = next(pieces, b"")
-                reader.feed(piece) if piece else reader.close()
+                chunk = next(chunks, b"")
+                reader.feed(chunk) if chunk else reader.close()
+        if event.truncated:
+            assert header is not None
+            warn_cut(header, event.iterations)
+
+
+def warn_cut(header: Header, used: int) -> None:
+    """Say that a file stops inside an iteration."""
+    warnings.warn(
+        f"the file is cut: {used} of its {header.iterations} iterations are used",
+        RNNCodecWarning,
+        stacklevel=4,
+    )
 
 
 def load(model: str | Path = models.DEFAULT, *, device: torch.device | str = "cpu") -> Codec:

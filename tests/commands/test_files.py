@@ -1,6 +1,7 @@
 """Arguments to jobs, as a table; and what is refused."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,16 @@ def test_bytes_are_not_written_to_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
 def test_targets_that_are_in_the_way(name: str, message: str) -> None:
     with pytest.raises(StorageError, match=message):
         check_target(Job(Path("a.in"), Path(name)), force=name != "b.in")
+
+
+def test_standard_input_that_does_not_block_is_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        later = threading.Timer(0.05, lambda: (os.write(writing, b"late"), os.close(writing)))
+        later.start()
+        assert read(Job(None, None)) == b"late"
+        later.join()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnncodec.coding.chunks import read_all
 from rnncodec.errors import ConfigError, DataError, StorageError
 from rnncodec.machine.storage import refuse_irregular, write_bytes
 
@@ -211,7 +212,7 @@ def read(job: Job) -> bytes:
         DataError: it is missing or cannot be read.
     """
     if job.source is None:
-        return sys.stdin.buffer.read()
+        return read_all(sys.stdin.buffer)
     check_input(job.source)
     try:
         return job.source.read_bytes()
