@@ -38,8 +38,8 @@ UNTILED_PIXELS = 2**21
 class Codec:
     """A trained model, ready to code images of any size.
 
-    Encoding runs the network once and stops when a target is reached (a rate of an image in
-    several tiles takes another run or two); any prefix of the bytes decodes. The same codes give
+    Encoding runs the network once and stops when a target is reached (of very large images some
+    tiles run again, see :mod:`rnncodec.coding.transform`); any prefix decodes. The same codes give
     the same bytes on every machine, and the bytes give back the same codes; pixels agree to
     rounding. A process may load a codec and then fork: each child codes with one thread.
 
@@ -101,7 +101,8 @@ class Codec:
                 :func:`rnncodec.coding.pictures.from_image`) or uint8 (H, W, 3).
             iterations: how many; default: all.
             bpp: as many iterations as fit in ``bpp * W * H / 8`` bytes, header included.
-            ms_ssim: stop at the first iteration whose MS-SSIM is at least this.
+            ms_ssim: stop at the first iteration whose MS-SSIM, of the whole image however it is
+                cut into tiles, is at least this.
             psnr: the same for PSNR over RGB, in dB.
             tile: side of independently coded tiles in pixels, a multiple of 16; 0: one piece,
                 which may have 16 Mpixel; default: 1024 for images over 2 Mpixel.
