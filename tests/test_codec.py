@@ -1,7 +1,9 @@
 """What users call: round trips, targets, prefixes, tiles, batches, wrong models."""
 
 import io
+import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +273,60 @@ def test_arguments_of_another_type(arguments: dict) -> None:
     name, value = next(iter(arguments.items()))
     with pytest.raises(ConfigError, match=f"{name}={value}: "):
         CODECS["raw"].encode(picture(16, 16), **arguments)
+
+
+FOREIGN = (True, "1", b"1", [1], 1j, math.nan, np.array([1.0]))
+
+
+@pytest.mark.parametrize("value", FOREIGN, ids=repr)
+@pytest.mark.parametrize(
+    "name", ["iterations", "bpp", "psnr", "ms_ssim", "tile", "adaptive", "effort", "progress"]
+)
+def test_every_argument_of_encoding_refuses_what_it_cannot_take(name: str, value: object) -> None:
+    effort = {"effort": 1} if name == "progress" else {}
+    with pytest.raises(ConfigError, match=f"^{name}="):
+        CODECS["raw"].encode(picture(16, 16), **{name: value, **effort})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", FOREIGN, ids=repr)
+def test_every_argument_of_decoding_refuses_what_it_cannot_take(value: object) -> None:
+    codec, data = CODECS["raw"], CODECS["raw"].encode(picture(16, 16))
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("iterations", lambda: codec.decode(data, iterations=value)),
+        ("max_pixels", lambda: codec.decode(data, max_pixels=value)),
+        ("max_pixels", lambda: codec.decode_codes(data, max_pixels=value)),
+        ("max_pixels", lambda: next(codec.decode_progressive(data, max_pixels=value))),
+        ("iterations", lambda: codec.encode_codes(picture(16, 16), iterations=value)),
+        ("iterations", lambda: rnncodec.truncate(data, iterations=value)),
+        ("max_bytes", lambda: rnncodec.truncate(data, max_bytes=value)),
+    ]
+    for name, call in calls:
+        with pytest.raises(ConfigError, match=f"^{name}="):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda c: c.decode(None), DataError, "^NoneType: expected the bytes of a .rnc file, its"),
+        (lambda c: c.decode_codes(3), DataError, "^int: expected the bytes of a .rnc file, its"),
+        (lambda c: next(c.decode_progressive([3])), DataError, "^int: expected chunks of bytes"),
+        (lambda c: c.encode("a.png"), DataError, "^str: expected a Pillow image"),
+        (lambda c: c.encode_all(Image.new("L", (9, 9))), DataError, "^Image: expected several"),
+        (lambda _: rnncodec.truncate("a.rnc", iterations=1), DataError, "^str: .*read_bytes"),
+        (lambda c: c.save(3), ConfigError, "^int: expected the path of a file to write"),
+        (lambda c: c.save("m", dtype=torch.int8), ConfigError, "^dtype=torch.int8: expected one"),
+        (lambda _: Codec("compact"), ModelError, "^str: expected a Model; rnncodec.load reads"),
+        (lambda c: Codec(c.model, device="warp"), ConfigError, "^device=warp: cannot be used"),
+        (lambda c: Codec(c.model, device=None), ConfigError, "^device=None: cannot be used"),
+        (lambda _: rnncodec.load(None), ModelError, "^NoneType: expected the name of a model"),
+    ],
+)
+def test_what_is_no_file_image_or_model(
+    call: Callable[[Codec], object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        call(CODECS["raw"])
 
 
 def test_iterations_to_decode_are_whole_and_may_be_numpys() -> None:

@@ -1,8 +1,8 @@
 """The codec as its users see it: images in, bytes out, and back."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from rnncodec.coding import entropy_coding
 from rnncodec.coding.adaptive import Rule
 from rnncodec.coding.adaptive_encoding import encode_adaptively
 from rnncodec.coding.chunks import Source, chunks_of, read_all
-from rnncodec.coding.encoding import Encoder, Target, is_whole
+from rnncodec.coding.encoding import Encoder, Target
 from rnncodec.coding.entropy_coding import CodeReader
 from rnncodec.coding.pictures import Picture, from_image, to_image
 from rnncodec.coding.refining import Effort
@@ -27,6 +27,7 @@ from rnncodec.machine import devices
 from rnncodec.machine.forking import compute_after_fork
 from rnncodec.models import model_file
 from rnncodec.models.model_file import Model
+from rnncodec.validation import is_whole
 
 AnyImage = Image.Image | NDArray[np.uint8] | Picture
 TILE = 1024
@@ -48,6 +49,10 @@ class Codec:
             :class:`~rnncodec.coding.transform.Transform`.
         device: where the network runs; the entropy model always runs on the CPU.
 
+    Raises:
+        ModelError: no model.
+        ConfigError: no such device here.
+
     Examples:
         >>> from rnncodec.network.cells.gru import GRU
         >>> from rnncodec.network.autoencoder import Network
@@ -59,6 +64,11 @@ class Codec:
     """
 
     def __init__(self, model: Model, *, device: torch.device | str = "cpu") -> None:
+        if not isinstance(model, Model):
+            raise ModelError(
+                f"{type(model).__name__}: expected a Model; rnncodec.load reads a codec's file"
+            )
+        devices.check_device(device)
         compute_after_fork()
         self.model = model
         self.transform = Transform(model.network, torch.device(device))
@@ -77,7 +87,7 @@ class Codec:
             self._fingerprint = self.model.fingerprint()
         return self._fingerprint
 
-    def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
+    def save(self, path: str | PathLike[str], *, dtype: torch.dtype | None = None) -> None:
         """Write the model file; see :func:`rnncodec.models.model_file.save`."""
         model_file.save(path, self.model, dtype=dtype)
 
@@ -156,8 +166,12 @@ class Codec:
         target = Target.of(iterations, bpp, ms_ssim, psnr)
         rule = None if adaptive is None else Rule.parse(adaptive)
         search = None
-        if effort != 0:
+        if not is_whole(effort) or effort != 0:
             search = Effort(effort, entropy=self._encoder.prices, progress=progress)
+        if not isinstance(images, Iterable):
+            raise DataError(
+                f"{type(images).__name__}: expected several images; encode compresses a single one"
+            )
         pictures = [from_image(image) for image in images]
         if len(shapes := {picture.pixels.shape for picture in pictures}) != 1:
             raise DataError(
@@ -325,7 +339,9 @@ def warn_cut(header: Header, used: int) -> None:
     )
 
 
-def load(model: str | Path = models.DEFAULT, *, device: torch.device | str = "cpu") -> Codec:
+def load(
+    model: str | PathLike[str] = models.DEFAULT, *, device: torch.device | str = "cpu"
+) -> Codec:
     """Read a codec from a model file.
 
     Args:

@@ -4,7 +4,6 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 import numpy as np
 from torch import Tensor
@@ -18,6 +17,7 @@ from rnncodec.coding.transform import Analysis, Extension, Transform
 from rnncodec.entropy import EntropyModel, IntegerModel, smooth
 from rnncodec.errors import ConfigError, RNNCodecWarning
 from rnncodec.geometry import UNSENT
+from rnncodec.validation import is_number
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,9 @@ class Target:
     goal: Goal | None = None
 
     def __post_init__(self) -> None:
-        rate: object = self.bpp  # whatever a caller without a type checker gives
-        if rate is None:
+        if self.bpp is None:
             return
-        if not isinstance(rate, Real) or not 0 < float(rate) < float("inf"):
+        if not is_number(self.bpp) or not 0 < self.bpp < float("inf"):
             raise ConfigError(f"bpp={self.bpp}: expected a positive number")
 
     @classmethod
@@ -56,11 +55,6 @@ class Target:
         if ms_ssim is not None:
             return cls(goal=Goal("ms_ssim", ms_ssim))
         return cls(bpp, None if psnr is None else Goal("psnr", psnr))
-
-
-def is_whole(value: object) -> bool:
-    """Whether it is an integer, of Python or NumPy."""
-    return isinstance(value, Integral)
 
 
 class Encoder:

@@ -1,5 +1,6 @@
 """Quality targets: when an image is good enough, measured while it is being coded."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images import similarity
+from rnncodec.validation import is_number
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Goal:
     target: float
 
     def __post_init__(self) -> None:
-        valid = 0 < self.target <= 1 if self.metric == "ms_ssim" else 0 < self.target < 100
-        if not valid:
+        most = 1 if self.metric == "ms_ssim" else math.nextafter(100, 0)
+        if not is_number(self.target) or not 0 < self.target <= most:
             expected = (
                 "over 0 and at most 1" if self.metric == "ms_ssim" else "dB over 0, under 100"
             )
