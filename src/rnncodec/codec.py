@@ -138,8 +138,8 @@ class Codec:
             DataError: no pixels; MS-SSIM asked of an image under 176 pixels.
 
         Warns:
-            RNNCodecWarning: a target cannot be reached (the best reachable is used); something
-                of the image cannot be kept.
+            TargetWarning: a target cannot be reached; the best reachable is used.
+            RNNCodecWarning: something of the image cannot be kept.
         """
         targets = {"iterations": iterations, "bpp": bpp, "ms_ssim": ms_ssim, "psnr": psnr}
         how = {"tile": tile, "adaptive": adaptive, "effort": effort, "progress": progress}

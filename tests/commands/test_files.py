@@ -67,6 +67,8 @@ def test_jobs(arguments: str, out: str | None, expected: str) -> None:
         ("tree x.out", "3 inputs cannot go to one x.out"),
         ("a.in b.in -", "2 inputs cannot go to one -"),
         ("x.out x.out", "x.out: is an input"),
+        ("a.in b.in a.in", "a.in: is an input and cannot be the output as well: .* end in .out"),
+        ("a.in tree/../a.in", "a.in: is an input and cannot be the output as well"),
         ("x.out there/../x.out", "is an input"),
         ("a.in tree/a.in there", "a.in and tree/a.in would both become there/a.out; name"),
         ("a.in tree/../a.in there", "/a.in: is given 2 times as an input"),

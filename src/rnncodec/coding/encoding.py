@@ -15,7 +15,7 @@ from rnncodec.coding.pictures import Picture
 from rnncodec.coding.refining import Effort
 from rnncodec.coding.transform import Analysis, Extension, Transform
 from rnncodec.entropy import EntropyModel, IntegerModel, smooth
-from rnncodec.errors import ConfigError, RNNCodecWarning
+from rnncodec.errors import ConfigError, TargetWarning
 from rnncodec.geometry import UNSENT
 from rnncodec.validation import is_number
 
@@ -153,7 +153,7 @@ def needed(goal: Goal | None, scores: Tensor | None, k: int) -> int | None:
     """How many iterations image k needs for its goal, from the scores (B, T); None: all.
 
     Warns:
-        RNNCodecWarning: none reaches it; the best is used.
+        TargetWarning: none reaches it; the best is used.
     """
     if goal is None or scores is None:
         return None
@@ -167,7 +167,7 @@ def fitting(rates: Sequence[float], bpp: float) -> int:
     """How many iterations a rate has room for, by that of the file after each; at least 1.
 
     Warns:
-        RNNCodecWarning: not even for one.
+        TargetWarning: not even for one.
     """
     count = sum(rate <= bpp for rate in rates)
     if count == 0:
@@ -177,9 +177,4 @@ def fitting(rates: Sequence[float], bpp: float) -> int:
 
 def warn_unreached(target: str, best: str) -> None:
     """Say that a target is out of reach and what was done instead."""
-    warnings.warn(
-        f"{target} cannot be reached with this model and image; the best reachable, {best}, is "
-        "used",
-        RNNCodecWarning,
-        stacklevel=4,
-    )
+    warnings.warn(TargetWarning(target, best), stacklevel=4)
