@@ -144,11 +144,19 @@ def test_exif_data_that_is_given_counts_as_the_images_own(tiny: Codec, tmp_path:
         photo().save(tmp_path / "a.rnc", model="tiny", exif=6)
 
 
+def animation() -> Image.Image:
+    buffer = io.BytesIO()
+    photo().save(buffer, "WEBP", save_all=True, append_images=[photo().rotate(90)])
+    return Image.open(buffer)
+
+
 def test_what_is_given_and_not_kept_is_said(tiny: Codec, tmp_path: Path) -> None:
     exif = turned()
     exif[ExifTags.Base.Artist] = "somebody"
     with pytest.warns(rnncodec.RNNCodecWarning, match="EXIF data is not kept; its orientation"):
         photo().save(tmp_path / "a.rnc", model="tiny", exif=exif)
+    with pytest.warns(rnncodec.RNNCodecWarning, match="only the current frame is kept"):
+        animation().save(tmp_path / "a.rnc", model="tiny", exif=b"")
     words = "^bp=, xmp=: not used in .rnc files; those take adaptive, bpp, "
     with pytest.warns(rnncodec.RNNCodecWarning, match=words) as caught:
         photo().save(tmp_path / "a.rnc", model="tiny", bp=0.5, xmp=b"<x/>")

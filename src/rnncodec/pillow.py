@@ -220,6 +220,8 @@ def with_metadata(image: Image.Image, options: dict[str, Any]) -> Image.Image:
     if not METADATA.intersection(options):
         return image
     changed = image.copy()
+    for name in ("format", "n_frames"):  # a copy does not know of frames that are left behind
+        setattr(changed, name, getattr(image, name, 1))
     for name in METADATA.intersection(options):
         given = options[name]
         given = given.tobytes() if isinstance(given, Image.Exif) else given or b""

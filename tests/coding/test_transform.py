@@ -103,6 +103,14 @@ def test_a_picture_in_tiles_stops_where_as_a_whole_it_reaches_the_target(
             np.testing.assert_array_equal(GOLDEN.decode_codes(data), codes[:k])
 
 
+@pytest.mark.parametrize("how", [{"adaptive": "ssim"}, {"effort": 1}], ids=str)
+def test_searches_reach_the_target_of_the_whole_picture(how: dict) -> None:
+    plain = GOLDEN.encode(PHOTO, tile=64, ms_ssim=0.9)
+    data = GOLDEN.encode(PHOTO, tile=64, ms_ssim=0.9, **how)
+    assert ms_ssim(GOLDEN.decode(data)) >= 0.9 - 1e-6
+    assert len(data) <= len(plain)
+
+
 @pytest.mark.parametrize(("states", "runs"), [(1 << 30, 4), (0, 4 * 2)])
 def test_tiles_run_no_further_than_the_target(
     states: int, runs: int, monkeypatch: pytest.MonkeyPatch

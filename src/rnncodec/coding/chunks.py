@@ -72,11 +72,11 @@ def from_file(file: Any) -> Iterator[bytes]:
     # read1 returns what has arrived instead of waiting for a whole chunk; but of a pipe that does
     # not block it says "nothing yet" and "the end" alike, which read tells apart
     read = file.read if is_nonblocking_pipe(file) else getattr(file, "read1", file.read)
-    while (chunk := read(CHUNK)) is None or len(chunk):
-        if chunk is None:
+    while (found := read(CHUNK)) is None or (chunk := as_bytes(found)):
+        if found is None:
             wait_for_data(file)
         else:
-            yield as_bytes(chunk)
+            yield chunk
 
 
 def is_nonblocking_pipe(file: Any) -> bool:

@@ -7,7 +7,7 @@ of a very large image, beyond ``STATES`` bytes, do not: such tiles begin anew.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ from rnncodec.network.unroll import AdaptiveSender, CodeSource, Decoding, Sender
 BATCH_POSITIONS = 1 << 12
 """So many positions of small tiles are painted at once: the memory of one tile of 1024 pixels."""
 STATES = 3 << 30
-"""Bytes that the states of tiles may take while others run: of 15 Mpixel in the compact model."""
+"""Bytes that the states of tiles may take while others run: of 16 Mpixel in the compact model."""
 ANEW = (4, 8)
 """After so many iterations tiles whose states are not kept stop for a look at their picture."""
 
@@ -190,6 +190,7 @@ class TileRuns:
         self.ends = ends
         self.effort = effort
         self._running: dict[Tile, Iterator[Step]] = {}
+        self._kept = 1 if len(self.tiles) == 1 else None
 
     def pixels(self, tile: Tile) -> Tensor:
         """Those of a tile, uint8 (B, 3, H, W)."""
@@ -223,14 +224,14 @@ class TileRuns:
             return [everything]
         return [stop for stop in ANEW if stop < everything] + [everything]
 
-    @cached_property
+    @property
     def kept(self) -> int:
         """How many tiles go on where they were: at least one."""
-        if len(self.tiles) == 1:
-            return 1
-        sizes = np.cumsum([tile.h * tile.w for tile in self.tiles])
-        room = STATES // (len(self.reference) * self.transform.state_bytes())
-        return max(1, int((sizes <= room).sum()))
+        if self._kept is None:
+            room = STATES // (len(self.reference) * self.transform.state_bytes())
+            sizes = np.cumsum([tile.h * tile.w for tile in self.tiles])
+            self._kept = max(1, int((sizes <= room).sum()))
+        return self._kept
 
     def _begin(self, tile: Tile) -> Iterator[Step]:
         ending = None if self.ends is None else self.ends[:, *tile.slices]

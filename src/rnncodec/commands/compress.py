@@ -132,7 +132,7 @@ def compress(
     - `rnncodec compress holiday/ --out coded --ms-ssim 0.98`
 
     At most one of --iterations, --bpp, --ms-ssim and --psnr says where to stop; all need one pass,
-    up to 15 Mpixel with the compact model, and more for parts of larger pictures. Any prefix of
+    up to 16 Mpixel with the compact model, and more for parts of larger pictures. Any prefix of
     the file that holds one iteration decodes too: see `rnncodec truncate`.
 
     With --adaptive a file takes fewer bytes at equal PSNR (mse) or MS-SSIM (ssim), and needs a
