@@ -100,6 +100,11 @@ def test_a_cut_file_has_fewer_frames(file: Path, tiny: Codec) -> None:
     assert image.n_frames == 2
     with pytest.warns(rnncodec.RNNCodecWarning, match="the file is cut: 2 of its 3"):
         image.load()
+    image.seek(0)
+    image.load()
+    image.seek(1)
+    with pytest.warns(rnncodec.RNNCodecWarning, match="the file is cut: 2 of its 3"):
+        image.load()
 
 
 def test_save_takes_targets(tiny: Codec, tmp_path: Path) -> None:

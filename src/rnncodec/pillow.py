@@ -119,7 +119,10 @@ class RNCImageFile(ImageFile.ImageFile):
             if self._stages is None or frame == 0:
                 self._stages = codec.decode_progressive(data, max_pixels=math.inf)
             self._next_stage = frame + 1
-            return next(self._stages)
+            stage = next(self._stages)
+            if self._next_stage == self.n_frames:
+                next(self._stages, None)  # nothing more, but of a file that is cut a warning
+            return stage
         except RNNCodecError as error:
             self._stages = None
             raise OSError(str(error)) from error
