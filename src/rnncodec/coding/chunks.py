@@ -82,7 +82,9 @@ def from_file(file: Any) -> Iterator[bytes]:
 def is_nonblocking_pipe(file: Any) -> bool:
     """Whether it is a buffered file of the system's whose reads do not wait."""
     raw = getattr(file, "raw", None)
-    return isinstance(raw, io.FileIO) and not os.get_blocking(raw.fileno())
+    if not isinstance(raw, io.FileIO) or not hasattr(os, "get_blocking"):  # new on Windows
+        return False
+    return not os.get_blocking(raw.fileno())
 
 
 def wait_for_data(file: Any) -> None:
