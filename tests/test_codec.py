@@ -1,7 +1,10 @@
 """What users call: round trips, targets, prefixes, tiles, batches, wrong models."""
 
 import io
+import math
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +105,40 @@ def test_every_truncation_gives_the_last_whole_iteration_or_one_error() -> None:
             image = codec.decode(data[:length])
         np.testing.assert_array_equal(np.asarray(image), stages[whole - 1])
         assert bool(caught) == (length not in ends), length
+
+
+def test_files_are_decoded_from_wherever_they_are(tmp_path: Path) -> None:
+    codec = CODECS["progressive"]
+    data = codec.encode(picture(33, 20))
+    (tmp_path / "photo.rnc").write_bytes(data)
+    expected, codes = np.asarray(codec.decode(data)), codec.decode_codes(data)
+    for source in (tmp_path / "photo.rnc", str(tmp_path / "photo.rnc"), [data[:9], data[9:]]):
+        np.testing.assert_array_equal(np.asarray(codec.decode(source)), expected)
+        np.testing.assert_array_equal(codec.decode_codes(source), codes)
+        assert len(list(codec.decode_progressive(source))) == T
+    np.testing.assert_array_equal(np.asarray(codec.decode(io.BytesIO(data))), expected)
+    with pytest.raises(DataError, match=r"missing\.rnc: cannot be read"):
+        codec.decode("missing.rnc")
+
+
+def test_an_empty_chunk_is_not_the_end() -> None:
+    codec = CODECS["progressive"]
+    data = codec.encode(picture(33, 20))
+    first = len(data) - sum(info(data).segment_bytes[1:])
+    chunks = [data[:first], b"", data[first:]]
+    assert len(list(codec.decode_progressive(chunks))) == T
+
+
+def test_a_stream_that_is_cut_ends_with_the_warning_of_decode() -> None:
+    codec = CODECS["progressive"]
+    data = codec.encode(picture(33, 20))
+    stages = codec.decode_progressive(io.BytesIO(data[:-1]))
+    assert [next(stages).size for _ in range(T - 1)] == [(20, 33)] * (T - 1)
+    with pytest.warns(RNNCodecWarning, match="the file is cut: 2 of its 3 iterations") as caught:
+        assert next(stages, None) is None
+    assert caught[0].filename == __file__
+    whole = rnncodec.truncate(data, iterations=T - 1)
+    assert len(list(codec.decode_progressive([whole, b""]))) == T - 1
 
 
 def test_rate_target_fills_the_budget_and_stays_within() -> None:
@@ -236,6 +273,60 @@ def test_arguments_of_another_type(arguments: dict) -> None:
     name, value = next(iter(arguments.items()))
     with pytest.raises(ConfigError, match=f"{name}={value}: "):
         CODECS["raw"].encode(picture(16, 16), **arguments)
+
+
+FOREIGN = (True, "1", b"1", [1], 1j, math.nan, np.array([1.0]))
+
+
+@pytest.mark.parametrize("value", FOREIGN, ids=repr)
+@pytest.mark.parametrize(
+    "name", ["iterations", "bpp", "psnr", "ms_ssim", "tile", "adaptive", "effort", "progress"]
+)
+def test_every_argument_of_encoding_refuses_what_it_cannot_take(name: str, value: object) -> None:
+    effort = {"effort": 1} if name == "progress" else {}
+    with pytest.raises(ConfigError, match=f"^{name}="):
+        CODECS["raw"].encode(picture(16, 16), **{name: value, **effort})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", FOREIGN, ids=repr)
+def test_every_argument_of_decoding_refuses_what_it_cannot_take(value: object) -> None:
+    codec, data = CODECS["raw"], CODECS["raw"].encode(picture(16, 16))
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("iterations", lambda: codec.decode(data, iterations=value)),
+        ("max_pixels", lambda: codec.decode(data, max_pixels=value)),
+        ("max_pixels", lambda: codec.decode_codes(data, max_pixels=value)),
+        ("max_pixels", lambda: next(codec.decode_progressive(data, max_pixels=value))),
+        ("iterations", lambda: codec.encode_codes(picture(16, 16), iterations=value)),
+        ("iterations", lambda: rnncodec.truncate(data, iterations=value)),
+        ("max_bytes", lambda: rnncodec.truncate(data, max_bytes=value)),
+    ]
+    for name, call in calls:
+        with pytest.raises(ConfigError, match=f"^{name}="):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda c: c.decode(None), DataError, "^NoneType: expected the bytes of a .rnc file, its"),
+        (lambda c: c.decode_codes(3), DataError, "^int: expected the bytes of a .rnc file, its"),
+        (lambda c: next(c.decode_progressive([3])), DataError, "^int: expected chunks of bytes"),
+        (lambda c: c.encode("a.png"), DataError, "^str: expected a Pillow image"),
+        (lambda c: c.encode_all(Image.new("L", (9, 9))), DataError, "^Image: expected several"),
+        (lambda _: rnncodec.truncate("a.rnc", iterations=1), DataError, "^str: .*read_bytes"),
+        (lambda c: c.save(3), ConfigError, "^int: expected the path of a file to write"),
+        (lambda c: c.save("m", dtype=torch.int8), ConfigError, "^dtype=torch.int8: expected one"),
+        (lambda _: Codec("compact"), ModelError, "^str: expected a Model; rnncodec.load reads"),
+        (lambda c: Codec(c.model, device="warp"), ConfigError, "^device=warp: cannot be used"),
+        (lambda c: Codec(c.model, device=None), ConfigError, "^device=None: cannot be used"),
+        (lambda _: rnncodec.load(None), ModelError, "^NoneType: expected the name of a model"),
+    ],
+)
+def test_what_is_no_file_image_or_model(
+    call: Callable[[Codec], object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        call(CODECS["raw"])
 
 
 def test_iterations_to_decode_are_whole_and_may_be_numpys() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path("src/rnncodec")
 FLOORS = (
-    {"errors", "geometry", "version"},
+    {"errors", "geometry", "validation", "version"},
     {"bitstream", "entropy", "images", "machine"},
     {"data", "network"},
     {"coding", "models", "prepare"},

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageSequence, UnidentifiedImageError
 
 import rnncodec
 from rnncodec import models, pillow
@@ -100,6 +100,11 @@ def test_a_cut_file_has_fewer_frames(file: Path, tiny: Codec) -> None:
     assert image.n_frames == 2
     with pytest.warns(rnncodec.RNNCodecWarning, match="the file is cut: 2 of its 3"):
         image.load()
+    image.seek(0)
+    image.load()
+    image.seek(1)
+    with pytest.warns(rnncodec.RNNCodecWarning, match="the file is cut: 2 of its 3"):
+        image.load()
 
 
 def test_save_takes_targets(tiny: Codec, tmp_path: Path) -> None:
@@ -122,6 +127,45 @@ def test_grey_and_colour_profile(tiny: Codec, tmp_path: Path) -> None:
         assert a.getpixel((0, 0)) == np.asarray(a)[0, 0]
         assert b.info["icc_profile"] == b"given"
     assert image.info["icc_profile"] == b"kept"
+
+
+def turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    return exif
+
+
+def test_exif_data_that_is_given_counts_as_the_images_own(tiny: Codec, tmp_path: Path) -> None:
+    upright = photo().transpose(Image.Transpose.ROTATE_270)
+    for exif in (turned(), turned().tobytes()):
+        photo().save(tmp_path / "a.rnc", model="tiny", exif=exif)
+        assert (tmp_path / "a.rnc").read_bytes() == tiny.encode(upright)
+    image = photo()
+    image.info["exif"] = turned().tobytes()
+    for nothing in (b"", None):
+        image.save(tmp_path / "a.rnc", model="tiny", exif=nothing)
+        assert (tmp_path / "a.rnc").read_bytes() == tiny.encode(photo())
+    with pytest.raises(ValueError, match="exif=6: expected bytes"):
+        photo().save(tmp_path / "a.rnc", model="tiny", exif=6)
+
+
+def animation() -> Image.Image:
+    buffer = io.BytesIO()
+    photo().save(buffer, "WEBP", save_all=True, append_images=[photo().rotate(90)])
+    return Image.open(buffer)
+
+
+def test_what_is_given_and_not_kept_is_said(tiny: Codec, tmp_path: Path) -> None:
+    exif = turned()
+    exif[ExifTags.Base.Artist] = "somebody"
+    with pytest.warns(rnncodec.RNNCodecWarning, match="EXIF data is not kept; its orientation"):
+        photo().save(tmp_path / "a.rnc", model="tiny", exif=exif)
+    with pytest.warns(rnncodec.RNNCodecWarning, match="only the current frame is kept"):
+        animation().save(tmp_path / "a.rnc", model="tiny", exif=b"")
+    words = "^bp=, xmp=: not used in .rnc files; those take adaptive, bpp, "
+    with pytest.warns(rnncodec.RNNCodecWarning, match=words) as caught:
+        photo().save(tmp_path / "a.rnc", model="tiny", bp=0.5, xmp=b"<x/>")
+    assert len(caught) == 1
 
 
 def test_settings_that_cannot_work(tiny: Codec, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from rnncodec.errors import (
     RNNCodecError,
     RNNCodecWarning,
     StorageError,
+    TargetWarning,
 )
 from rnncodec.version import __version__
 
@@ -37,6 +38,7 @@ __all__ = [
     "RNNCodecError",
     "RNNCodecWarning",
     "StorageError",
+    "TargetWarning",
     "__version__",
     "load",
     "truncate",

@@ -2,9 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import BinaryIO
+from os import PathLike
 
 import numpy as np
 import torch
@@ -16,18 +14,20 @@ from rnncodec.bitstream import Codes, End, Header, NeedData, Reader, Segment, in
 from rnncodec.coding import entropy_coding
 from rnncodec.coding.adaptive import Rule
 from rnncodec.coding.adaptive_encoding import encode_adaptively
-from rnncodec.coding.encoding import Encoder, Target, is_whole
+from rnncodec.coding.chunks import Source, chunks_of, read_all
+from rnncodec.coding.encoding import Encoder, Target
 from rnncodec.coding.entropy_coding import CodeReader
 from rnncodec.coding.pictures import Picture, from_image, to_image
-from rnncodec.coding.pieces import pieces_of
 from rnncodec.coding.refining import Effort
 from rnncodec.coding.transform import Painter, Transform
 from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
 from rnncodec.geometry import BLOCK
 from rnncodec.images.reading import Pixels
 from rnncodec.machine import devices
+from rnncodec.machine.forking import compute_after_fork
 from rnncodec.models import model_file
 from rnncodec.models.model_file import Model
+from rnncodec.validation import is_whole
 
 AnyImage = Image.Image | NDArray[np.uint8] | Picture
 TILE = 1024
@@ -39,15 +39,19 @@ UNTILED_PIXELS = 2**21
 class Codec:
     """A trained model, ready to code images of any size.
 
-    Encoding runs the network once and stops when a target is reached (a rate of an image in
-    several tiles takes another run or two); any prefix of the bytes decodes. The same codes give
+    Encoding runs the network once and stops when a target is reached (of very large images some
+    tiles run again, see :mod:`rnncodec.coding.transform`); any prefix decodes. The same codes give
     the same bytes on every machine, and the bytes give back the same codes; pixels agree to
-    rounding.
+    rounding. A process may load a codec and then fork: each child codes with one thread.
 
     Args:
         model: network and entropy model; the network becomes one for inference, see
             :class:`~rnncodec.coding.transform.Transform`.
         device: where the network runs; the entropy model always runs on the CPU.
+
+    Raises:
+        ModelError: no model.
+        ConfigError: no such device here.
 
     Examples:
         >>> from rnncodec.network.cells.gru import GRU
@@ -60,21 +64,30 @@ class Codec:
     """
 
     def __init__(self, model: Model, *, device: torch.device | str = "cpu") -> None:
+        if not isinstance(model, Model):
+            raise ModelError(
+                f"{type(model).__name__}: expected a Model; rnncodec.load reads a codec's file"
+            )
+        devices.check_device(device)
+        compute_after_fork()
         self.model = model
         self.transform = Transform(model.network, torch.device(device))
         self._encoder = Encoder(self.transform, model.entropy)
+        self._fingerprint: bytes | None = None
 
     @property
     def iterations(self) -> int:
         """The most iterations this model codes with."""
         return self.model.network.iterations
 
-    @cached_property
+    @property
     def fingerprint(self) -> bytes:
         """16 bytes that name the model in every file it writes."""
-        return self.model.fingerprint()
+        if self._fingerprint is None:
+            self._fingerprint = self.model.fingerprint()
+        return self._fingerprint
 
-    def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
+    def save(self, path: str | PathLike[str], *, dtype: torch.dtype | None = None) -> None:
         """Write the model file; see :func:`rnncodec.models.model_file.save`."""
         model_file.save(path, self.model, dtype=dtype)
 
@@ -98,7 +111,8 @@ class Codec:
                 :func:`rnncodec.coding.pictures.from_image`) or uint8 (H, W, 3).
             iterations: how many; default: all.
             bpp: as many iterations as fit in ``bpp * W * H / 8`` bytes, header included.
-            ms_ssim: stop at the first iteration whose MS-SSIM is at least this.
+            ms_ssim: stop at the first iteration whose MS-SSIM, of the whole image however it is
+                cut into tiles, is at least this.
             psnr: the same for PSNR over RGB, in dB.
             tile: side of independently coded tiles in pixels, a multiple of 16; 0: one piece,
                 which may have 16 Mpixel; default: 1024 for images over 2 Mpixel.
@@ -124,8 +138,8 @@ class Codec:
             DataError: no pixels; MS-SSIM asked of an image under 176 pixels.
 
         Warns:
-            RNNCodecWarning: a target cannot be reached (the best reachable is used); something
-                of the image cannot be kept.
+            TargetWarning: a target cannot be reached; the best reachable is used.
+            RNNCodecWarning: something of the image cannot be kept.
         """
         targets = {"iterations": iterations, "bpp": bpp, "ms_ssim": ms_ssim, "psnr": psnr}
         how = {"tile": tile, "adaptive": adaptive, "effort": effort, "progress": progress}
@@ -152,8 +166,12 @@ class Codec:
         target = Target.of(iterations, bpp, ms_ssim, psnr)
         rule = None if adaptive is None else Rule.parse(adaptive)
         search = None
-        if effort != 0:
+        if not is_whole(effort) or effort != 0:
             search = Effort(effort, entropy=self._encoder.prices, progress=progress)
+        if not isinstance(images, Iterable):
+            raise DataError(
+                f"{type(images).__name__}: expected several images; encode compresses a single one"
+            )
         pictures = [from_image(image) for image in images]
         if len(shapes := {picture.pixels.shape for picture in pictures}) != 1:
             raise DataError(
@@ -171,17 +189,18 @@ class Codec:
         return self._encoder.encode(pictures, headers, target)
 
     def decode(
-        self, data: bytes, *, iterations: int | None = None, max_pixels: float | None = None
+        self, data: Source, *, iterations: int | None = None, max_pixels: float | None = None
     ) -> Image.Image:
         """Decompress a file, or any prefix of one that holds at least one iteration.
 
         Args:
-            data: the file.
+            data: the file's bytes, its path, an open binary file or socket file, or chunks.
             iterations: use only the first so many, which takes that share of the time.
             max_pixels: refuse larger images; default: Pillow's own limit.
 
         Raises:
             BitstreamError: damaged, hostile, or of another format.
+            DataError: it cannot be read.
             ModelError: written with another model; both fingerprints are named.
             ConfigError: more iterations than the file has.
 
@@ -195,18 +214,22 @@ class Codec:
 
     def decode_progressive(
         self,
-        source: bytes | BinaryIO | Iterable[bytes],
+        source: Source,
         *,
         max_pixels: float | None = None,
     ) -> Iterator[Image.Image]:
         """Yield the image after each iteration, as soon as its bytes have arrived.
 
         Args:
-            source: the file, an open binary file or socket file, or pieces of any size.
+            source: as ``data`` of :meth:`decode`. A file that does not block is waited for; an
+                empty chunk is not the end.
             max_pixels: refuse larger images; default: Pillow's own limit.
 
         Raises:
-            BitstreamError, ModelError: as :meth:`decode`, when the damage is reached.
+            BitstreamError, DataError, ModelError: as :meth:`decode`, when the damage is reached.
+
+        Warns:
+            RNNCodecWarning: the file stops inside an iteration, which is not used.
         """
         for header, pixels in self._progress(source, max_pixels):
             yield to_image(pixels, header.colour, header.icc_profile)
@@ -218,7 +241,7 @@ class Codec:
         codes: Codes = self.transform.analyse(picture.pixels[None], header).codes[0]
         return codes
 
-    def decode_codes(self, data: bytes, *, max_pixels: float | None = None) -> Codes:
+    def decode_codes(self, data: Source, *, max_pixels: float | None = None) -> Codes:
         """The bits of a file: uint8 (T, H/16, W/16, 32), 1 for +1; exact on every machine.
 
         In an adaptive file 2 stands for the bits of a position that has ended.
@@ -262,16 +285,12 @@ class Codec:
             raise ConfigError(f"this image cannot be written: {error.message}") from error
 
     def _open(
-        self, data: bytes, iterations: int | None, max_pixels: float | None
+        self, data: Source, iterations: int | None, max_pixels: float | None
     ) -> tuple[Header, Sequence[Segment]]:
-        header, segments, truncated = parse(data, max_pixels=max_pixels)
+        header, segments, truncated = parse(read_all(data), max_pixels=max_pixels)
         self._check(header)
         if truncated:
-            warnings.warn(
-                f"the file is cut: {len(segments)} of its {header.iterations} iterations are used",
-                RNNCodecWarning,
-                stacklevel=3,
-            )
+            warn_cut(header, len(segments))
         if iterations is None:
             return header, segments
         if not is_whole(iterations) or not 1 <= iterations <= len(segments):
@@ -290,10 +309,10 @@ class Codec:
         entropy_coding.check_iterations(header, self.iterations)
 
     def _progress(
-        self, source: bytes | BinaryIO | Iterable[bytes], max_pixels: float | None
+        self, source: Source, max_pixels: float | None
     ) -> Iterator[tuple[Header, Pixels]]:
         reader, header = Reader(max_pixels=max_pixels), None
-        pieces = pieces_of(source)
+        chunks = chunks_of(source)
         while not isinstance(event := reader.next_event(), End):
             if isinstance(event, Header):
                 header = event
@@ -304,11 +323,25 @@ class Codec:
                 assert header is not None
                 yield header, painter.paint(codes.read([event]))
             elif isinstance(event, NeedData):
-                piece = next(pieces, b"")
-                reader.feed(piece) if piece else reader.close()
+                chunk = next(chunks, b"")
+                reader.feed(chunk) if chunk else reader.close()
+        if event.truncated:
+            assert header is not None
+            warn_cut(header, event.iterations)
 
 
-def load(model: str | Path = models.DEFAULT, *, device: torch.device | str = "cpu") -> Codec:
+def warn_cut(header: Header, used: int) -> None:
+    """Say that a file stops inside an iteration."""
+    warnings.warn(
+        f"the file is cut: {used} of its {header.iterations} iterations are used",
+        RNNCodecWarning,
+        stacklevel=4,
+    )
+
+
+def load(
+    model: str | PathLike[str] = models.DEFAULT, *, device: torch.device | str = "cpu"
+) -> Codec:
     """Read a codec from a model file.
 
     Args:

@@ -28,6 +28,25 @@ class RNNCodecWarning(UserWarning):
     """Something was done otherwise than asked, and the result is still right."""
 
 
+class TargetWarning(RNNCodecWarning):
+    """A rate or quality is out of reach, and the best reachable is used.
+
+    >>> print(TargetWarning("psnr=90", "41.2"))
+    psnr=90 cannot be reached with this model and image; the best reachable, 41.2, is used
+    """
+
+    def __init__(self, target: str, best: str) -> None:
+        super().__init__(target, best)
+        self.target = target
+        self.best = best
+
+    def __str__(self) -> str:
+        return (
+            f"{self.target} cannot be reached with this model and image; the best reachable, "
+            f"{self.best}, is used"
+        )
+
+
 class BitstreamError(RNNCodecError):
     """A compressed file that is damaged, hostile, or of another format; names the offset.
 

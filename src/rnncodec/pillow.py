@@ -2,7 +2,8 @@
 
 Reading finds the model by its fingerprint, among the packaged ones and in RNNCODEC_MODELS. An
 open image stands at its last, best iteration; ``seek(k)`` shows iteration k, counted from 0.
-Writing takes the arguments of :meth:`rnncodec.codec.Codec.encode`, a model and a device::
+Writing takes the arguments of :meth:`rnncodec.codec.Codec.encode`, a model and a device, and
+Pillow's own ``icc_profile`` and ``exif`` (whose orientation is applied; the rest is not kept)::
 
     import rnncodec.pillow
     from PIL import Image
@@ -12,6 +13,7 @@ Writing takes the arguments of :meth:`rnncodec.codec.Codec.encode`, a model and 
 """
 
 import math
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +24,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from rnncodec import bitstream, models
 from rnncodec.bitstream import ColourMode, Header, NeedData, Reader
 from rnncodec.bitstream.header import FIXED_SIZE, MAGIC
-from rnncodec.errors import ConfigError, RNNCodecError
+from rnncodec.errors import ConfigError, RNNCodecError, RNNCodecWarning
 
 if TYPE_CHECKING:
     from rnncodec.codec import Codec
@@ -31,6 +33,9 @@ FORMAT = "RNC"
 EXTENSION = ".rnc"
 MIME = "image/x-rnc"
 SETTINGS = ("iterations", "bpp", "ms_ssim", "psnr", "tile", "adaptive", "effort")
+METADATA = {"icc_profile", "exif"}
+TAKEN = {*SETTINGS, *METADATA, "model", "device"}
+"""The arguments of ``Image.save`` that count; a warning names others, whose loss may matter."""
 MODELS_KEPT = 2
 
 
@@ -114,7 +119,10 @@ class RNCImageFile(ImageFile.ImageFile):
             if self._stages is None or frame == 0:
                 self._stages = codec.decode_progressive(data, max_pixels=math.inf)
             self._next_stage = frame + 1
-            return next(self._stages)
+            stage = next(self._stages)
+            if self._next_stage == self.n_frames:
+                next(self._stages, None)  # nothing more, but of a file that is cut a warning
+            return stage
         except RNNCodecError as error:
             self._stages = None
             raise OSError(str(error)) from error
@@ -187,11 +195,16 @@ def save(image: Image.Image, file: IO[bytes], _: str | bytes) -> None:
     from rnncodec.codec import load
 
     options = image.encoderinfo
-    if "icc_profile" in options:
-        image = image.copy()
-        image.info["icc_profile"] = options["icc_profile"]
+    if passed_over := sorted(options.keys() - TAKEN):
+        warnings.warn(
+            f"{'=, '.join(passed_over)}=: not used in .rnc files; those take "
+            f"{', '.join(sorted(TAKEN))}",
+            RNNCodecWarning,
+            stacklevel=3,
+        )
     settings = {name: options[name] for name in SETTINGS if name in options}
     try:
+        image = with_metadata(image, options)
         path = models.path_of(options.get("model", models.DEFAULT))
         device = options.get("device", "cpu")
         codec = codec_at(path) if device == "cpu" else load(path, device=device)
@@ -200,6 +213,27 @@ def save(image: Image.Image, file: IO[bytes], _: str | bytes) -> None:
         raise ValueError(str(error)) from error
     except RNNCodecError as error:
         raise OSError(str(error)) from error
+
+
+def with_metadata(image: Image.Image, options: dict[str, Any]) -> Image.Image:
+    """The image with what the caller gives in place of its own profile and EXIF data.
+
+    Of the latter, the orientation is applied and a warning names the rest, as of an image's own.
+    """
+    if not METADATA.intersection(options):
+        return image
+    changed = image.copy()
+    for name in ("format", "n_frames"):  # a copy does not know of frames that are left behind
+        setattr(changed, name, getattr(image, name, 1))
+    for name in METADATA.intersection(options):
+        given = options[name]
+        given = given.tobytes() if isinstance(given, Image.Exif) else given or b""
+        if not isinstance(given, bytes):
+            raise ConfigError(f"{name}={given!r}: expected bytes")
+        changed.info[name] = given
+        if not given:
+            del changed.info[name]
+    return changed
 
 
 Image.register_open(FORMAT, RNCImageFile, accept)

@@ -115,6 +115,38 @@ def test_a_rate_out_of_reach_is_one_line(command, picture) -> None:
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "target", [("--bpp", "0.001"), ("--psnr", "90"), ("--psnr", "90", "--adaptive", "mse")]
+)
+def test_a_target_out_of_reach_is_an_error_if_asked(command, picture, target: tuple) -> None:
+    source = picture()
+    done = command("compress", source, *MODEL, *target, "--strict")
+    assert done.code == 2
+    name = target[0].removeprefix("--")
+    assert re.fullmatch(
+        rf"rnncodec: {source}: {name}={target[1]} cannot be reached with this model and image, "
+        r"whose best is [\d.]+; without --strict that is written\n",
+        done.err,
+    )
+    assert not source.with_suffix(".rnc").exists()
+
+
+def test_strict_leaves_the_others_alone(command, picture, tmp_path: Path) -> None:
+    picture("in/small.png", (16, 16)), picture("in/wide.png", (160, 64))
+    done = command("compress", tmp_path / "in", tmp_path / "out", *MODEL, "--bpp", 1, "--strict")
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["wide.rnc"]
+
+
+def test_a_picture_is_not_its_own_output(command, picture) -> None:
+    source = picture()
+    done = command("compress", source, source, *MODEL, "--force")
+    assert done.err == (
+        f"rnncodec: {source}: is an input and cannot be the output as well: outputs end in .rnc\n"
+    )
+
+
 def test_what_cannot_be_kept_is_said(command, picture) -> None:
     source = picture()
     image = Image.open(source)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from rnncodec import truncate
+
 
 @pytest.fixture
 def file(tiny, picture, tmp_path: Path) -> Path:
@@ -33,6 +35,40 @@ def test_fewer_iterations(command, file: Path, tiny) -> None:
     expected = tiny.decode(file.read_bytes(), iterations=1)
     shown = Image.open(file.with_suffix(".png"))
     np.testing.assert_array_equal(np.asarray(shown), np.asarray(expected))
+
+
+def test_at_most_so_many_iterations(command, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "short.rnc").write_bytes(truncate(file.read_bytes(), iterations=1))
+    file.rename(tmp_path / "in" / "whole.rnc")
+    done = command("decompress", tmp_path / "in", "-n", 2)
+    assert (done.code, done.err) == (0, "")
+    assert [line[-6:] for line in done.out.splitlines()] == ["1 of 3", "2 of 3"]
+    done = command("decompress", tmp_path / "in", tmp_path / "out", "-n", 2, "--strict")
+    assert done.code == 2
+    assert done.err.endswith(
+        "short.rnc: iterations=2: this file has 1; without --strict those are used\n"
+    )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole.png"]
+    assert "iterations=0: expected 1 or more" in command("decompress", tmp_path, "-n", 0).err
+
+
+def test_a_cut_file_is_refused_if_asked(command, file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+    done = command("decompress", file, "--strict")
+    assert done.code == 2
+    assert done.err.startswith(f"rnncodec: {file}: the file is cut: it has 2 whole iterations")
+    assert not file.with_suffix(".png").exists()
+    assert command("decompress", file, "--strict", "-n", 2).code == 0
+
+
+def test_a_file_is_not_its_own_output(command, file: Path) -> None:
+    done = command("decompress", file, file, "--force")
+    assert done.code == 2
+    assert done.err == (
+        f"rnncodec: {file}: is an input and cannot be the output as well: outputs end as a "
+        "picture does (.png, ...)\n"
+    )
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".jpg", "JPEG"), (".tif", "TIFF"), (".bmp", "BMP")])

@@ -1,6 +1,7 @@
 """Arguments to jobs, as a table; and what is refused."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,8 @@ def test_jobs(arguments: str, out: str | None, expected: str) -> None:
         ("tree x.out", "3 inputs cannot go to one x.out"),
         ("a.in b.in -", "2 inputs cannot go to one -"),
         ("x.out x.out", "x.out: is an input"),
+        ("a.in b.in a.in", "a.in: is an input and cannot be the output as well: .* end in .out"),
+        ("a.in tree/../a.in", "a.in: is an input and cannot be the output as well"),
         ("x.out there/../x.out", "is an input"),
         ("a.in tree/a.in there", "a.in and tree/a.in would both become there/a.out; name"),
         ("a.in tree/../a.in there", "/a.in: is given 2 times as an input"),
@@ -132,3 +135,16 @@ def test_bytes_are_not_written_to_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
 def test_targets_that_are_in_the_way(name: str, message: str) -> None:
     with pytest.raises(StorageError, match=message):
         check_target(Job(Path("a.in"), Path(name)), force=name != "b.in")
+
+
+def test_standard_input_that_does_not_block_is_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        later = threading.Timer(0.05, lambda: (os.write(writing, b"late"), os.close(writing)))
+        later.start()
+        assert read(Job(None, None)) == b"late"
+        later.join()

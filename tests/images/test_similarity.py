@@ -9,7 +9,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from rnncodec.images.similarity import multi_scale, similarity
+from rnncodec.images.similarity import multi_scale, multi_scale_by_channel, similarity
 
 Array = NDArray[np.float64]
 
@@ -100,7 +100,15 @@ def test_ms_ssim_is_the_papers_and_torchmetrics(height: int, sigma: float) -> No
     assert value == pytest.approx(library.item(), abs=1e-7)
 
 
+def test_ms_ssim_by_channel_is_the_same() -> None:
+    pairs = [pair(177, 190, sigma) for sigma in (3, 30)]
+    a, b = (torch.cat(tensors(*images)).to(torch.uint8) for images in zip(*pairs, strict=True))
+    expected = [wang_2003(*images) for images in pairs]
+    assert multi_scale_by_channel(a, b).tolist() == pytest.approx(expected, abs=1e-12)
+
+
 def test_inverted_structure_counts_as_zero_in_ms_ssim() -> None:
     a, _ = tensors(*pair(176, 176, 1))
     assert similarity(a, 255 - a)[0].mean() < -0.1
     assert multi_scale(a, 255 - a).tolist() == [0.0]
+    assert multi_scale_by_channel(a.byte(), 255 - a.byte()).tolist() == [0.0]

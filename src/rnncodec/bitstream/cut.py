@@ -4,6 +4,7 @@ import math
 
 from rnncodec.bitstream.reader import Parsed, parse
 from rnncodec.errors import ConfigError
+from rnncodec.validation import is_number, is_whole
 
 
 def truncate(data: bytes, *, iterations: int | None = None, max_bytes: int | None = None) -> bytes:
@@ -14,6 +15,7 @@ def truncate(data: bytes, *, iterations: int | None = None, max_bytes: int | Non
     Raises:
         BitstreamError: `data` is no file of this format, or its structure is damaged (the codes
             themselves cannot be verified without the model).
+        DataError: `data` is no bytes.
         ConfigError: more iterations than the file has or fewer than 1; or `max_bytes` below
             header and first iteration.
     """
@@ -23,15 +25,18 @@ def truncate(data: bytes, *, iterations: int | None = None, max_bytes: int | Non
     if max_bytes is not None:
         iterations = _fitting(parsed, max_bytes)
     assert iterations is not None
-    if not 1 <= iterations <= len(parsed.segments):
+    if not is_whole(iterations) or not 1 <= iterations <= len(parsed.segments):
         raise ConfigError(
-            f"iterations={iterations}: this file has 1..{len(parsed.segments)} to keep"
+            f"iterations={iterations}: this file has 1..{len(parsed.segments)} to keep; give a "
+            "whole number of these"
         )
     last = parsed.segments[iterations - 1]
-    return data[: last.offset + last.size]
+    return bytes(data[: last.offset + last.size])
 
 
 def _fitting(parsed: Parsed, max_bytes: int) -> int:
+    if not is_number(max_bytes):
+        raise ConfigError(f"max_bytes={max_bytes!r}: expected a number of bytes")
     ends = [segment.offset + segment.size for segment in parsed.segments]
     if max_bytes < ends[0]:
         raise ConfigError(

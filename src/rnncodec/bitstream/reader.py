@@ -11,7 +11,8 @@ from rnncodec.bitstream import header as headers
 from rnncodec.bitstream import varint
 from rnncodec.bitstream.header import Header
 from rnncodec.bitstream.segment import CRC_SIZE, Segment, read_tag
-from rnncodec.errors import BitstreamError
+from rnncodec.errors import BitstreamError, ConfigError, DataError
+from rnncodec.validation import is_number
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Reader:
     is final: the reader raises it again. `max_pixels` bounds width x height; None is
     Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, and `math.inf` none.
 
+    Raises:
+        ConfigError: `max_pixels` is no number.
+
     >>> reader = Reader()
     >>> reader.feed(bytes.fromhex("89524e43"))
     >>> reader.next_event()
@@ -59,8 +63,17 @@ class Reader:
         self._checksum = 0
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the file, any number of them."""
+        """Take the next bytes of the file, any number of them.
+
+        Raises:
+            DataError: they are no bytes.
+        """
         assert not self._closed, "feed() after close()"
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise DataError(
+                f"{type(data).__name__}: expected the bytes of a .rnc file; Path.read_bytes() "
+                "reads those of one"
+            )
         self._buffer += data
 
     def close(self) -> None:
@@ -176,5 +189,7 @@ def _events(data: bytes, max_pixels: float | None) -> Iterator[Event]:
 
 def _pixel_limit(max_pixels: float | None) -> float:
     if max_pixels is not None:
+        if not is_number(max_pixels):
+            raise ConfigError(f"max_pixels={max_pixels!r}: expected a number of pixels")
         return max_pixels
     return math.inf if Image.MAX_IMAGE_PIXELS is None else Image.MAX_IMAGE_PIXELS

@@ -55,6 +55,10 @@ class Rule:
             >>> Rule.parse("ssim"), Rule.parse("mse=3e-4")
             (Rule(measure='ssim', threshold=None), Rule(measure='mse', threshold=0.0003))
         """
+        if not isinstance(text, str):
+            raise ConfigError(
+                f"adaptive={text!r}: expected text: a measure, or one with a number as ssim=0.02"
+            )
         measure, equals, number = text.partition("=")
         try:
             return cls(measure, float(number) if equals else None)

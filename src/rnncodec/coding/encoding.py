@@ -4,8 +4,6 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from numbers import Integral, Real
 
 import numpy as np
 from torch import Tensor
@@ -17,8 +15,9 @@ from rnncodec.coding.pictures import Picture
 from rnncodec.coding.refining import Effort
 from rnncodec.coding.transform import Analysis, Extension, Transform
 from rnncodec.entropy import EntropyModel, IntegerModel, smooth
-from rnncodec.errors import ConfigError, RNNCodecWarning
+from rnncodec.errors import ConfigError, TargetWarning
 from rnncodec.geometry import UNSENT
+from rnncodec.validation import is_number
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,9 @@ class Target:
     goal: Goal | None = None
 
     def __post_init__(self) -> None:
-        rate: object = self.bpp  # whatever a caller without a type checker gives
-        if rate is None:
+        if self.bpp is None:
             return
-        if not isinstance(rate, Real) or not 0 < float(rate) < float("inf"):
+        if not is_number(self.bpp) or not 0 < self.bpp < float("inf"):
             raise ConfigError(f"bpp={self.bpp}: expected a positive number")
 
     @classmethod
@@ -59,22 +57,20 @@ class Target:
         return cls(bpp, None if psnr is None else Goal("psnr", psnr))
 
 
-def is_whole(value: object) -> bool:
-    """Whether it is an integer, of Python or NumPy."""
-    return isinstance(value, Integral)
-
-
 class Encoder:
     """A network and its entropy model, and what they make of pictures."""
 
     def __init__(self, transform: Transform, entropy: IntegerModel | None) -> None:
         self.transform = transform
         self.entropy = entropy
+        self._prices: EntropyModel | None = None
 
-    @cached_property
+    @property
     def prices(self) -> EntropyModel | None:
         """The entropy model as a search for bits sees it."""
-        return None if self.entropy is None else smooth(self.entropy).to(self.transform.device)
+        if self._prices is None and self.entropy is not None:
+            self._prices = smooth(self.entropy).to(self.transform.device)
+        return self._prices
 
     def encode(
         self, pictures: Sequence[Picture], headers: Sequence[Header], target: Target
@@ -157,7 +153,7 @@ def needed(goal: Goal | None, scores: Tensor | None, k: int) -> int | None:
     """How many iterations image k needs for its goal, from the scores (B, T); None: all.
 
     Warns:
-        RNNCodecWarning: none reaches it; the best is used.
+        TargetWarning: none reaches it; the best is used.
     """
     if goal is None or scores is None:
         return None
@@ -171,7 +167,7 @@ def fitting(rates: Sequence[float], bpp: float) -> int:
     """How many iterations a rate has room for, by that of the file after each; at least 1.
 
     Warns:
-        RNNCodecWarning: not even for one.
+        TargetWarning: not even for one.
     """
     count = sum(rate <= bpp for rate in rates)
     if count == 0:
@@ -181,9 +177,4 @@ def fitting(rates: Sequence[float], bpp: float) -> int:
 
 def warn_unreached(target: str, best: str) -> None:
     """Say that a target is out of reach and what was done instead."""
-    warnings.warn(
-        f"{target} cannot be reached with this model and image; the best reachable, {best}, is "
-        "used",
-        RNNCodecWarning,
-        stacklevel=4,
-    )
+    warnings.warn(TargetWarning(target, best), stacklevel=4)

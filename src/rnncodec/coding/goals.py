@@ -1,5 +1,6 @@
 """Quality targets: when an image is good enough, measured while it is being coded."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,16 +8,14 @@ from torch import Tensor
 
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images import similarity
-from rnncodec.images.pixels import to_uint8
+from rnncodec.validation import is_number
 
 
 @dataclass(frozen=True)
 class Goal:
     """Stop at the first iteration whose 8-bit reconstruction reaches ``target``.
 
-    A measure is a sum over tiles, so that it can be taken tile by tile: of the squared error for
-    ``psnr`` (dB, over all channels: exactly that of the image), of MS-SSIM times area for
-    ``ms_ssim`` (the mean over the tiles that are large enough for it).
+    What counts is the whole picture, however it is cut into tiles.
 
     Attributes:
         metric: ``psnr`` or ``ms_ssim``.
@@ -27,44 +26,35 @@ class Goal:
     target: float
 
     def __post_init__(self) -> None:
-        valid = 0 < self.target <= 1 if self.metric == "ms_ssim" else 0 < self.target < 100
-        if not valid:
+        most = 1 if self.metric == "ms_ssim" else math.nextafter(100, 0)
+        if not is_number(self.target) or not 0 < self.target <= most:
             expected = (
                 "over 0 and at most 1" if self.metric == "ms_ssim" else "dB over 0, under 100"
             )
             raise ConfigError(f"{self.metric}={self.target}: expected {expected}")
 
-    def measure(self, reference: Tensor, x_hat: Tensor) -> Tensor:
-        """Uint8 (B, 3, H, W) and its reconstruction in [-0.5, 0.5] -> (B, 2): sum and weight."""
-        decoded = to_uint8(x_hat)
-        area = reference.shape[-2] * reference.shape[-1]
-        if self.metric == "psnr":
-            error = (reference.double() - decoded.double()).square().sum(dim=(1, 2, 3))
-            return torch.stack([error, torch.full_like(error, 3.0 * area)], dim=1)
-        if min(reference.shape[-2:]) < similarity.MIN_SIDE:
-            return torch.zeros(len(reference), 2, dtype=torch.float64)
-        x, y = (image.double().contiguous() for image in (reference, decoded))
-        value = similarity.multi_scale(x, y)
-        return torch.stack([value * area, torch.full_like(value, area)], dim=1)
-
-    def reached(self, measured: Tensor) -> bool:
-        """Whether each image of (B, T, 2) has reached the target at some iteration."""
-        return bool((self.score(measured) >= self.target).any(dim=1).all())
-
-    def score(self, measured: Tensor) -> Tensor:
-        """Sums and weights (..., 2) -> the metric (...).
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse, before any work, an image that cannot be measured.
 
         Raises:
             DataError: MS-SSIM of an image that is too small for it.
         """
-        total, weight = measured.double().unbind(dim=-1)
-        if (weight == 0).any():
+        if self.metric == "ms_ssim" and min(height, width) < similarity.MIN_SIDE:
             raise DataError(
                 f"ms_ssim={self.target}: MS-SSIM needs sides of at least {similarity.MIN_SIDE} "
                 "pixels; use psnr= for smaller images"
             )
-        mean = total / weight
-        return 10 * torch.log10(255**2 / mean) if self.metric == "psnr" else mean
+
+    def score(self, reference: Tensor, decoded: Tensor) -> Tensor:
+        """The metric of uint8 images (B, 3, H, W) and their reconstructions, float64 (B,)."""
+        if self.metric == "ms_ssim":
+            return similarity.multi_scale_by_channel(reference, decoded)
+        error = (reference.int() - decoded.int()).square().sum(dim=(1, 2, 3))
+        return 10 * torch.log10(255**2 / (error.double() / reference[0].numel()))
+
+    def reached(self, scores: Tensor) -> bool:
+        """Whether each image of (B, T) has reached the target at some iteration."""
+        return bool((scores >= self.target).any(dim=1).all())
 
 
 def first_reaching(scores: Tensor, target: float) -> tuple[int, bool]:

@@ -27,7 +27,6 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -44,6 +43,7 @@ from rnncodec.machine.devices import gains_from_bf16
 from rnncodec.network.autoencoder import Network, straight_through
 from rnncodec.network.cells import State
 from rnncodec.network.unroll import AdaptiveSender, Decoding, Sender
+from rnncodec.validation import is_whole
 
 MOST_STEPS = 1000
 HORIZON = 4
@@ -67,7 +67,7 @@ class Effort:
         progress: told (steps done, steps in all), for each image and tile.
 
     Raises:
-        ConfigError: steps that are no whole number from 1 to 1000.
+        ConfigError: steps that are no whole number from 1 to 1000; a progress that is no function.
     """
 
     steps: int
@@ -76,9 +76,12 @@ class Effort:
     progress: Callable[[int, int], None] | None = None
 
     def __post_init__(self) -> None:
-        steps: object = self.steps  # whatever a caller without a type checker gives
-        if not isinstance(steps, Integral) or not 1 <= int(steps) <= MOST_STEPS:
-            raise ConfigError(f"effort={steps}: expected a whole number of steps, 1 to 1000")
+        if not is_whole(self.steps) or not 1 <= self.steps <= MOST_STEPS:
+            raise ConfigError(f"effort={self.steps}: expected a whole number of steps, 1 to 1000")
+        if self.progress is not None and not callable(self.progress):
+            raise ConfigError(
+                f"progress={self.progress!r}: expected a function of (steps done, steps in all)"
+            )
 
     def for_last(self) -> "Effort":
         """The same for the picture after the last iteration alone."""

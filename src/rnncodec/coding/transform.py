@@ -1,9 +1,14 @@
-"""The network's side of coding: pixels to codes and codes to pixels, tile by tile."""
+"""The network's side of coding: pixels to codes and codes to pixels, tile by tile.
+
+A quality is that of the whole picture, so all tiles go on iteration by iteration until it is
+reached, and their states wait in memory meanwhile; so do they for a rate. Those of the last tiles
+of a very large image, beyond ``STATES`` bytes, do not: such tiles begin anew.
+"""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +27,14 @@ from rnncodec.images.reading import Pixels
 from rnncodec.machine.allocator import freed_memory_kept
 from rnncodec.machine.devices import float32_convolutions
 from rnncodec.network.autoencoder import Network
-from rnncodec.network.unroll import AdaptiveSender, CodeSource, Sender, Step, iterate
+from rnncodec.network.unroll import AdaptiveSender, CodeSource, Decoding, Sender, Step, iterate
 
 BATCH_POSITIONS = 1 << 12
 """So many positions of small tiles are painted at once: the memory of one tile of 1024 pixels."""
+STATES = 3 << 30
+"""Bytes that the states of tiles may take while others run: of 16 Mpixel in the compact model."""
+ANEW = (4, 8)
+"""After so many iterations tiles whose states are not kept stop for a look at their picture."""
 
 
 class Analysis(NamedTuple):
@@ -79,32 +88,36 @@ class Transform:
         Args:
             pixels: uint8 (B, H, W, 3).
             header: says how many iterations, and which tiles are coded by themselves.
-            goal: stop when every image has reached it. With several tiles all iterations run,
-                since the last tile is not known before the first is done.
+            goal: stop when every image, put together from its tiles, has reached it.
             rule: measure the error of every block by it; then all iterations run, too.
             ends: how many iterations each position sends, (B, h, w); all of them if None.
             effort: search for better bits, each tile by itself.
+
+        Raises:
+            DataError: images too small for the goal.
         """
-        tiles = list(header.tiles())
+        if goal is not None:
+            goal.check_size(*pixels.shape[1:3])
+        tiles = TileRuns(self, pixels, header, ends=ends, effort=effort)
         batch, iterations, (h, w, _) = len(pixels), header.iterations, header.code_shape
         codes = np.empty((batch, iterations, *header.code_shape), np.uint8)
-        errors = np.empty((batch, iterations, h, w), np.float32)
-        measured = torch.zeros(batch, iterations, 2, dtype=torch.float64)
-        for tile in tiles:
-            reference = as_batch(pixels[:, *pixel_slices(tile)])
-            ending = None if ends is None else ends[:, *tile.slices]
-            for t, step in enumerate(self.steps(reference, iterations, ending, effort)):
+        errors = np.empty((batch, iterations if rule else 0, h, w), np.float32)
+        scores = torch.empty(batch, 0, dtype=torch.float64)
+        stops = tiles.stops(goal, all_iterations=rule is not None or effort is not None)
+        for first, end in pairwise([0, *stops]):
+            pictures = [torch.empty_like(tiles.reference) for _ in range(first, end) if goal]
+            for tile, t, step in tiles.run(first, end):
                 codes[:, t, *tile.slices] = to_bits(step.code)
                 if rule is not None:
-                    errors[:, t, *tile.slices] = self._errors(rule, reference, step)
-                if goal is None:
-                    continue
-                x_hat = step.x_hat[..., : reference.shape[-2], : reference.shape[-1]].cpu()
-                measured[:, t] += goal.measure(reference, x_hat)
-                if len(tiles) == 1 and rule is None and goal.reached(measured[:, : t + 1]):
-                    return Analysis(codes[:, : t + 1], goal.score(measured[:, : t + 1]))
-        scores = None if goal is None else goal.score(measured)
-        return Analysis(codes, scores, None if rule is None else errors)
+                    errors[:, t, *tile.slices] = self._errors(rule, tiles.pixels(tile), step)
+                if goal is not None and t >= first:
+                    paste(step.x_hat, pictures[t - first], tile)
+            if goal is not None:
+                found = [goal.score(tiles.reference, picture) for picture in pictures]
+                scores = torch.cat([scores, torch.stack(found, dim=1)], dim=1)
+                if rule is None and goal.reached(scores):
+                    return Analysis(codes[:, :end], scores)
+        return Analysis(codes, None if goal is None else scores, None if rule is None else errors)
 
     def _padded(self, reference: Tensor) -> Tensor:
         """Uint8 (B, 3, H, W) as the network takes it, in whole blocks."""
@@ -113,6 +126,16 @@ class Transform:
     def _errors(self, rule: Rule, reference: Tensor, step: Step) -> NDArray[np.float32]:
         x = self._padded(reference)
         return rule.errors(x, step.x_hat).cpu().numpy()
+
+    @torch.inference_mode()
+    def state_bytes(self) -> int:
+        """What encoder and decoder keep between two iterations, for each position."""
+        x = torch.zeros(1, 3, BLOCK, BLOCK, device=self.device)
+        sender, decoding = Sender(self.network, x), Decoding(self.network, adaptive=False)
+        gain = self.network.recon.gain(0, None)
+        x_hat = decoding.run(0, sender(0, None, gain), None, gain)
+        states = [*(sender.states or []), *(decoding.states or []), (x, x_hat)]
+        return sum(tensor.nbytes for state in states for tensor in state)
 
     @torch.inference_mode()
     def steps(
@@ -137,11 +160,86 @@ class Transform:
         yield from iterate(self.network, source, iterations, adaptive=last is not None)
 
 
+class TileRuns:
+    """The network on the tiles of B images of one size, some iterations at a time.
+
+    Tiles go on where they were. Where the states of all of them would take too much memory, the
+    last ones begin anew each time.
+
+    Args:
+        transform: the network.
+        pixels: uint8 (B, H, W, 3).
+        header: says which tiles there are, and how many iterations at most.
+        ends: as of :meth:`Transform.analyse`.
+        effort: as there.
+    """
+
+    def __init__(
+        self,
+        transform: Transform,
+        pixels: NDArray[np.uint8],
+        header: Header,
+        *,
+        ends: NDArray[np.int64] | None = None,
+        effort: Effort | None = None,
+    ) -> None:
+        self.transform = transform
+        self.reference = as_batch(pixels)
+        self.tiles = list(header.tiles())
+        self.iterations = header.iterations
+        self.ends = ends
+        self.effort = effort
+        self._running: dict[Tile, Iterator[Step]] = {}
+        self._kept = 1 if len(self.tiles) == 1 else None
+
+    def pixels(self, tile: Tile) -> Tensor:
+        """Those of a tile, uint8 (B, 3, H, W)."""
+        return self.reference[..., *pixel_slices(tile)]
+
+    def run(self, first: int, end: int) -> Iterator[tuple[Tile, int, Step]]:
+        """Iterations ``first`` to ``end`` (exclusive) of one tile after the other.
+
+        Those that begin anew tell of the iterations before, too: no device has to repeat itself
+        to the bit. Whoever asks does so under :func:`float32_convolutions`.
+        """
+        for number, tile in enumerate(self.tiles):
+            steps = self._running.pop(tile, None)
+            start = 0 if steps is None else first
+            steps = steps or self._begin(tile)
+            for t in range(start, end):
+                yield tile, t, next(steps)
+            if end < self.iterations and number < self.kept:
+                self._running[tile] = steps
+
+    def stops(self, goal: Goal | None, *, all_iterations: bool) -> Sequence[int]:
+        """After which iterations to look whether a goal is reached, the last one included.
+
+        After each, if all tiles go on where they were, or after ever more of them, since the
+        pictures of all iterations in between are kept.
+        """
+        everything = self.iterations
+        if goal is not None and self.kept == len(self.tiles):
+            return range(1, everything + 1)
+        if goal is None or all_iterations:
+            return [everything]
+        return [stop for stop in ANEW if stop < everything] + [everything]
+
+    @property
+    def kept(self) -> int:
+        """How many tiles go on where they were: at least one."""
+        if self._kept is None:
+            room = STATES // (len(self.reference) * self.transform.state_bytes())
+            sizes = np.cumsum([tile.h * tile.w for tile in self.tiles])
+            self._kept = max(1, int((sizes <= room).sum()))
+        return self._kept
+
+    def _begin(self, tile: Tile) -> Iterator[Step]:
+        ending = None if self.ends is None else self.ends[:, *tile.slices]
+        return self.transform.steps(self.pixels(tile), self.iterations, ending, self.effort)
+
+
 class Extension:
     """The codes of one image, of more iterations at each time of asking.
-
-    An image in one piece goes on where it was. The states of many tiles would fill the memory, so
-    those begin anew.
 
     Args:
         transform: the network.
@@ -150,23 +248,18 @@ class Extension:
     """
 
     def __init__(self, transform: Transform, pixels: NDArray[np.uint8], header: Header) -> None:
-        self.transform = transform
-        self.pixels = pixels[None]
-        self.header = header
-        self._found: list[NDArray[np.uint8]] = []
-        self._steps = transform.steps(as_batch(self.pixels), header.iterations)
+        self.tiles = TileRuns(transform, pixels[None], header)
+        self._found = np.empty((header.iterations, *header.code_shape), np.uint8)
+        self._done = 0
 
     @freed_memory_kept()
     @float32_convolutions()
     def codes(self, iterations: int) -> Codes:
-        """Of the first so many iterations: (T, h, w, 32)."""
-        if self.header.tile_count > 1:
-            header = self.header.with_iterations(iterations)
-            codes: Codes = self.transform.analyse(self.pixels, header).codes[0]
-            return codes
-        for step in islice(self._steps, iterations - len(self._found)):
-            self._found.append(to_bits(step.code)[0])
-        return np.stack(self._found[:iterations])
+        """Of the first so many iterations, no fewer than before: (T, h, w, 32)."""
+        for tile, t, step in self.tiles.run(self._done, iterations):
+            self._found[t, *tile.slices] = to_bits(step.code)[0]
+        self._done = iterations
+        return self._found[:iterations]
 
 
 class Painter:
@@ -240,6 +333,12 @@ def pixel_slices(tile: Tile) -> tuple[slice, slice]:
         slice(BLOCK * tile.y, BLOCK * (tile.y + tile.h)),
         slice(BLOCK * tile.x, BLOCK * (tile.x + tile.w)),
     )
+
+
+def paste(x_hat: Tensor, picture: Tensor, tile: Tile) -> None:
+    """Put a tile (B, 3, 16 h, 16 w), in [-0.5, 0.5], where it belongs in uint8 (B, 3, H, W)."""
+    target = picture[..., *pixel_slices(tile)]
+    target[:] = to_uint8(x_hat[..., : target.shape[-2], : target.shape[-1]].cpu())
 
 
 def as_batch(pixels: NDArray[np.uint8]) -> Tensor:

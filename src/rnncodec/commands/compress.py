@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +22,7 @@ from rnncodec.commands.files import (
     write,
 )
 from rnncodec.commands.reporter import Reporter
-from rnncodec.errors import ConfigError, DataError
+from rnncodec.errors import ConfigError, DataError, TargetWarning
 from rnncodec.models import DEFAULT
 
 if TYPE_CHECKING:
@@ -89,6 +90,14 @@ Effort = Annotated[
         "in hardware, which --tile 512 limits, and with a target up to 2 more.",
     ),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Write no file, and end with exit code 2, where --bpp, --ms-ssim or --psnr cannot be "
+        "reached; else the best reachable is written, with a warning.",
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +120,7 @@ def compress(
     tile: TileSide = None,
     adaptive: Adaptive = None,
     effort: Effort = 0,
+    strict: Strict = False,
     device: options.Device = "cpu",
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
@@ -122,8 +132,8 @@ def compress(
     - `rnncodec compress holiday/ --out coded --ms-ssim 0.98`
 
     At most one of --iterations, --bpp, --ms-ssim and --psnr says where to stop; all need one pass,
-    --bpp of a picture in tiles up to three. Any prefix of the file that holds one iteration
-    decodes too: see `rnncodec truncate`.
+    up to 16 Mpixel with the compact model, and more for parts of larger pictures. Any prefix of
+    the file that holds one iteration decodes too: see `rnncodec truncate`.
 
     With --adaptive a file takes fewer bytes at equal PSNR (mse) or MS-SSIM (ssim), and needs a
     rnncodec that knows of it: two passes, or ten to find the threshold for a target.
@@ -155,7 +165,8 @@ def compress(
         ordered = jobs if together == 1 else by_size(jobs)
         for batch in batches(load_all(ordered, reporter, force=force), together):
             how = {"tile": tile, "adaptive": adaptive, "effort": effort}
-            code(codec, batch, reporter, {**targets, **how, "progress": reporter.step})
+            settings = {**targets, **how, "progress": reporter.step}
+            code(codec, batch, reporter, settings, strict=strict)
     raise typer.Exit(reporter.exit_code)
 
 
@@ -228,19 +239,43 @@ def batches(loaded: Iterable[Loaded], most: int) -> Iterator[list[Loaded]]:
 
 
 def code(
-    codec: "Codec", batch: list[Loaded], reporter: Reporter, settings: dict[str, Any]
+    codec: "Codec",
+    batch: list[Loaded],
+    reporter: Reporter,
+    settings: dict[str, Any],
+    *,
+    strict: bool = False,
 ) -> None:
     """Compress pictures of one size, write the files, report."""
     pictures = [dataclasses.replace(item.picture, notes=[]) for item in batch]
     names = [item.job.name for item in batch]
     files: list[bytes] = []
-    with reporter.working_on(*names, fatal=ConfigError):
+    held = targets_refused() if strict else contextlib.nullcontext()
+    with reporter.working_on(*names, fatal=ConfigError), held:
         files = codec.encode_all(pictures, **settings)
     for item, data in zip(batch, files, strict=False):
         with reporter.working_on(item.job.name):
             write(item.job, data)
             reporter.result(summary(item, data))
     reporter.done(len(batch))
+
+
+@contextlib.contextmanager
+def targets_refused() -> Iterator[None]:
+    """Take a target out of reach for an error.
+
+    Raises:
+        DataError: instead of a TargetWarning.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TargetWarning)
+        try:
+            yield
+        except TargetWarning as found:
+            raise DataError(
+                f"{found.target} cannot be reached with this model and image, whose best is "
+                f"{found.best}; without --strict that is written"
+            ) from found
 
 
 def summary(item: Loaded, data: bytes) -> str:

@@ -56,8 +56,21 @@ def decompress(
     model: options.FoundModel = None,
     iterations: Annotated[
         int | None,
-        typer.Option("--iterations", "-n", metavar="N", help="Only the first N; default: all."),
+        typer.Option(
+            "--iterations",
+            "-n",
+            metavar="N",
+            help="At most the first N; a file that has fewer gives what it has. Default: all.",
+        ),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Write no picture, and end with exit code 2, where a file has fewer than N "
+            "iterations or, without N, is cut.",
+        ),
+    ] = False,
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -79,9 +92,11 @@ def decompress(
     format follows its name; PNG if it has none. A PNG is larger than the .rnc file: what counts
     is the size of the latter, which is printed.
     """
-    direction = Direction(SUFFIX, is_output, find_files, "as a picture does")
+    direction = Direction(SUFFIX, is_output, find_files, "as a picture does (.png, ...)")
     jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
+    if iterations is not None and iterations < 1:
+        raise ConfigError(f"iterations={iterations}: expected 1 or more")
     codec_for = codec_source(model, device)
     with Reporter(len(jobs), "decompressing", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         for job in jobs:
@@ -89,12 +104,14 @@ def decompress(
                 check_target(job, force=force)
                 kind = format_of(job.target)
                 data = read(job)
-                limits = {"iterations": iterations, "max_pixels": max_pixels}
                 found = bitstream.info(data)
+                if strict:
+                    refuse_short(found, iterations)
+                used = min(iterations or found.iterations, found.iterations)
                 codec = codec_for(found.header.fingerprint)
-                image = codec.decode(data, **limits)
+                image = codec.decode(data, iterations=used, max_pixels=max_pixels)
                 write(job, picture_file(image, kind))
-                reporter.result(summary(job, found, iterations))
+                reporter.result(summary(job, found, used))
             reporter.done()
     raise typer.Exit(reporter.exit_code)
 
@@ -169,9 +186,22 @@ def picture_file(image: Image.Image, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def summary(job: Job, found: Info, iterations: int | None) -> str:
+def refuse_short(found: Info, iterations: int | None) -> None:
+    """Refuse a file that stops inside an iteration, or has fewer than are asked for.
+
+    Raises:
+        DataError: it does.
+    """
+    whole, hint = found.iterations, "without --strict those are used"
+    if iterations is not None and iterations > whole:
+        raise DataError(f"iterations={iterations}: this file has {whole}; {hint}")
+    if found.truncated and iterations is None:
+        raise DataError(f"the file is cut: it has {whole} whole iterations; {hint}")
+
+
+def summary(job: Job, found: Info, used: int) -> str:
     """What was read and written; the rate is that of what was used of the file."""
-    used, written = iterations or found.iterations, found.header.iterations
+    written = found.header.iterations
     size = f"{found.header.width}x{found.header.height}"
     return (
         f"{job.name} ({found.file_bytes:,} bytes) -> {job.target_name} ({size}): "

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnncodec.coding.chunks import read_all
 from rnncodec.errors import ConfigError, DataError, StorageError
 from rnncodec.machine.storage import refuse_irregular, write_bytes
 
@@ -74,6 +75,8 @@ def plan(arguments: list[str], out: Path | None, direction: Direction) -> list[J
     for argument in inputs:
         if argument != STREAM:
             check_input(Path(argument), hint if argument == arguments[-1] else "")
+    if destination is None and out is None:
+        refuse_itself(inputs, direction)
     pairs = [pair for argument in inputs for pair in expand(argument, direction)]
     many = len(pairs) > 1 or any(Path(argument).is_dir() for argument in inputs)
     folder = out or destination_folder(destination, direction, many=many)
@@ -99,6 +102,16 @@ def split(
     if last in (STREAM,) or looks_like_folder(last) or new_folder or direction.is_output(path):
         return inputs, last
     return arguments, None
+
+
+def refuse_itself(arguments: list[str], direction: Direction) -> None:
+    """Raise ConfigError if the last argument names an input again: it was meant as the output."""
+    *inputs, last = (Path(argument).resolve() for argument in arguments)
+    if last in inputs and last.is_file():
+        raise ConfigError(
+            f"{arguments[-1]}: is an input and cannot be the output as well: outputs end "
+            f"{direction.endings}"
+        )
 
 
 def looks_like_folder(argument: str) -> bool:
@@ -211,7 +224,7 @@ def read(job: Job) -> bytes:
         DataError: it is missing or cannot be read.
     """
     if job.source is None:
-        return sys.stdin.buffer.read()
+        return read_all(sys.stdin.buffer)
     check_input(job.source)
     try:
         return job.source.read_bytes()

@@ -89,6 +89,30 @@ def multi_scale(x: Tensor, y: Tensor) -> Tensor:
     return both_scales(x, y)[1]
 
 
+def multi_scale_by_channel(x: Tensor, y: Tensor) -> Tensor:
+    """:func:`multi_scale` of uint8 images (B, C, H, W), in a third of the memory: (B,).
+
+    A factor is the mean of those of the channels, one of which is looked at at a time.
+    """
+    weights = torch.tensor(WEIGHTS, dtype=torch.float64)
+    channels = [
+        scale_factors(x[:, c, None].double(), y[:, c, None].double()) for c in range(x.shape[1])
+    ]
+    return (torch.stack(channels).mean(dim=0).clamp(min=0) ** weights).prod(dim=1)
+
+
+def scale_factors(x: Tensor, y: Tensor) -> Tensor:
+    """The factors of :func:`multi_scale`, finest first, before their weights: (B, 5)."""
+    factors = []
+    for scale in range(len(WEIGHTS)):
+        if scale:
+            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+        ssim, cs = similarity(x, y)
+        factor = ssim if scale == len(WEIGHTS) - 1 else inside(cs)
+        factors.append(factor.mean(dim=(1, 2, 3)))
+    return torch.stack(factors, dim=1)
+
+
 def both_scales(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """SSIM (the mean of its map) and :func:`multi_scale`, whose finest scale has the same maps."""
     ssim, cs = similarity(x, y)

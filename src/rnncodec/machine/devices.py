@@ -143,8 +143,9 @@ def check_device(device: torch.device | str) -> None:
         ConfigError: this machine or this build of PyTorch does not have it.
     """
     try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError) as error:  # AssertionError: built without CUDA
+        torch.zeros(1, device=torch.device(device)).cpu()
+    # AssertionError: built without CUDA; TypeError: no device at all
+    except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"device={device}: cannot be used here ({reason}); try cpu") from error
 

@@ -12,7 +12,7 @@ from rnncodec.errors import StorageError
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well.
 
     A link stays one: what it points to is replaced.

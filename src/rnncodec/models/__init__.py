@@ -71,19 +71,23 @@ def names() -> list[str]:
     return list(dict.fromkeys([*aliases(), *catalogue()]))
 
 
-def path_of(model: str | Path) -> Path:
+def path_of(model: str | os.PathLike[str]) -> Path:
     """The file of a model.
 
     Args:
         model: a name, or the path of a model file. A string is first looked up as a name, a
-            ``Path`` is taken as it is.
+            path object is taken as it is.
 
     Raises:
         ModelError: no model has this name, and no file either, with the names there are; or the
             file that has the name of a release is another model.
     """
-    if isinstance(model, Path):
-        return model
+    if not isinstance(model, str | os.PathLike):
+        raise ModelError(
+            f"{type(model).__name__}: expected the name of a model, or the path of a model file"
+        )
+    if not isinstance(model, str):
+        return Path(model)
     known = catalogue()
     name = aliases().get(model, model)
     if name in known:

@@ -6,6 +6,7 @@ the integers of its entropy model.
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def fingerprint(config: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
     return digest.digest()[:FINGERPRINT_BYTES]
 
 
-def save(path: str | Path, model: Model, *, dtype: torch.dtype | None = None) -> None:
+def save(path: str | os.PathLike[str], model: Model, *, dtype: torch.dtype | None = None) -> None:
     """Write a model and what is needed to build it again.
 
     Args:
@@ -77,7 +78,12 @@ def save(path: str | Path, model: Model, *, dtype: torch.dtype | None = None) ->
 
     Raises:
         StorageError: it could not be written; nothing half-written is left.
+        ConfigError: no path; a dtype that is not of floating point.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"{type(path).__name__}: expected the path of a file to write")
+    if dtype is not None and not getattr(dtype, "is_floating_point", False):
+        raise ConfigError(f"dtype={dtype!r}: expected one of floating point, as torch.float16")
     tensors = {
         NETWORK + name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
         for name, tensor in model.network.state_dict().items()

@@ -13,7 +13,7 @@ at every code::
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from functools import cached_property, partial
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -38,15 +38,20 @@ class Step:
     def __init__(self, code: Tensor, decode: Callable[[], Tensor]) -> None:
         self.code = code
         self._decode = decode
+        self._x_hat: Tensor | None = None
 
-    @cached_property
+    @property
     def x_hat(self) -> Tensor:
         """The reconstruction after this iteration, (B, 3, H, W), unclipped, [-0.5, 0.5].
 
         The decoder runs when it is asked for, here or by the next iteration: who wants codes only
         does not pay for the last picture.
         """
-        return self._decode()
+        # functools.cached_property has one lock for all objects before Python 3.12: threads would
+        # wait for each other's decoders, and a child that is forked meanwhile for ever.
+        if self._x_hat is None:
+            self._x_hat = self._decode()
+        return self._x_hat
 
 
 class Sender:
