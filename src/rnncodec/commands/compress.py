@@ -205,12 +205,12 @@ def load_picture(job: Job) -> Loaded:
     Raises:
         DataError: it cannot be read.
     """
-    from rnncodec.coding.pictures import from_image
+    from rnncodec.coding.pictures import from_pillow
     from rnncodec.images.reading import open_image
 
     data = read(job)
     with open_image(io.BytesIO(data), name=job.name) as image:
-        return Loaded(job, from_image(image), len(data))
+        return Loaded(job, from_pillow(image), len(data))
 
 
 def batches(loaded: Iterable[Loaded], most: int) -> Iterator[list[Loaded]]:
