@@ -10,6 +10,8 @@ _JXL_CODESTREAM = b"\xff\x0a"
 _JXL_CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _BOXED = (b"ftyp", b"jP  ", b"JXL ")  # the first box of AVIF and HEIF, of JPEG 2000, of JPEG XL
 
+_HOLD_PIXELS = (b"mdat", b"jp2c", b"jxlc", b"jxlp")
+
 
 def file_bytes(image: Image.Image) -> bytes:
     """The whole file of an image that Pillow opened and has not decoded yet; otherwise empty."""
@@ -71,8 +73,10 @@ def is_cut(data: bytes) -> bool:
     if data[:4] == b"RIFF" and len(data) >= 8:
         return len(data) < 8 + int(struct.unpack_from("<I", data, 4)[0])
     if data[4:8] in _BOXED:
-        ends = [end for _, _, end in boxes(data)]
-        return not ends or ends[-1] > len(data) or 0 < len(data) - ends[-1] < 8
+        found = list(boxes(data))
+        ends = [end for _, _, end in found]
+        whole = ends[-1] <= len(data) and not 0 < len(data) - ends[-1] < 8 if ends else False
+        return not (whole and any(kind in _HOLD_PIXELS for kind, _, _ in found))
     if data[:4] == _JPEG2000_START:
         return data[-2:] != b"\xff\xd9"
     if data[:4] in (b"II*\0", b"MM\0*") and len(data) >= 8:
@@ -81,7 +85,7 @@ def is_cut(data: bytes) -> bool:
         if directory + 2 > len(data):
             return True
         entries = int(struct.unpack_from(f"{order}H", data, directory)[0])
-        return directory + 2 + 12 * entries > len(data)
+        return directory + 2 + 12 * entries + 4 > len(data)
     return False
 
 

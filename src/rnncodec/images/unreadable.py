@@ -65,7 +65,7 @@ def _reason(error: Exception, file: Callable[[], bytes]) -> str:
     return reason
 
 
-_ENDS_EARLY = re.compile("not enough|only got|incomplete|EOF|end of file", re.IGNORECASE)
+_ENDS_EARLY = re.compile("not enough|only got|incomplete|EOF|end of file|no more", re.IGNORECASE)
 
 
 def _claimed_by(data: bytes) -> str:
