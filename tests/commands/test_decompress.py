@@ -144,3 +144,12 @@ def test_an_empty_folder(command, tiny, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = command("decompress", tmp_path / "empty")
     assert done.err == f"rnncodec: no .rnc files under {tmp_path / 'empty'}\n"
+
+
+def test_hidden_files_in_a_folder_are_passed_over(command, file: Path, tmp_path: Path) -> None:
+    for name in ("._photo.rnc", "__MACOSX/photo.rnc", ".cache/photo.rnc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"no picture")
+    done = command("decompress", tmp_path, "--out", tmp_path / "shown")
+    assert (done.code, done.err) == (0, "")
+    assert [path.name for path in (tmp_path / "shown").rglob("*")] == ["photo.png"]

@@ -23,6 +23,7 @@ from rnncodec.commands.files import (
 )
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ConfigError, DataError, StorageError
+from rnncodec.images.reading import walk
 
 if TYPE_CHECKING:
     from rnncodec.codec import Codec
@@ -106,12 +107,12 @@ def is_output(path: Path) -> bool:
 
 
 def find_files(folder: Path) -> list[Path]:
-    """The .rnc files under a folder, at least one.
+    """The .rnc files under a folder that are not hidden there, at least one.
 
     Raises:
         DataError: there is none.
     """
-    found = sorted(p for p in folder.rglob(f"*{INPUT}") if p.name[0] != "." and p.is_file())
+    found = sorted(path for path in walk(folder) if path.suffix == INPUT and path.is_file())
     if not found:
         raise DataError(f"no {INPUT} files under {folder}")
     return found

@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from PIL import Image
@@ -17,6 +17,7 @@ from rnncodec.images.unreadable import readable
 __all__ = [
     "Pixels",
     "find_images",
+    "is_hidden",
     "open_image",
     "picture_extensions",
     "read_image",
@@ -81,9 +82,9 @@ def _whole(source: str | Path | BinaryIO) -> bytes:
 def find_images(root: str | Path, exclude: Collection[Path] = ()) -> list[Path]:
     """List the picture files under a folder, recursively, sorted by relative POSIX path.
 
-    A picture is a file whose extension (in any case) Pillow decodes. Names that begin with a dot
-    are passed over (thumbnail folders, `._photo.jpg` of macOS), and so are links to folders.
-    Files in `exclude` (compared by resolved path) are left out.
+    A picture is a file whose extension (in any case) Pillow decodes. Hidden files (`is_hidden`)
+    are passed over, and so are links to folders. Files in `exclude` (compared by resolved path)
+    are left out.
 
     Raises:
         DataError: the folder is missing, not a folder, not readable, or holds no picture.
@@ -102,7 +103,7 @@ def find_images(root: str | Path, exclude: Collection[Path] = ()) -> list[Path]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Yield every file under a folder whose name, and whose folders' names, begin with no dot.
+    """Yield every file under a folder that is not hidden (`is_hidden`) below it.
 
     Raises:
         DataError: the folder is missing, not a folder, or not readable.
@@ -115,5 +116,21 @@ def walk(folder: Path) -> Iterator[Path]:
         raise DataError(f"cannot list the folder {error.filename}: {error.strerror}") from error
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in files if not name.startswith("."))
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield from (Path(parent, name) for name in files if not is_hidden(name))
+
+
+def is_hidden(place: str) -> bool:
+    """Whether a path below a source, of a file, folder or archive member, is not meant to be seen.
+
+    Such names begin with a dot, or those of folders above do: thumbnails, and `._photo.jpg`, which
+    macOS puts beside each photograph and which holds no picture. In archives macOS puts these
+    into a folder `__MACOSX`.
+
+    >>> [is_hidden(place) for place in ("a/._1.jpg", "__MACOSX/a/1.jpg", "./a/1.jpg", "../b.jpg")]
+    [True, True, False, False]
+    """
+    return any(
+        part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
+        for part in PurePath(place).parts
+    )
