@@ -4,6 +4,7 @@ import io
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageFile
 from tests.images.forged import AVIF_10, saved
@@ -15,7 +16,7 @@ from rnncodec.images import formats
 from rnncodec.images.reading import open_image, picture_extensions, read_image, to_rgb
 from rnncodec.images.unreadable import readable
 
-RGB = Image.effect_noise((40, 30), 60).convert("RGB")
+RGB = Image.fromarray(np.random.default_rng(5).integers(0, 256, (30, 40, 3), np.uint8))
 
 
 def reason(data: bytes) -> str:

@@ -114,7 +114,7 @@ def mismatch(profile: bytes, mode: str) -> str:
         return ""
     kinds = {b"GRAY": "grey", b"RGB ": "RGB", b"CMYK": "CMYK", b"Lab ": "Lab"}
     described = kinds.get(profile[16:20], "other")
-    return f"it describes {described} colours, and the picture is {kinds[wanted]}"
+    return f"it describes {described} colours, not {kinds[wanted]}"
 
 
 def to_image(pixels: Pixels, colour: ColourMode, icc_profile: bytes) -> Image.Image:
