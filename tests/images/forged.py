@@ -46,10 +46,18 @@ def tiff(
     strip: bytes,
     more: Sequence[tuple[int, int, int]] = (),
     order: str = "<",
+    compression: int = 1,
 ) -> bytes:
     """One row in one strip; `more` are tags, types and values. Only SHORT and LONG values."""
-    tags = [(256, 3, width), (257, 3, 1), (258, 3, bits), (259, 3, 1), (262, 3, photometric)]
-    tags += [(273, 4, 8), (277, 3, 1), (278, 3, 1), (279, 4, len(strip)), *more]
+    tags = [
+        (256, 3, width),
+        (257, 3, 1),
+        (258, 3, bits),
+        (259, 3, compression),
+        (262, 3, photometric),
+    ]
+    tags += [(273, 4, 8), (277, 3, 1), (278, 3, 1)]
+    tags += [(279, 4, len(strip)), *more]
     strip += b"\0" * (len(strip) & 1)
     entries = b"".join(
         struct.pack(f"{order}HHI", tag, kind, 1)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,16 @@ def test_subsampled_ycbcr_without_compression_is_refused() -> None:
     assert first_row(data) == [90] * 4
     with pytest.raises(DataError, match="subsampled YCbCr"):
         first_row(saved(image, "TIFF", tiffinfo={530: (2, 2)}))
+
+
+def test_floats_that_pillow_takes_in_the_wrong_order_are_refused() -> None:
+    def floats(order: str) -> bytes:
+        strip = zlib.compress(struct.pack(f"{order}2f", 0, 0.2))
+        return tiff(2, 32, BLACK_IS_ZERO, strip, [FLOAT], order, compression=8)
+
+    assert first_row(floats("<")) == [0, 51]
+    with pytest.raises(DataError, match="compressed TIFF of big-endian floats"):
+        first_row(floats(">"))
 
 
 def test_fits_above_8_bits_is_refused() -> None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from rnncodec.errors import DataError
-from rnncodec.images.file_headers import file_bytes, jpeg2000_depths
+from rnncodec.images.file_headers import file_bytes, jpeg2000_depths, tiff_tags
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -68,6 +68,7 @@ def to_rgb(image: Image.Image) -> Pixels:
                            PhotometricInterpretation: where 0 is white, turned round
     TIFF, signed samples   refused: what is black is not defined
     TIFF, YCbCr subsampled refused where not compressed: Pillow takes it for 4:4:4
+    TIFF, big-endian float refused where compressed: Pillow takes its bytes in the wrong order
     FITS, MCIDAS           refused above 8 bits: what is black and white is not defined
     JPEG 2000, under 8 bit round(255*v / (2^bits - 1))
     ====================== =====================================================================
@@ -116,11 +117,14 @@ def orientation(image: Image.Image) -> int:
 
 def _refuse_undefined(image: Image.Image) -> None:
     """Raise DataError where Pillow would give numbers of which nobody knows the black."""
-    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    tags = tiff_tags(image)
     if 2 in tags.get(_SAMPLE_FORMAT, ()):
         raise DataError(f"a TIFF of signed samples, whose black is not defined{_MEANINGLESS}")
     if tags and image.mode == "YCbCr" and tuple(tags.get(_SUBSAMPLING, (2, 2))) != (1, 1):
         raise DataError("a TIFF of subsampled YCbCr without compression; convert it to RGB")
+    compressed = image.info.get("compression", "raw") != "raw"
+    if tags and image.mode == "F" and compressed and tags.prefix == b"MM":
+        raise DataError("a compressed TIFF of big-endian floats; convert it to 8 or 16 bits")
     if image.format in ("FITS", "MCIDAS") and image.mode in ("I", "F", "I;16", "I;16B"):
         raise DataError(f"a {image.format} file, whose black and white are unknown{_MEANINGLESS}")
 
@@ -164,7 +168,7 @@ def _grey(values: Pixels) -> Pixels:
 
 def _eight_bits(image: Image.Image, notes: list[str]) -> Pixels:
     """Grey of more than 8 bits or of floats, rounded to 8 bits."""
-    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    tags = tiff_tags(image)
     values = np.asarray(image)
     white: float = 1.0 if image.mode == "F" else 65535
     if image.mode == "F" and not np.isfinite(values).all():

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 from PIL import Image
 
@@ -26,6 +27,11 @@ def file_bytes(image: Image.Image) -> bytes:
     data = bytes(file.read())
     file.seek(position)
     return data
+
+
+def tiff_tags(image: Image.Image) -> Any:
+    """The tags of a TIFF that Pillow opened, by number; of other images none."""
+    return getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
 
 
 def png_chunks(data: bytes) -> dict[bytes, bytes]:

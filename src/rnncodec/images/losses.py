@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from PIL import ExifTags, Image
 
@@ -13,6 +12,7 @@ from rnncodec.images.file_headers import (
     jpeg2000_depths,
     jpeg_xl_header,
     png_chunks,
+    tiff_tags,
 )
 
 WIDE_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
@@ -139,7 +139,7 @@ def _colours(image: Image.Image, data: bytes) -> Iterator[str]:
                 yield f"the colour space {int.from_bytes(colour[3:7])} of JPEG 2000"
     if image.format == "BMP" and data[14] == _BMP_V5 and data[70:74] in (b"DEBM", b"KNIL"):
         yield "the colour profile of a BMP file"
-    tags = _tags(image)
+    tags = tiff_tags(image)
     points = [float(x) for tag in (318, 319) for x in tags.get(tag, ())]
     if 301 in tags or (points and not _near(points, _SRGB_POINTS)):
         yield " and ".join(name for tag, name in _TIFF_COLOURS.items() if tag in tags)
@@ -151,16 +151,16 @@ def _frames(image: Image.Image, data: bytes) -> Iterator[str]:
         yield "only the current frame is kept"
     if image.format in ("ICO", "ICNS") and len(image.info.get("sizes", ())) > 1:
         yield "only the largest of its pictures is kept"
-    if _tags(image).get(_SUBFILE_TYPE, 0) & _REDUCED:
+    if tiff_tags(image).get(_SUBFILE_TYPE, 0) & _REDUCED:
         yield "this is a reduced version of another picture in the file, which is not read"
-    if 0 in _tags(image).get(_EXTRA_SAMPLES, ()):
+    if 0 in tiff_tags(image).get(_EXTRA_SAMPLES, ()):
         yield "channels beyond the colours are not kept"
 
 
 def _other_metadata(image: Image.Image) -> Iterator[str]:
     if "xmp" in image.info:
         yield "XMP data"
-    if "photoshop" in image.info or _IPTC in _tags(image):
+    if "photoshop" in image.info or _IPTC in tiff_tags(image):
         yield "IPTC data"
     # the text of an animation is known only after all its frames, which are another note
     text = None if getattr(image, "is_animated", False) else getattr(image, "text", None)
@@ -171,13 +171,9 @@ def _other_metadata(image: Image.Image) -> Iterator[str]:
         yield "text"
 
 
-def _tags(image: Image.Image) -> Any:
-    return getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
-
-
 def _says_more_than_orientation(image: Image.Image) -> bool:
     """Whether EXIF data would be lost: anything but the orientation, or what cannot be read."""
-    if _TIFF_METADATA.intersection(_tags(image)):
+    if _TIFF_METADATA.intersection(tiff_tags(image)):
         return True
     if "exif" not in image.info:
         return False
