@@ -79,6 +79,9 @@ def test_more_than_8_bits(data: bytes) -> None:
     [
         b"P6\n2 1\n255\n" + bytes(6),
         b"P6\n2 1\n100\n" + bytes(6),
+        b"P1\n2 1\n0 1\n",
+        b"P4\n2 1\n\x40",
+        b"P2\n2 1\n100\n0 100\n",
         saved(RGB, "SGI"),
         saved(RGB, "JPEG2000"),
         saved(RGB, "JPEG"),
@@ -162,3 +165,10 @@ def test_a_picture_that_is_loaded_still_tells_its_colours() -> None:
     image = Image.open(io.BytesIO(black_png(gamma(100000))))
     image.load()
     assert from_image(image).notes == [f"gAMA is{SRGB}"]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "JPEG2000", "GIF", "BMP", "AVIF"])
+def test_a_picture_that_is_loaded_loses_no_more(kind: str) -> None:
+    image = Image.open(io.BytesIO(saved(RGB, kind)))
+    image.load()
+    assert from_image(image).notes == []

@@ -37,7 +37,8 @@ _TIFF_COLOURS = {301: "TransferFunction", 318: "WhitePoint", 319: "PrimaryChroma
 _TIFF_METADATA = {270, 271, 272, 305, 306, 315, 33432, 34665, 34853}  # as in EXIF
 _IPTC, _EXTRA_SAMPLES, _SUBFILE_TYPE = 33723, 338, 254
 _REDUCED = 1
-_BMP_V5 = 124  # bytes of its header
+_MOST = 255
+_BMP_V5 = bytes([124])  # how long its header is
 _ADOBE_RGB = 2
 
 
@@ -94,7 +95,8 @@ def _is_deep(image: Image.Image, data: bytes) -> bool:
     if image.format == "JXL":
         return jpeg_xl_header(data)[0] > 8
     for decoder, _, _, arguments in getattr(image, "tile", []):
-        if decoder.startswith("ppm") and arguments[-1] > 255:
+        wide = decoder in ("ppm", "ppm_plain") and isinstance(arguments, tuple)
+        if wide and arguments[-1] > _MOST:  # the value of white
             return True
         if decoder == "SGI16" or re.search(r";16[BLNR]|BC6H", str(arguments)):
             return True
@@ -137,7 +139,7 @@ def _colours(image: Image.Image, data: bytes) -> Iterator[str]:
         for colour in contents(data, b"jp2h", b"colr"):
             if colour[:1] == b"\x01" and int.from_bytes(colour[3:7]) not in _JP2_CONVERTED:
                 yield f"the colour space {int.from_bytes(colour[3:7])} of JPEG 2000"
-    if image.format == "BMP" and data[14] == _BMP_V5 and data[70:74] in (b"DEBM", b"KNIL"):
+    if image.format == "BMP" and data[14:15] == _BMP_V5 and data[70:74] in (b"DEBM", b"KNIL"):
         yield "the colour profile of a BMP file"
     tags = tiff_tags(image)
     points = [float(x) for tag in (318, 319) for x in tags.get(tag, ())]
@@ -178,7 +180,7 @@ def _says_more_than_orientation(image: Image.Image) -> bool:
     if "exif" not in image.info:
         return False
     try:
-        return set(image.getexif()) not in (set(), {ExifTags.Base.Orientation})
+        return set(image.getexif()) != {ExifTags.Base.Orientation}
     except Exception:  # noqa: BLE001  # whatever Pillow's parser stumbles over
         return True
 
