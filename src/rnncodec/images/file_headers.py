@@ -7,8 +7,6 @@ from typing import Any
 from PIL import Image
 
 _JPEG2000_START = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a codestream
-_JXL_CODESTREAM = b"\xff\x0a"
-_JXL_CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _BOXED = (b"ftyp", b"jP  ", b"JXL ")  # the first box of AVIF and HEIF, of JPEG 2000, of JPEG XL
 
 _HOLD_PIXELS = (b"mdat", b"jp2c", b"jxlc", b"jxlp")
@@ -108,72 +106,3 @@ def avif_depth(data: bytes) -> int:
     """Bits per sample of an AVIF file."""
     flags = [part[2] & 0x60 for part in contents(data, b"meta", b"iprp", b"ipco", b"av1C")]
     return {0: 8, 0x40: 10, 0x60: 12}.get(max(flags, default=0), 8)
-
-
-def is_jpeg_xl(data: bytes) -> bool:
-    """Whether a file begins as JPEG XL, bare or in a container."""
-    return data.startswith((_JXL_CODESTREAM, _JXL_CONTAINER))
-
-
-def jpeg_xl_header(data: bytes) -> tuple[int, bool]:
-    """Bits per sample of a JPEG XL file, and whether it is an animation; (8, False) if unknown."""
-    if data[:12] == _JXL_CONTAINER:
-        parts = (part[4 * (kind == b"jxlp") :] for kind, part in _codestreams(data))
-        data = next(parts, b"")
-    if data[:2] != _JXL_CODESTREAM:
-        return 8, False
-    return _metadata(_Bits(data[2:66]))
-
-
-def _codestreams(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for kind, start, end in boxes(data):
-        if kind in (b"jxlc", b"jxlp"):
-            yield kind, data[start:end]
-
-
-class _Bits:
-    """The bits of a JPEG XL header, least significant first."""
-
-    def __init__(self, data: bytes) -> None:
-        self._rest = int.from_bytes(data, "little")
-
-    def take(self, count: int) -> int:
-        value = self._rest & ((1 << count) - 1)
-        self._rest >>= count
-        return value
-
-    def choose(self, *choices: tuple[int, int]) -> int:
-        """One of four (base, number of bits to add), which two bits name."""
-        base, count = choices[self.take(2)]
-        return base + self.take(count)
-
-
-def _metadata(bits: _Bits) -> tuple[int, bool]:
-    """SizeHeader and the start of ImageMetadata (ISO/IEC 18181-1)."""
-    _skip_size(bits)
-    animated = False
-    if bits.take(1):  # all by default
-        return 8, False
-    if bits.take(1):  # extra fields
-        bits.take(3)  # orientation
-        if bits.take(1):
-            _skip_size(bits)  # intrinsic size
-        if bits.take(1):  # a preview, which nobody writes: what follows is not read
-            return 8, False
-        animated = bool(bits.take(1))
-        if animated:
-            bits.choose((100, 0), (1000, 0), (1, 10), (1, 30))  # ticks: numerator
-            bits.choose((1, 0), (1001, 0), (1, 8), (1, 10))  # denominator
-            bits.choose((0, 0), (0, 3), (0, 16), (0, 32))  # loops
-            bits.take(1)  # time codes
-    if bits.take(1):  # float samples
-        return bits.choose((32, 0), (16, 0), (24, 0), (1, 6)), animated
-    return bits.choose((8, 0), (10, 0), (12, 0), (1, 6)), animated
-
-
-def _skip_size(bits: _Bits) -> None:
-    small = bits.take(1)
-    for side in range(2):
-        if side and bits.take(3):
-            return  # the width is a ratio of the height
-        bits.take(5) if small else bits.choose((1, 9), (1, 13), (1, 18), (1, 30))

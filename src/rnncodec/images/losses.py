@@ -10,10 +10,10 @@ from rnncodec.images.file_headers import (
     contents,
     file_bytes,
     jpeg2000_depths,
-    jpeg_xl_header,
     png_chunks,
     tiff_tags,
 )
+from rnncodec.images.jpeg_xl import jpeg_xl_header
 
 WIDE_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 OWN_FORMAT = "RNC"
@@ -93,7 +93,7 @@ def _is_deep(image: Image.Image, data: bytes) -> bool:
     if image.format == "AVIF":
         return avif_depth(data) > 8
     if image.format == "JXL":
-        return jpeg_xl_header(data)[0] > 8
+        return jpeg_xl_header(data).depth > 8
     for decoder, _, _, arguments in getattr(image, "tile", []):
         wide = decoder in ("ppm", "ppm_plain") and isinstance(arguments, tuple)
         if wide and arguments[-1] > _MOST:  # the value of white
@@ -148,7 +148,7 @@ def _colours(image: Image.Image, data: bytes) -> Iterator[str]:
 
 
 def _frames(image: Image.Image, data: bytes) -> Iterator[str]:
-    animated = image.format == "JXL" and jpeg_xl_header(data)[1]
+    animated = image.format == "JXL" and jpeg_xl_header(data).animated
     if image.format != OWN_FORMAT and (animated or getattr(image, "n_frames", 1) > 1):
         yield "only the current frame is kept"
     if image.format in ("ICO", "ICNS") and len(image.info.get("sizes", ())) > 1:

@@ -12,6 +12,7 @@ from PIL import Image
 from rnncodec.errors import DataError
 from rnncodec.images.conversion import Pixels, orientation, to_rgb
 from rnncodec.images.formats import formats, picture_extensions
+from rnncodec.images.jpeg_xl import is_jpeg_xl, jpeg_xl_header
 from rnncodec.images.unreadable import readable
 
 __all__ = [
@@ -65,8 +66,26 @@ def open_image(
     name = name or (source if isinstance(source, str | Path) else "the input")
     with readable(name, lambda: _whole(source)), warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        _refuse_large_jpeg_xl(source)
         with Image.open(source, formats=formats()) as image:
             yield image
+
+
+def _refuse_large_jpeg_xl(source: str | Path | BinaryIO) -> None:
+    """Apply Pillow's limit of pixels to JPEG XL, whose plugin decodes before Pillow can look."""
+    if isinstance(source, str | Path):
+        with Path(source).open("rb") as file:
+            _refuse_large_jpeg_xl(file)
+        return
+    position = source.tell()
+    start = source.read(16)
+    header = jpeg_xl_header(start + source.read() if is_jpeg_xl(start) else b"")
+    source.seek(position)
+    pixels, most = header.width * header.height, Image.MAX_IMAGE_PIXELS
+    if most is not None and pixels > most:
+        raise DataError(
+            f"{header.width}x{header.height} pixels are more than Pillow's limit, {most}"
+        )
 
 
 def _whole(source: str | Path | BinaryIO) -> bytes:

@@ -12,8 +12,9 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from rnncodec.errors import DataError, RNNCodecError
-from rnncodec.images.file_headers import is_cut, is_jpeg_xl
+from rnncodec.images.file_headers import is_cut
 from rnncodec.images.formats import formats
+from rnncodec.images.jpeg_xl import is_jpeg_xl
 
 
 @contextmanager
