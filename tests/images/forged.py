@@ -85,6 +85,23 @@ def jpeg2000_of_depth(image: Image.Image, depth: int) -> bytes:
     return bytes(data)
 
 
+def jp2_with_palette(depth: int) -> bytes:
+    """A JP2 file of 8x8 indices, all of them the last one of a palette, whose colour is red."""
+    data = saved(Image.new("L", (8, 8), "white"), "JPEG2000")
+    colours = bytes(3 * ((1 << depth) - 1)) + b"\xff\0\0"
+    palette = struct.pack(">HB", 1 << depth, 3) + b"\7\7\7" + colours
+    mapping = b"".join(struct.pack(">HBB", 0, 1, channel) for channel in range(3))
+    old = struct.pack(">I4sBBBI", 15, b"colr", 1, 0, 0, 17)
+    new = struct.pack(">I4sBBBI", 15, b"colr", 1, 0, 0, 16)
+    for kind, content in ((b"pclr", palette), (b"cmap", mapping)):
+        new += struct.pack(">I4s", 8 + len(content), kind) + content
+    start = data.index(b"jp2h")
+    size = struct.unpack(">I", data[start - 4 : start])[0] + len(new) - len(old)
+    made = bytearray(data[: start - 4] + struct.pack(">I", size) + data[start:].replace(old, new))
+    made[made.index(b"\xff\x4f\xff\x51") + 42] = depth - 1
+    return bytes(made)
+
+
 def with_box(data: bytes, old: bytes, new: bytes) -> bytes:
     """A file of which bytes of the same length are replaced, once."""
     assert data.count(old) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.images.forged import chunk, jpeg2000_of_depth, png, saved, tiff
+from tests.images.forged import chunk, jp2_with_palette, jpeg2000_of_depth, png, saved, tiff
 
 from rnncodec.coding.pictures import from_image
 from rnncodec.data.photos import FolderPhotos
@@ -202,6 +202,12 @@ def test_a_transparent_colour_that_no_pixel_has_is_no_loss() -> None:
 def test_jpeg_2000_of_fewer_bits_has_white(mode: str, depth: int) -> None:
     white = Image.new(mode, (8, 8), "white")
     assert first_row(jpeg2000_of_depth(white, depth)) == [255] * 8
+
+
+@pytest.mark.parametrize("depth", [2, 8])
+def test_jpeg_2000_with_a_palette_is_refused(depth: int) -> None:
+    with pytest.raises(DataError, match="a JPEG 2000 file with a palette"):
+        first_row(jp2_with_palette(depth))
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ def to_rgb(image: Image.Image) -> Pixels:
     TIFF, big-endian float refused where compressed: Pillow takes its bytes in the wrong order
     FITS, MCIDAS           refused above 8 bits: what is black and white is not defined
     JPEG 2000, under 8 bit round(255*v / (2^bits - 1))
+    JPEG 2000 with palette refused: Pillow counts equal colours once, and shifts short indices
     ====================== =====================================================================
 
     Colour with 16 bits a channel reaches us as 8 bits: Pillow keeps the high byte while decoding.
@@ -125,6 +126,10 @@ def _refuse_undefined(image: Image.Image) -> None:
     compressed = image.info.get("compression", "raw") != "raw"
     if tags and image.mode == "F" and compressed and tags.prefix == b"MM":
         raise DataError("a compressed TIFF of big-endian floats; convert it to 8 or 16 bits")
+    if image.format == "JPEG2000" and image.mode in ("P", "PA"):
+        raise DataError(
+            "a JPEG 2000 file with a palette, which is read wrongly; convert it to RGB"
+        )
     if image.format in ("FITS", "MCIDAS") and image.mode in ("I", "F", "I;16", "I;16B"):
         raise DataError(f"a {image.format} file, whose black and white are unknown{_MEANINGLESS}")
 
@@ -137,15 +142,15 @@ def _decoded(image: Image.Image, notes: list[str]) -> tuple[Pixels, Pixels | Non
     """Colours (H, W, 3), and alpha (H, W) where there is some."""
     if image.mode == "F" or image.mode.startswith("I"):
         return _grey(_eight_bits(image, notes)), None
-    depths = jpeg2000_depths(file_bytes(image)) if image.format == "JPEG2000" else []
+    depth = _jpeg2000_depth(image)
     if image.has_transparency_data and image.mode not in _COLOUR_KEYED:
         # Pillow converts La only to LA, and RGBa only to RGBA
         straight = image.convert("LA") if image.mode == "La" else image
-        rgba = _stretched(np.asarray(straight.convert("RGBA")), depths)
+        rgba = _stretched(np.asarray(straight.convert("RGBA")), depth)
         return rgba[:, :, :3], rgba[:, :, 3]
     if image.mode not in _TO_RGB_EXACTLY:
         notes.append(f"{image.mode} is converted to RGB by Pillow, without colour management")
-    return _stretched(np.asarray(image.convert("RGB")), depths), None
+    return _stretched(np.asarray(image.convert("RGB")), depth), None
 
 
 _TO_RGB_EXACTLY = {"1", "L", "P", "RGB", "RGBX"}
@@ -153,9 +158,14 @@ _COLOUR_KEYED = {"1": int, "L": int, "I;16": int, "RGB": tuple}
 """Modes of which PNG may declare one colour transparent, and what Pillow states that in."""
 
 
-def _stretched(pixels: Pixels, depths: list[int]) -> Pixels:
+def _jpeg2000_depth(image: Image.Image) -> int:
+    """Bits per sample of a JPEG 2000 file that is not loaded yet; 8 of all else."""
+    depths = jpeg2000_depths(file_bytes(image)) if image.format == "JPEG2000" else []
+    return max(depths, default=8)
+
+
+def _stretched(pixels: Pixels, depth: int) -> Pixels:
     """Samples of fewer than 8 bits, which Pillow's JPEG 2000 shifts up, so that white is 255."""
-    depth = max(depths, default=8)
     if depth >= 8:
         return pixels
     most = (1 << depth) - 1
