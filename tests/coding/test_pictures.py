@@ -2,8 +2,9 @@
 
 import io
 
+import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from rnncodec.coding.pictures import from_image
 from rnncodec.errors import DataError
@@ -46,3 +47,35 @@ def test_exif_is_said_where_more_than_the_orientation_is_lost(tags: dict, notes:
 def test_no_image_is_named() -> None:
     with pytest.raises(DataError, match=r"str: expected a Pillow image .* PIL\.Image\.open opens"):
         from_image("photo.png")
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("mode", "space", "note"),
+    [
+        ("RGB", b"RGB ", None),
+        ("L", b"GRAY", None),
+        ("L", b"RGB ", "it describes RGB colours, not grey"),
+        ("RGB", b"GRAY", "it describes grey colours, not RGB"),
+        ("RGB", b"CMYK", "it describes CMYK colours, not RGB"),
+        ("CMYK", b"CMYK", "it describes the colours before conversion"),
+    ],
+)
+def test_a_profile_is_kept_where_it_describes_the_pixels(mode: str, space: bytes, note) -> None:
+    image = Image.new(mode, (4, 2))
+    image.info["icc_profile"] = SRGB[:16] + space + SRGB[20:]
+    picture = from_image(image)
+    assert bool(picture.icc_profile) == (note is None)
+    dropped = [] if note is None else [f"the ICC profile is dropped: {note}"]
+    assert picture.notes[-1:] == dropped
+
+
+def test_an_image_that_cannot_be_decoded_is_our_error() -> None:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(5).integers(0, 256, (40, 40), np.uint8)
+    Image.fromarray(noise).save(buffer, "PNG")
+    image = Image.open(io.BytesIO(buffer.getvalue()[:900]))
+    with pytest.raises(DataError, match="cannot read image in memory: image file is truncated"):
+        from_image(image)

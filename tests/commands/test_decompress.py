@@ -1,5 +1,6 @@
 """`rnncodec decompress`: formats, models found by fingerprint, cut and damaged files."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from rnncodec import truncate
+from rnncodec.commands.decompress import OUTPUTS, picture_file, writable
 
 
 @pytest.fixture
@@ -180,3 +182,94 @@ def test_an_empty_folder(command, tiny, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = command("decompress", tmp_path / "empty")
     assert done.err == f"rnncodec: no .rnc files under {tmp_path / 'empty'}\n"
+
+
+def test_hidden_files_in_a_folder_are_passed_over(command, file: Path, tmp_path: Path) -> None:
+    for name in ("._photo.rnc", "__MACOSX/photo.rnc", ".cache/photo.rnc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"no picture")
+    done = command("decompress", tmp_path, "--out", tmp_path / "shown")
+    assert (done.code, done.err) == (0, "")
+    assert [path.name for path in (tmp_path / "shown").rglob("*")] == ["photo.png"]
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GREY = SRGB[:16] + b"GRAY" + SRGB[20:]
+NOISE = Image.fromarray(np.random.default_rng(5).integers(60, 200, (17, 33, 3), np.uint8))
+
+
+def written(suffix: str, mode: str = "RGB", profile: bytes = b"") -> tuple[Image.Image, list[str]]:
+    image = NOISE.convert(mode)
+    if profile:
+        image.info["icc_profile"] = profile
+    data, notes = picture_file(image, writable()[suffix])
+    return Image.open(io.BytesIO(data)), notes
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("suffix", OUTPUTS)
+def test_every_format_holds_the_picture(suffix: str, mode: str) -> None:
+    if suffix not in writable():
+        pytest.skip(f"nothing here writes *{suffix}")
+    shown, notes = written(suffix, mode)
+    assert (shown.size, notes) == (NOISE.size, [])
+    away = np.asarray(shown.convert("RGB")).astype(int) - np.asarray(
+        NOISE.convert(mode).convert("RGB")
+    )
+    assert np.abs(away).max() <= {".jpg": 20, ".jpeg": 20, ".avif": 4}.get(suffix, 0)
+    if suffix == ".jpg" and mode == "RGB":
+        assert [layer[1:3] for layer in shown.layer] == [(1, 1)] * 3  # 4:4:4
+
+
+@pytest.mark.parametrize(
+    "suffix", [".gif", ".ico", ".icns", ".mpo", ".pdf", ".eps", ".xbm", ".pbm"]
+)
+def test_formats_that_do_not_hold_a_picture_are_refused(command, file: Path, suffix: str) -> None:
+    target = file.with_name(f"shown{suffix}")
+    for there in (False, True):
+        if there:
+            target.write_bytes(b"there")
+        done = command("decompress", file, target, "--force")
+        assert done.code == 2
+        assert (
+            f"a file *{suffix} may not hold the picture as it is; try *.png, *.tif, *" in done.err
+        )
+    assert target.read_bytes() == b"there"
+
+
+def test_a_codestream_of_jpeg_2000_is_one() -> None:
+    assert picture_file(NOISE, OUTPUTS[".j2k"])[0][:4] == b"\xff\x4f\xff\x51"
+    assert picture_file(NOISE, OUTPUTS[".jp2"])[0][4:8] == b"jP  "
+
+
+@pytest.mark.parametrize("suffix", [".jp2", ".bmp", ".ppm", ".tga"])
+def test_a_profile_that_a_format_cannot_keep_is_said(suffix: str) -> None:
+    _, (note,) = written(suffix, profile=SRGB)
+    assert note == f"the ICC profile is dropped: {OUTPUTS[suffix].kind} keeps none; *.png keeps it"
+
+
+def test_a_grey_profile_is_never_in_a_file_of_colours() -> None:
+    for suffix in (".png", ".tif", ".jpg", ".avif"):
+        shown, notes = written(suffix, "L", GREY)
+        assert (shown.info["icc_profile"], notes) == (GREY, [])
+    shown, (note,) = written(".webp", "L", GREY)
+    assert "icc_profile" not in shown.info
+    assert note == "the ICC profile is dropped: it describes grey colours, not RGB; *.png keeps it"
+
+
+def test_a_profile_of_colours_is_never_in_a_grey_file() -> None:
+    shown, (note,) = written(".png", "L", SRGB)
+    assert "icc_profile" not in shown.info
+    assert note == "the ICC profile is dropped: it describes RGB colours, not grey"
+
+
+def test_a_dropped_profile_is_a_warning(command, tmp_path, tiny) -> None:
+    image = Image.new("RGB", (20, 20))
+    image.info["icc_profile"] = SRGB
+    (tmp_path / "a.rnc").write_bytes(tiny.encode(image))
+    done = command("decompress", tmp_path / "a.rnc", tmp_path / "a.bmp")
+    assert done.code == 0
+    assert done.err == (
+        f"rnncodec: warning: {tmp_path / 'a.rnc'}: "
+        "the ICC profile is dropped: BMP keeps none; *.png keeps it\n"
+    )

@@ -29,7 +29,8 @@ def test_a_failure_is_a_row_with_its_reason_and_is_tried_again(
     ]
     assert failed[1].reason == "too narrow for brighter"
     assert {row.reason for row in failed[::2]} == {
-        f"cannot read image {images[1].path}: not a format that Pillow decodes"
+        f"cannot read image {images[1].path}: it begins as PNG does, but: "
+        "broken PNG file (chunk b'ing')"
     }
     assert all(row.psnr_rgb is None and row.bpp is None for row in failed)
     small = [row for row in measured.results if row.image == "a"]

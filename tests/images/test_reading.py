@@ -269,7 +269,8 @@ def test_size_is_read_from_the_header(tmp_path: Path):
 
 
 def test_finds_pictures_recursively_in_posix_order(tmp_path: Path):
-    for name in ("b.PNG", "a/z.jpg", "a.tif", "a/notes.txt", "A.webp", ".thumb/c.png", "._b.png"):
+    hidden = (".thumb/c.png", "._b.png", "__MACOSX/b.png")
+    for name in ("b.PNG", "a/z.jpg", "a.tif", "a/notes.txt", "A.webp", *hidden):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()

@@ -140,3 +140,34 @@ def test_what_is_no_source(folder: Path):
     (folder / "a.tar.gz").write_bytes(b"")
     with pytest.raises(ConfigError, match=r"a\.tar\.gz: expected a folder, a list"):
         find_source(str(folder / "a.tar.gz"))
+
+
+APPLE_DOUBLE = bytes.fromhex("0005160700020000") + b"Mac OS X".ljust(16) + bytes(14)
+"""What macOS puts into `._NAME` beside each file NAME: no picture, whatever NAME ends with."""
+
+HIDDEN = ("._0001.jpg", "sub/._0002.jpg", "__MACOSX/sub/0003.jpg", ".thumbnails/0004.jpg")
+SEEN = ("./0001.jpg", "sub/0002.jpg")
+
+
+@pytest.mark.parametrize("kind", ["folder", "archive", "list"])
+def test_hidden_files_are_passed_over_everywhere(tmp_path: Path, kind: str):
+    with tarfile.open(tmp_path / "photos.tar", "w") as archive:
+        for name in (*HIDDEN, *SEEN):
+            path = tmp_path / "files" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(APPLE_DOUBLE)
+            add(archive, name, APPLE_DOUBLE)
+    places = [*HIDDEN, *SEEN, str(tmp_path / "._0005.jpg"), f"{tmp_path}/.seen/0006.jpg"]
+    (tmp_path / "files" / "list.txt").write_text("\n".join(places))
+    if kind == "list":
+        found = [entry.name for entry in entries(find_source(str(tmp_path / "files/list.txt")))]
+        # of what is outside, the list's author knows best where it is
+        assert found == ["./0001.jpg", "sub/0002.jpg", f"{tmp_path}/.seen/0006.jpg"]
+        return
+    place = {"folder": "files", "archive": "photos.tar"}[kind]
+    found = [entry.name for entry in entries(find_source(str(tmp_path / place)))]
+    start = "" if kind == "folder" else "photos.tar/"
+    assert [name.removeprefix(start).removeprefix("./") for name in found] == [
+        "0001.jpg",
+        "sub/0002.jpg",
+    ]

@@ -3,23 +3,20 @@
 Nothing is dropped silently: every conversion that loses something is said in a note.
 """
 
-import re
-import struct
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 from rnncodec.bitstream import ColourMode
 from rnncodec.bitstream.header import MAX_ICC_PROFILE
 from rnncodec.errors import DataError
-from rnncodec.images.reading import Pixels, to_rgb
+from rnncodec.images.conversion import Pixels, convert
+from rnncodec.images.losses import embedded_profile, losses_of_file, losses_of_metadata
+from rnncodec.images.unreadable import readable
 
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-WIDE_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-OWN_FORMAT = "RNC"
-"""What Pillow calls our files (`rnncodec.pillow`): their frames are stages of one picture."""
 ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}
 
 
@@ -47,20 +44,30 @@ def from_image(image: Image.Image | NDArray[np.uint8] | Picture) -> Picture:
 
     ======================= ==============================================================
     grey                    coded as RGB, decoded to grey (``L``)
-    EXIF orientation        applied to the pixels; further EXIF and other metadata: dropped
+    EXIF orientation        applied to the pixels; further EXIF: dropped, with a note
     alpha, transparency     composited over white, with a note (none where all is opaque)
     more than 8 bits        rounded to 8, with a note
     CMYK, LAB, HSV, YCbCr   converted to RGB by Pillow, with a note
-    ICC profile             kept for RGB and grey; else dropped, with a note
+    ICC profile             kept if it is one of RGB for RGB, of grey for grey; else dropped,
+                            with a note
+    other colour spaces     (gAMA, cHRM, cICP, HDR, CICP of AVIF, JPEG 2000's own, Adobe RGB
+                            by EXIF, ...) taken for sRGB, with a note
+    frames, pages, sizes    the current one is kept, with a note
+    XMP, IPTC, text         dropped, with a note
     ======================= ==============================================================
 
+    How each mode becomes RGB: :func:`rnncodec.images.conversion.to_rgb`. What is dropped without
+    a note describes neither picture nor colours: resolution in dpi, times, thumbnails.
+
     Raises:
-        DataError: an array of another shape or type, or no image; an image without pixels.
+        DataError: an array of another shape or type, or no image; an image without pixels, or
+            one that cannot be decoded.
     """
     if isinstance(image, Picture):
         return image
     if isinstance(image, Image.Image):
-        return from_pillow(image)
+        with readable(getattr(image, "filename", "") or "in memory"):
+            return from_pillow(image)
     if not isinstance(image, np.ndarray):
         raise DataError(
             f"{type(image).__name__}: expected a Pillow image or a uint8 array (H, W, 3); "
@@ -74,55 +81,40 @@ def from_image(image: Image.Image | NDArray[np.uint8] | Picture) -> Picture:
 
 
 def from_pillow(image: Image.Image) -> Picture:
-    """See :func:`from_image`."""
-    if 0 in image.size:
-        raise DataError(f"image of {image.width}x{image.height}: it has no pixels")
-    mode, notes = image.mode, []
-    grey = mode in GREY_MODES
-    if mode in WIDE_MODES or decodes_from_16_bits(image):
-        notes.append("more than 8 bits per channel are not kept: rounded to 8")
-    if may_be_transparent(image):
-        notes.append("transparency is not kept: composited over white")
-    if tells_more_than_orientation(image):
-        notes.append("EXIF data is not kept; its orientation is applied")
-    if getattr(image, "n_frames", 1) > 1 and image.format != OWN_FORMAT:
-        notes.append("only the current frame is kept")
-    profile = image.info.get("icc_profile") or b""
+    """See :func:`from_image`; what Pillow's plugins raise is left as it is."""
+    mode = image.mode
+    colour = ColourMode.GREY if mode in GREY_MODES else ColourMode.RGB
+    notes = losses_of_file(image)
+    profile = embedded_profile(image)
+    pixels, losses = convert(image)
+    notes += [*losses, *losses_of_metadata(image)]
+    problem = profile_problem(profile, mode)
+    if profile and problem:
+        notes.append(f"the ICC profile is dropped: {problem}")
+        profile = b""
+    return Picture(pixels, colour, profile, notes)
+
+
+def profile_problem(profile: bytes, mode: str) -> str:
+    """Why a profile cannot go with the pixels of an image of this mode; empty if it can."""
     if mode not in GREY_MODES | ALPHA_MODES | {"RGB", "RGBX", "P"}:
-        notes.append(f"{mode} is converted to RGB by Pillow, without colour management")
-        if profile:
-            notes.append("the ICC profile is dropped: it describes the colours before conversion")
-        profile = b""
+        return "it describes the colours before conversion"
     if len(profile) > MAX_ICC_PROFILE:
-        notes.append(f"the ICC profile is dropped: over {MAX_ICC_PROFILE} bytes")
-        profile = b""
-    return Picture(to_rgb(image), ColourMode.GREY if grey else ColourMode.RGB, profile, notes)
+        return f"over {MAX_ICC_PROFILE} bytes"
+    return mismatch(profile, "L" if mode in GREY_MODES else "RGB")
 
 
-def may_be_transparent(image: Image.Image) -> bool:
-    """Whether there is an alpha channel that is not opaque everywhere, or a transparent colour."""
-    if image.mode in ("RGBA", "LA"):
-        return image.getchannel("A").getextrema() != (255, 255)
-    return image.mode in ALPHA_MODES or "transparency" in image.info
+def mismatch(profile: bytes, mode: str) -> str:
+    """What is wrong with a profile for pixels of mode L or RGB; empty if nothing is.
 
-
-def tells_more_than_orientation(image: Image.Image) -> bool:
-    """Whether EXIF data would be lost: anything but the orientation, or what cannot be read."""
-    if "exif" not in image.info:
-        return False
-    try:
-        return set(image.getexif()) != {ExifTags.Base.Orientation}
-    except (SyntaxError, ValueError, TypeError, struct.error):
-        return True
-
-
-def decodes_from_16_bits(image: Image.Image) -> bool:
-    """Whether Pillow will reduce 16 bits per channel to 8 when it loads this image.
-
-    It tells by the decoder that waits for that: nothing is known of an image that is loaded.
+    What is no ICC profile at all is nobody's business: it is kept as it is.
     """
-    waiting = getattr(image, "tile", [])
-    return any(re.search(r";16[BLN]", str(arguments)) for *_, arguments in waiting)
+    wanted = {"L": b"GRAY", "RGB": b"RGB "}[mode]
+    if profile[36:40] != b"acsp" or profile[16:20] == wanted:
+        return ""
+    kinds = {b"GRAY": "grey", b"RGB ": "RGB", b"CMYK": "CMYK", b"Lab ": "Lab"}
+    described = kinds.get(profile[16:20], "other")
+    return f"it describes {described} colours, not {kinds[wanted]}"
 
 
 def to_image(pixels: Pixels, colour: ColourMode, icc_profile: bytes) -> Image.Image:

@@ -142,10 +142,13 @@ def compress(
     smaller. Only compressing takes longer, and any rnncodec decodes them. Together with --adaptive
     it searches for the bits that are sent; for --ms-ssim and --psnr that takes eight searches.
 
+    Read is every format that Pillow decodes, and JPEG XL with `pip install 'rnncodec[jxl]'`.
     Kept: grey or RGB pixels, the ICC profile, the EXIF orientation (applied). Said in a warning
     and done: transparency is composited over white, more than 8 bits per channel are rounded,
-    CMYK, LAB and the like are converted to RGB without colour management, other EXIF data and
-    further frames are dropped.
+    CMYK, LAB and the like are converted to RGB without colour management, colours that another
+    way than an ICC profile describes (gAMA, cICP, ...) are taken for sRGB, further frames, EXIF,
+    XMP, IPTC and text are dropped. Refused are files whose black and white nobody knows, as TIFFs
+    of signed samples.
 
     Printed for each file: bytes before and after, bits per pixel of the .rnc file, the ratio.
     """
@@ -216,12 +219,12 @@ def load_picture(job: Job) -> Loaded:
     Raises:
         DataError: it cannot be read.
     """
-    from rnncodec.coding.pictures import from_image
+    from rnncodec.coding.pictures import from_pillow
     from rnncodec.images.reading import open_image
 
     data = read(job)
     with open_image(io.BytesIO(data), name=job.name) as image:
-        return Loaded(job, from_image(image), len(data))
+        return Loaded(job, from_pillow(image), len(data))
 
 
 def batches(loaded: Iterable[Loaded], most: int) -> Iterator[list[Loaded]]:

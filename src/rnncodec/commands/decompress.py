@@ -1,7 +1,9 @@
 """`rnncodec decompress`: .rnc files to pictures."""
 
 import io
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +13,7 @@ from PIL import Image
 
 from rnncodec import bitstream, models
 from rnncodec.bitstream import Info
+from rnncodec.coding.pictures import mismatch
 from rnncodec.commands import options
 from rnncodec.commands.files import (
     Direction,
@@ -23,18 +26,55 @@ from rnncodec.commands.files import (
 )
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ConfigError, DataError, StorageError
+from rnncodec.images.formats import formats
+from rnncodec.images.reading import walk
 
 if TYPE_CHECKING:
     from rnncodec.codec import Codec
 
 SUFFIX = ".png"
 INPUT = ".rnc"
-LOSSLESS_OR_NEAR: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95},
-    "WEBP": {"lossless": True},
-    "AVIF": {"quality": 95},
+
+
+@dataclass(frozen=True)
+class Output:
+    """A format that holds a picture as it is, and how Pillow is asked for that.
+
+    Attributes:
+        kind: Pillow's name of the format.
+        options: arguments of ``Image.save``; without any the format is lossless by itself.
+        profile: whether the ICC profile can be in it.
+        grey: whether it has grey pictures; without, they become RGB.
+    """
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    profile: bool = True
+    grey: bool = True
+
+
+JPEG = Output("JPEG", {"quality": 95, "subsampling": "4:4:4"})
+TIFF = Output("TIFF")
+OUTPUTS = {
+    ".png": Output("PNG"),
+    ".tif": TIFF,
+    ".tiff": TIFF,
+    ".webp": Output("WEBP", {"lossless": True}, grey=False),
+    ".jxl": Output("JXL", {"lossless": True}, profile=False),
+    ".jp2": Output("JPEG2000", profile=False),
+    ".j2k": Output("JPEG2000", {"no_jp2": True}, profile=False),
+    ".avif": Output("AVIF", {"quality": 100, "subsampling": "4:4:4"}),
+    ".jpg": JPEG,
+    ".jpeg": JPEG,
+    ".bmp": Output("BMP", profile=False),
+    ".ppm": Output("PPM", profile=False, grey=False),
+    ".tga": Output("TGA", profile=False),
 }
-"""Settings of formats that would lose visibly more otherwise."""
+"""By suffix. All are lossless but JPEG and AVIF, which no setting of Pillow makes so.
+
+Pillow writes more formats, which have fewer colours (GIF), sizes of their own (ICO, ICNS), other
+qualities (MPO, PDF) or readers that few people have.
+"""
 MODELS_KEPT = 2
 """How many models stay loaded while files of several models are decompressed."""
 
@@ -89,8 +129,10 @@ def decompress(
     - `rnncodec decompress coded/ --out pictures --iterations 4`
 
     A file that was cut decodes to the last whole iteration in it, with a warning. The picture's
-    format follows its name; PNG if it has none. A PNG is larger than the .rnc file: what counts
-    is the size of the latter, which is printed.
+    format follows its name; PNG if it has none. Lossless: .png, .tif, .webp, .jp2, .j2k, .bmp,
+    .ppm, .tga, and .jxl with its plugin. Nearly: .jpg (quality 95, 4:4:4), .avif (quality 100,
+    4:4:4). A colour profile that the format cannot hold is dropped with a warning. A PNG is
+    larger than the .rnc file: what counts is the size of the latter, which is printed.
     """
     direction = Direction(SUFFIX, is_output, find_files, "as a picture does (.png, ...)")
     jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
@@ -102,7 +144,7 @@ def decompress(
         for job in jobs:
             with reporter.working_on(job.name):
                 check_target(job, force=force)
-                kind = format_of(job.target)
+                output = output_of(job.target)
                 data = read(job)
                 found = bitstream.info(data)
                 if strict:
@@ -110,7 +152,10 @@ def decompress(
                 used = min(iterations or found.iterations, found.iterations)
                 codec = codec_for(found.header.fingerprint)
                 image = codec.decode(data, iterations=used, max_pixels=max_pixels)
-                write(job, picture_file(image, kind))
+                picture, notes = picture_file(image, output)
+                write(job, picture)
+                for note in notes:
+                    reporter.warn(job.name, note)
                 reporter.result(summary(job, found, used))
             reporter.done()
     raise typer.Exit(reporter.exit_code)
@@ -119,29 +164,33 @@ def decompress(
 def is_output(path: Path) -> bool:
     """Whether a name ends as that of a picture, or is none of an input."""
     suffix = path.suffix.lower()
-    return suffix in writable() or (suffix not in ("", INPUT) and not path.exists())
+    return suffix in known_suffixes() or (suffix not in ("", INPUT) and not path.exists())
 
 
 def find_files(folder: Path) -> list[Path]:
-    """The .rnc files under a folder, at least one.
+    """The .rnc files under a folder that are not hidden there, at least one.
 
     Raises:
         DataError: there is none.
     """
-    found = sorted(p for p in folder.rglob(f"*{INPUT}") if p.name[0] != "." and p.is_file())
+    found = sorted(path for path in walk(folder) if path.suffix == INPUT and path.is_file())
     if not found:
         raise DataError(f"no {INPUT} files under {folder}")
     return found
 
 
-def writable() -> dict[str, str]:
-    """Pillow's format by suffix, of those it writes."""
-    registered = Image.registered_extensions()
-    return {
-        suffix: name
-        for suffix, name in registered.items()
-        if name in Image.SAVE and suffix != INPUT  # with rnncodec.pillow, Pillow writes it too
-    }
+def known_suffixes() -> set[str]:
+    """The suffixes of all pictures that Pillow writes, ours left out."""
+    formats()  # registers them
+    registered = Image.registered_extensions().items()
+    # with rnncodec.pillow, Pillow writes our files too
+    return {suffix for suffix, name in registered if name in Image.SAVE and suffix != INPUT}
+
+
+def writable() -> dict[str, Output]:
+    """The formats that hold a picture and that this Pillow writes, by suffix."""
+    formats()  # registers them
+    return {suffix: output for suffix, output in OUTPUTS.items() if output.kind in Image.SAVE}
 
 
 def codec_source(model: str | None, device: str) -> Callable[[bytes], "Codec"]:
@@ -157,33 +206,48 @@ def codec_source(model: str | None, device: str) -> Callable[[bytes], "Codec"]:
     return lambda fingerprint: loaded(named or models.find(fingerprint))
 
 
-def format_of(target: Path | None) -> str:
-    """Pillow's name of the format that an output's name asks for.
+def output_of(target: Path | None) -> Output:
+    """The format that an output's name asks for.
 
     Raises:
-        ConfigError: the name does not end as that of a picture.
+        ConfigError: the name does not end as that of a format that holds a picture.
     """
     suffix = SUFFIX if target is None else target.suffix.lower()
-    if suffix not in writable():
-        raise ConfigError(f"{target}: Pillow writes no pictures named *{suffix}; try *{SUFFIX}")
-    return writable()[suffix]
+    able = writable()
+    if suffix in able:
+        return able[suffix]
+    problem = f"Pillow writes no pictures named *{suffix}"
+    if suffix in known_suffixes():
+        problem = f"a file *{suffix} may not hold the picture as it is"
+    raise ConfigError(f"{target}: {problem}; try *{', *'.join(able)}")
 
 
-def picture_file(image: Image.Image, kind: str) -> bytes:
-    """The picture as a file of one of Pillow's formats.
+def picture_file(image: Image.Image, output: Output) -> tuple[bytes, list[str]]:
+    """The picture (L or RGB) as a file of a format, and what the format could not hold.
 
     Raises:
         StorageError: this format cannot hold it.
     """
-    settings = dict(LOSSLESS_OR_NEAR.get(kind, {}))
-    if "icc_profile" in image.info:
-        settings["icc_profile"] = image.info["icc_profile"]
+    notes, settings = [], dict(output.options)
+    profile = image.info.pop("icc_profile", b"")  # Pillow would write it unasked
+    hint = "" if mismatch(profile, image.mode) else f"; *{SUFFIX} keeps it"
+    if image.mode == "L":
+        settings.pop("subsampling", None)  # AVIF would become one of colours
+    if image.mode == "L" and not output.grey:
+        image = image.convert("RGB")
+    problem = mismatch(profile, image.mode) if output.profile else f"{output.kind} keeps none"
+    if profile and problem:
+        notes.append(f"the ICC profile is dropped: {problem}{hint}")
+    elif profile:
+        settings["icc_profile"] = profile
     buffer = io.BytesIO()
     try:
-        image.save(buffer, kind, **settings)
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{kind} cannot hold this picture ({error}); try *{SUFFIX}") from error
-    return buffer.getvalue()
+        image.save(buffer, output.kind, **settings)
+    except (OSError, ValueError, RuntimeError, struct.error) as error:
+        raise StorageError(
+            f"{output.kind} cannot hold this picture ({error}); try *{SUFFIX}"
+        ) from error
+    return buffer.getvalue(), notes
 
 
 def refuse_short(found: Info, iterations: int | None) -> None:

@@ -1,91 +1,33 @@
 """Any picture file to 8-bit RGB by stated rules; everything unreadable ends in one error."""
 
 import os
-import struct
 import warnings
-import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import Path, PurePath
+from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from rnncodec.errors import DataError
+from rnncodec.images.conversion import Pixels, orientation, to_rgb
+from rnncodec.images.formats import formats, picture_extensions
+from rnncodec.images.jpeg_xl import is_jpeg_xl, jpeg_xl_header
+from rnncodec.images.unreadable import readable
 
-Pixels = npt.NDArray[np.uint8]
+__all__ = [
+    "Pixels",
+    "find_images",
+    "is_hidden",
+    "open_image",
+    "picture_extensions",
+    "read_image",
+    "read_size",
+    "to_rgb",
+    "walk",
+]
 
-# Formats that Pillow recognises but does not decode by itself: EPS would start Ghostscript on
-# the user's file, the others are stubs that wait for a handler.
-_NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
-
-# What Pillow's plugins really raise on damaged files, found by mutating files of 22 formats.
-_UNREADABLE = (
-    OSError,  # UnidentifiedImageError and EOF in most formats
-    SyntaxError,  # PNG, ICNS, AVIF
-    ValueError,
-    RuntimeError,  # AVIF; NotImplementedError from DDS and BLP
-    AttributeError,  # SPIDER
-    LookupError,
-    ArithmeticError,
-    TypeError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-    DataError,  # our own rules, here given the file's name
-)
-
-_ORIENTATION_TAG = 0x0112
-# EXIF orientation -> (mirror left-right first, quarter turns anticlockwise after that)
-_UPRIGHT = {
-    2: (True, 0),
-    3: (False, 2),
-    4: (True, 2),
-    5: (True, 1),
-    6: (False, 3),
-    7: (True, 3),
-    8: (False, 1),
-}
-
-
-def to_rgb(image: Image.Image) -> Pixels:
-    """Convert a Pillow image (its current frame) to uint8 RGB of shape (H, W, 3).
-
-    ==================== =======================================================================
-    mode                 rule
-    ==================== =======================================================================
-    1, L                 grey value replicated (1: black 0, white 255)
-    P                    palette expanded
-    RGB, RGBX            as they are; the fourth byte of RGBX is padding
-    LA, PA, RGBA         composited over white: round((a*v + (255 - a)*255) / 255)
-    La, RGBa             un-premultiplied by Pillow, then as LA, RGBA
-    1, L, P, RGB + tRNS  the transparent colour (or palette alpha) as alpha, over white
-    CMYK, YCbCr, HSV     Pillow's conversion; an embedded colour profile is not applied
-    LAB                  Pillow's conversion (LittleCMS, to sRGB)
-    I;16 (any order)     round(v / 257), replicated; a tRNS value becomes white
-    I                    Pillow's container for 16-bit grey: clipped to 0..65535, then as I;16
-    F                    clipped to 0..1, round(255*v), replicated; NaN is refused
-    ==================== =======================================================================
-
-    Colour with 16 bits a channel reaches us as 8 bits: Pillow keeps the high byte while decoding.
-    The EXIF orientation is applied; EXIF data that cannot be parsed counts as absent.
-
-    Raises:
-        DataError: a side is zero, or a float image holds NaN or infinity.
-
-    >>> to_rgb(Image.new("LA", (1, 1), (0, 51))).tolist()
-    [[[204, 204, 204]]]
-    """
-    if 0 in image.size:
-        raise DataError(f"an image of {image.width}x{image.height} pixels has nothing to show")
-    mirror, turns = _UPRIGHT.get(_orientation(image), (False, 0))
-    pixels = _convert(image)
-    pixels = pixels[:, ::-1] if mirror else pixels
-    return np.ascontiguousarray(np.rot90(pixels, turns))
+_LYING = (5, 6, 7, 8)  # orientations that exchange width and height
 
 
 def read_image(path: str | Path) -> Pixels:
@@ -100,13 +42,16 @@ def read_image(path: str | Path) -> Pixels:
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
-    """Width and height as the header states them (before EXIF orientation); decodes no pixel.
+    """Width and height, turned upright as `read_image` does, from the header; decodes no pixel.
 
     Raises:
         DataError: as `read_image`, as far as the header tells.
     """
     with open_image(path) as image:
-        return image.size
+        width, height = image.size
+        # not asked of others: Pillow states a TIFF's size upright, and would decode a PNG
+        turned = "exif" in image.info and orientation(image) in _LYING
+        return (height, width) if turned else (width, height)
 
 
 @contextmanager
@@ -119,26 +64,46 @@ def open_image(
         DataError: as `read_image`, from what the block does with the image too.
     """
     name = name or (source if isinstance(source, str | Path) else "the input")
+    with readable(name, lambda: _whole(source)), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        _refuse_large_jpeg_xl(source)
+        with Image.open(source, formats=formats()) as image:
+            yield image
+
+
+def _refuse_large_jpeg_xl(source: str | Path | BinaryIO) -> None:
+    """Apply Pillow's limit of pixels to JPEG XL, whose plugin decodes before Pillow can look."""
+    if isinstance(source, str | Path):
+        with Path(source).open("rb") as file:
+            _refuse_large_jpeg_xl(file)
+        return
+    position = source.tell()
+    start = source.read(16)
+    header = jpeg_xl_header(start + source.read() if is_jpeg_xl(start) else b"")
+    source.seek(position)
+    pixels, most = header.width * header.height, Image.MAX_IMAGE_PIXELS
+    if most is not None and pixels > most:
+        raise DataError(
+            f"{header.width}x{header.height} pixels are more than Pillow's limit, {most}"
+        )
+
+
+def _whole(source: str | Path | BinaryIO) -> bytes:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source, formats=_formats()) as image:
-                yield image
-    except UnidentifiedImageError as error:
-        raise DataError(f"cannot read image {name}: not a format that Pillow decodes") from error
-    except _UNREADABLE as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        if "MAX_TEXT_" in reason:  # names of variables in Pillow
-            reason = "its colour profile or text is larger than Pillow allows"
-        raise DataError(f"cannot read image {name}: {reason}") from error
+        if isinstance(source, str | Path):
+            return Path(source).read_bytes()
+        source.seek(0)
+        return source.read()
+    except (OSError, ValueError):  # ValueError: it is closed
+        return b""
 
 
 def find_images(root: str | Path, exclude: Collection[Path] = ()) -> list[Path]:
     """List the picture files under a folder, recursively, sorted by relative POSIX path.
 
-    A picture is a file whose extension (in any case) Pillow decodes. Names that begin with a dot
-    are passed over (thumbnail folders, `._photo.jpg` of macOS), and so are links to folders.
-    Files in `exclude` (compared by resolved path) are left out.
+    A picture is a file whose extension (in any case) Pillow decodes. Hidden files (`is_hidden`)
+    are passed over, and so are links to folders. Files in `exclude` (compared by resolved path)
+    are left out.
 
     Raises:
         DataError: the folder is missing, not a folder, not readable, or holds no picture.
@@ -157,7 +122,7 @@ def find_images(root: str | Path, exclude: Collection[Path] = ()) -> list[Path]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Yield every file under a folder whose name, and whose folders' names, begin with no dot.
+    """Yield every file under a folder that is not hidden (`is_hidden`) below it.
 
     Raises:
         DataError: the folder is missing, not a folder, or not readable.
@@ -170,64 +135,21 @@ def walk(folder: Path) -> Iterator[Path]:
         raise DataError(f"cannot list the folder {error.filename}: {error.strerror}") from error
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in files if not name.startswith("."))
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield from (Path(parent, name) for name in files if not is_hidden(name))
 
 
-def _formats() -> list[str]:
-    Image.init()
-    return [name for name in Image.OPEN if name not in _NOT_DECODED]
+def is_hidden(place: str) -> bool:
+    """Whether a path below a source, of a file, folder or archive member, is not meant to be seen.
 
+    Such names begin with a dot, or those of folders above do: thumbnails, and `._photo.jpg`, which
+    macOS puts beside each photograph and which holds no picture. In archives macOS puts these
+    into a folder `__MACOSX`.
 
-def picture_extensions() -> frozenset[str]:
-    """Lower-case file extensions, dot included, of the formats that Pillow decodes."""
-    formats = set(_formats())
-    registered = Image.registered_extensions()
-    return frozenset(ext for ext, name in registered.items() if name in formats)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except (SyntaxError, ValueError, TypeError, struct.error):
-        return 1
-
-
-def _convert(image: Image.Image) -> Pixels:
-    if image.mode.startswith("I;16"):
-        return _grey(_from_sixteen(np.asarray(image), image.info.get("transparency")))
-    if image.mode == "I":
-        return _grey(_from_sixteen(np.asarray(image).clip(0, 65535)))
-    if image.mode == "F":
-        return _grey(_from_float(np.asarray(image)))
-    if image.has_transparency_data:
-        # Pillow converts La only to LA, and RGBa only to RGBA
-        straight = image.convert("LA") if image.mode == "La" else image
-        return _over_white(np.asarray(straight.convert("RGBA")))
-    return np.asarray(image.convert("RGB"))
-
-
-def _grey(values: Pixels) -> Pixels:
-    return np.repeat(values[:, :, None], 3, axis=2)
-
-
-def _from_sixteen(values: npt.NDArray[Any], transparent: object = None) -> Pixels:
-    # 257 is odd: v / 257 has no ties, so this is the nearest integer
-    scaled = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if isinstance(transparent, int):
-        scaled[values == transparent] = 255
-    return scaled
-
-
-def _from_float(values: npt.NDArray[np.float32]) -> Pixels:
-    if not np.isfinite(values).all():
-        raise DataError("a float image must hold finite numbers; it holds NaN or infinity")
-    scaled: Pixels = np.rint(values.clip(0, 1) * 255).astype(np.uint8)
-    return scaled
-
-
-def _over_white(rgba: Pixels) -> Pixels:
-    wide = rgba.astype(np.uint16)
-    colour, alpha = wide[:, :, :3], wide[:, :, 3:]
-    # at most 255 * 255, so 16 bits hold the sum; 255 is odd, so there are no ties
-    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    >>> [is_hidden(place) for place in ("a/._1.jpg", "__MACOSX/a/1.jpg", "./a/1.jpg", "../b.jpg")]
+    [True, True, False, False]
+    """
+    return any(
+        part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
+        for part in PurePath(place).parts
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from rnncodec.errors import DataError
-from rnncodec.images.reading import picture_extensions
+from rnncodec.images.reading import is_hidden, picture_extensions
 from rnncodec.prepare.failures import refuse_lost
 from rnncodec.prepare.listing import Entry
 
@@ -29,8 +29,9 @@ def is_archive(place: str) -> bool:
 def members(path: Path, place: str, root: Path) -> Iterator[Entry]:
     """The pictures in a tar archive, and where their bytes are; no picture is read.
 
-    An archive that is damaged, or ends before its end mark, is an entry with a problem after
-    what can be read of it.
+    Hidden members (`rnncodec.images.reading.is_hidden`) are passed over, as in folders. An
+    archive that is damaged, or ends before its end mark, is an entry with a problem after what
+    can be read of it.
 
     Raises:
         DataError: the storage failed, or the folder `root` of the source is gone.
@@ -41,7 +42,8 @@ def members(path: Path, place: str, root: Path) -> Iterator[Entry]:
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep them all
-                if member.isreg() and PurePosixPath(member.name).suffix.lower() in wanted:
+                suffix = PurePosixPath(member.name).suffix.lower()
+                if member.isreg() and suffix in wanted and not is_hidden(member.name):
                     name = f"{place}/{member.name}"
                     yield Entry(name, place, member.offset_data, member.size)
             file.seek(archive.offset)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.images.reading import picture_extensions, walk
+from rnncodec.images.reading import is_hidden, picture_extensions, walk
 from rnncodec.prepare.archives import is_archive, members, read_member
 from rnncodec.prepare.hugging_face import HUGGING_FACE, HuggingFace
 from rnncodec.prepare.listing import Entry, Item, Tell, counted, silent, sorted_lines
@@ -139,7 +139,8 @@ class FileList(InFiles):
 
     A text list has one path a line, a parquet list a column of them: path, file, filename,
     file_name or image_path, or its only one. Absolute paths below the list's folder are made
-    relative.
+    relative. Hidden files are passed over, as in folders; of a path that stays absolute only the
+    file's own name can be hidden.
     """
 
     path: Path
@@ -162,7 +163,9 @@ class FileList(InFiles):
         for place in (
             _parquet(self.path) if self.path.suffix.lower() == ".parquet" else _text(self.path)
         ):
-            yield self._item(place.removeprefix(above))
+            relative = place.removeprefix(above)
+            if not is_hidden(Path(relative).name if Path(relative).is_absolute() else relative):
+                yield self._item(relative)
 
 
 def _text(path: Path) -> Iterator[str]:

@@ -1,0 +1,108 @@
+"""What the bytes of a picture file say that Pillow does not tell: depth, colours, a cut end."""
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from PIL import Image
+
+_JPEG2000_START = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a codestream
+_BOXED = (b"ftyp", b"jP  ", b"JXL ")  # the first box of AVIF and HEIF, of JPEG 2000, of JPEG XL
+
+_HOLD_PIXELS = (b"mdat", b"jp2c", b"jxlc", b"jxlp")
+
+
+def file_bytes(image: Image.Image) -> bytes:
+    """The whole file of an image that Pillow opened and has not decoded yet; otherwise empty."""
+    held = getattr(image, "fc", None)  # the JPEG XL plugin reads its file while opening it
+    if isinstance(held, bytes):
+        return held
+    file = getattr(image, "fp", None)
+    if file is None or not getattr(image, "tile", None):
+        return b""
+    position = file.tell()
+    file.seek(0)
+    data = bytes(file.read())
+    file.seek(position)
+    return data
+
+
+def tiff_tags(image: Image.Image) -> Any:
+    """The tags of a TIFF that Pillow opened, by number; of other images none."""
+    return getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+
+
+def png_chunks(data: bytes) -> dict[bytes, bytes]:
+    """The chunks of a PNG file by their type, pixels left out; of several the first."""
+    found: dict[bytes, bytes] = {}
+    position = 8
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind not in (b"IDAT", b"fdAT"):
+            found.setdefault(kind, data[position + 8 : position + 8 + length])
+        position += length + 12
+    return found
+
+
+def boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes of AVIF, JPEG 2000 or JPEG XL: type, where the content starts, where it ends.
+
+    The end is what the box itself says: behind the end of the data, if these were cut.
+    """
+    position = 0
+    while position + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        start = position + 8
+        if size == 1 and start + 8 <= len(data):
+            size, start = struct.unpack_from(">Q", data, start)[0], start + 8
+        end = position + size if size else len(data)
+        if end < start:
+            return
+        yield kind, start, end
+        position = end
+
+
+def contents(data: bytes, *path: bytes) -> Iterator[bytes]:
+    """The content of every box at a path of types, outermost first."""
+    kind, *inner = path
+    for found, start, end in boxes(data):
+        if found == kind:
+            # a `meta` box has version and flags before the boxes in it
+            content = data[start + (4 if kind == b"meta" else 0) : end]
+            yield from contents(content, *inner) if inner else (content,)
+
+
+def is_cut(data: bytes) -> bool:
+    """Whether a file ends before its own lengths say; False where its format states none."""
+    if data[:4] == b"RIFF" and len(data) >= 8:
+        return len(data) < 8 + int(struct.unpack_from("<I", data, 4)[0])
+    if data[4:8] in _BOXED:
+        found = list(boxes(data))
+        ends = [end for _, _, end in found]
+        whole = ends[-1] <= len(data) and not 0 < len(data) - ends[-1] < 8 if ends else False
+        return not (whole and any(kind in _HOLD_PIXELS for kind, _, _ in found))
+    if data[:4] == _JPEG2000_START:
+        return data[-2:] != b"\xff\xd9"
+    if data[:4] in (b"II*\0", b"MM\0*") and len(data) >= 8:
+        order = "<" if data[:1] == b"I" else ">"
+        directory = int(struct.unpack_from(f"{order}I", data, 4)[0])
+        if directory + 2 > len(data):
+            return True
+        entries = int(struct.unpack_from(f"{order}H", data, directory)[0])
+        return directory + 2 + 12 * entries + 4 > len(data)
+    return False
+
+
+def jpeg2000_depths(data: bytes) -> list[int]:
+    """Bits per sample of each component of a JPEG 2000 file."""
+    start = data.find(_JPEG2000_START)
+    if start < 0 or start + 42 > len(data):
+        return []
+    count = struct.unpack_from(">H", data, start + 40)[0]
+    return [(ssiz & 0x7F) + 1 for ssiz in data[start + 42 : start + 42 + 3 * count : 3]]
+
+
+def avif_depth(data: bytes) -> int:
+    """Bits per sample of an AVIF file."""
+    flags = [part[2] & 0x60 for part in contents(data, b"meta", b"iprp", b"ipco", b"av1C")]
+    return {0: 8, 0x40: 10, 0x60: 12}.get(max(flags, default=0), 8)
