@@ -18,23 +18,26 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from PIL import Image
 from safetensors.torch import load_file
 from tests.training.wandb_file import WandbFile
 
 from rnncodec import experiment
 from rnncodec.codec import load
-from rnncodec.errors import ConfigError, DataError, ModelError, RNNCodecError
+from rnncodec.errors import ConfigError, DataError, DivergenceError, ModelError, RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.machine.processes import Terminated
 from rnncodec.models import model_file
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.sweep_status import run_status
+from rnncodec.training.callbacks import LastCheckpoint
 from rnncodec.training.codec_module import CodecModule, ValidationScores
 from rnncodec.training.codes import CodeData
+from rnncodec.training.divergence import StopIfDiverged
 from rnncodec.training.entropy_module import EntropyModule
-from rnncodec.training.selection import Selection
+from rnncodec.training.selection import EntropySelection, Selection
 
 SMALL = [
     "model=tiny",
@@ -141,6 +144,52 @@ def test_a_run_on_wandb_says_what_it_was_and_how_it_scored(
     assert len(found.rows("rd/psnr_rgb")) == 2
     assert not found.rows("rd/ms_ssim"), "the images are too small"
     assert not [key for key in found.summary if key.startswith("auc/")], "two iterations"
+
+
+def test_a_run_that_diverges_fails_and_keeps_what_was_good(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=4", "trainer.val_check_interval=2",
+        "optim.optimizer.lr=1e-3", "optim.ema=0.9", "checkpoint_every=1",
+    )  # fmt: skip
+    train = CodecModule.training_step
+
+    def overflows(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> object:
+        if self.global_step == 2:  # what a learning rate of 1e38 leaves behind
+            next(self.network.decoder.parameters()).data.fill_(3e38)
+        return train(self, batch, batch_idx)
+
+    monkeypatch.setattr(CodecModule, "training_step", overflows)
+    with pytest.raises(
+        DivergenceError, match=r"diverged at step 3: .*network\.\S+ .* is not finite"
+    ):
+        run(tmp_path, overrides)
+    status = run_status(tmp_path, "run")
+    assert status.state == "failed"
+    assert str(status.reason).startswith("DivergenceError: training diverged at step 3")
+    files = RunFiles(tmp_path)
+    assert model_file.read(files.best)[0]["notes"]["step"] == 2
+    assert torch.load(files.last, weights_only=True)["global_step"] == 2
+    assert not files.model.exists()
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    assert WandbFile(folder).exit_code == 1
+
+
+def test_both_trainings_end_if_they_diverge_before_they_save(
+    photographs: Path, tmp_path: Path
+) -> None:
+    with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+        cfg = compose("config", overrides=settings(photographs, "optim.ema=0.9"))
+    files = RunFiles(tmp_path)
+    network = experiment.build_module(cfg).network
+    selection = EntropySelection(files.entropy_best, model_file.Model(network))
+    wanted = [EMAWeightAveraging, StopIfDiverged, LastCheckpoint]
+    around = [type(callback) for callback in experiment.callbacks(cfg, files)]
+    assert [kind for kind in around if kind in wanted] == wanted
+    around = [type(callback) for callback in experiment.entropy_callbacks(cfg, files, selection)]
+    assert [kind for kind in around if kind in wanted] == wanted[1:]
 
 
 def test_a_killed_run_goes_on_on_wandb_at_the_step_of_its_checkpoint(

@@ -45,6 +45,7 @@ from rnncodec.training.checkpoint import AtomicCheckpointIO
 from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.codes import CodeData
 from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep_in_children
+from rnncodec.training.divergence import StopIfDiverged
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.fitting import fit, quiet_lightning
 from rnncodec.training.job_progress import JobProgress
@@ -199,6 +200,7 @@ def callbacks(cfg: DictConfig, files: RunFiles) -> list[Callback]:
         LearningRate(build(cfg.optim.schedule)),
         Selection(files.best),
         *average,
+        StopIfDiverged(),
         LastCheckpoint(files.last, every=cfg.checkpoint_every),
         Throughput(every=cfg.trainer.log_every_n_steps),
     ]
@@ -212,6 +214,7 @@ def entropy_callbacks(
     return [
         LearningRate(build(cfg.entropy_fit.schedule), group=group),
         selection,
+        StopIfDiverged(),
         LastCheckpoint(files.entropy_last, every=cfg.checkpoint_every),
         Throughput(every=cfg.trainer.log_every_n_steps, group=group),
     ]
@@ -290,6 +293,9 @@ def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
             if isinstance(logger, WandbLogger):
                 wandb_logger.label(logger, factors(cfg, files))
         yield loggers
+    except Exception:
+        wandb_logger.finish(failed=True)
+        raise
     finally:
         wandb_logger.finish()
 

@@ -99,15 +99,21 @@ class CodecModule(L.LightningModule):
             self.log(name, loss, prog_bar=t in shown, batch_size=batch_size)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> ValidationScores:
-        """{"image": uint8 (1, 3, H, W)} -> scores of the 8-bit reconstructions, (T,) each."""
+        """{"image": uint8 (1, 3, H, W)} -> scores of the 8-bit reconstructions, (T,) each.
+
+        A reconstruction that is not finite scores NaN, which ends the training on all ranks.
+        """
         image = batch["image"]
         steps = unroll(self.network, from_uint8(image), iterations=self.network.iterations)
-        pictures = torch.cat([to_uint8(step.x_hat) for step in steps])
+        x_hats = torch.cat([step.x_hat for step in steps])
+        finite = x_hats.isfinite().all(dim=(1, 2, 3))
+        pictures = to_uint8(x_hats.nan_to_num())
         references = image.expand_as(pictures)
         large = metrics.defined("ms_ssim", *image.shape[-2:])
+        similar = metrics.ms_ssim(references, pictures) if large else None
         return {
-            "psnr_rgb": metrics.psnr_rgb(references, pictures),
-            "ms_ssim": metrics.ms_ssim(references, pictures) if large else None,
+            "psnr_rgb": metrics.psnr_rgb(references, pictures).where(finite, torch.nan),
+            "ms_ssim": None if similar is None else similar.where(finite, torch.nan),
         }
 
     def configure_optimizers(self) -> Optimizer:
