@@ -19,6 +19,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 from safetensors.torch import load_file
 from tests.training.wandb_file import WandbFile
@@ -316,6 +317,11 @@ def test_damaged_checkpoint_is_named(photographs: Path, tmp_path: Path) -> None:
         ("data.crop=64", DataError, "64"),
         ("init=/nonexistent", ModelError, "no such model file"),
         ("logger.mode=loud", ConfigError, "choose one of disabled, offline, online"),
+        ("threads=0", ConfigError, "threads=0: expected at least 1"),
+        ("~optim", ConfigError, "the configuration is not whole: Key 'optim'"),
+        ("+cell.gates=9", ConfigError, "model cannot be built: .*'gates'"),
+        ("+optim.optimizer.moment=1", ConfigError, "optim.optimizer cannot be built: .*'moment'"),
+        ("+trainer.speed=1", ConfigError, "trainer cannot be built: .*'speed'"),
     ],
 )
 def test_bad_settings_are_one_clear_error(
@@ -326,6 +332,13 @@ def test_bad_settings_are_one_clear_error(
     with pytest.raises(error, match=message):
         run(tmp_path, overrides)
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_run_without_a_logger_writes_its_csv_files(photographs: Path, tmp_path: Path) -> None:
+    with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+        cfg = compose("config", overrides=settings(photographs, "~logger", "run_dir=x"))
+    with experiment.run_loggers(cfg, RunFiles(tmp_path)) as loggers:
+        assert [type(logger) for logger in loggers] == [CSVLogger]
 
 
 def start(folder: Path, overrides: list[str]) -> subprocess.Popen[bytes]:
@@ -344,6 +357,15 @@ def test_a_user_sees_the_error_without_a_traceback(photographs: Path, tmp_path: 
     assert process.returncode == 1
     assert b"error: image folder /nonexistent does not exist" in message
     assert b"Traceback" not in message
+
+
+def test_a_folder_below_home_needs_no_quotes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train.py", "data=folder", "data.root=~/photos", "--cfg", "job"]
+    monkeypatch.setattr(sys, "argv", command)
+    runpy.run_path("train.py", run_name="__main__")
+    assert f"root: {Path.home()}/photos" in capsys.readouterr().out
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes], *, newer_than: int = 0) -> None:
@@ -466,6 +488,46 @@ def test_ended_in_the_midst_of_a_validation_goes_on_bit_identically(
     a, b = (model_file.read(tmp_path / side / "model.safetensors") for side in "ab")
     assert a[0]["notes"] == b[0]["notes"]
     assert all(torch.equal(tensor, b[1][name]) for name, tensor in a[1].items())
+
+
+def test_with_gathered_gradients_steps_are_counted_and_goes_on_bit_identically(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed and interrupted within a step of two batches, soon after a validation."""
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=5", "trainer.val_check_interval=2",
+        "checkpoint_every=1", "logger=csv", "+trainer.accumulate_grad_batches=2",
+    )  # fmt: skip
+    judged: list[int] = []
+    judge, train = Selection.judge, CodecModule.training_step
+
+    def noted(self: Selection, pl_module: CodecModule, scores: list[ValidationScores]) -> float:
+        judged.append(pl_module.global_step)
+        return judge(self, pl_module, scores)
+
+    monkeypatch.setattr(Selection, "judge", noted)
+    run(tmp_path / "a", overrides)
+    assert judged == [2, 4, 5]
+
+    def disturbed(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> object:
+        if batch_idx == 5 and not killed:
+            killed.append(True)
+            raise MemoryError("killed")
+        if batch_idx == 6:
+            signal.raise_signal(signal.SIGINT)
+        return train(self, batch, batch_idx)
+
+    killed: list[bool] = []
+    monkeypatch.setattr(CodecModule, "training_step", disturbed)
+    for end, step in ((MemoryError, 2), (KeyboardInterrupt, 4)):
+        with pytest.raises(end):
+            run(tmp_path / "b", overrides)
+        checkpoint = torch.load(tmp_path / "b/checkpoints/last.ckpt", weights_only=True)
+        assert checkpoint["global_step"] == step
+    run(tmp_path / "b", overrides)
+    assert judged == 2 * [2, 4, 5]
+    a, b = (load_file(tmp_path / side / "model.safetensors") for side in "ab")
+    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def run_until_all_are_told_to_end(folder: Path, overrides: list[str]) -> None:
@@ -725,6 +787,9 @@ def test_entropy_model_for_one_of_the_codecs_of_a_grid(
         ("codec=/nonexistent", ModelError, "/nonexistent: no such model file"),
         ("entropy_fit.max_steps=-1", ConfigError, "entropy_fit.max_steps=-1 .* never end"),
         ("entropy_fit.data.crop=64", ConfigError, "crop=64: no training photograph"),
+        ("entropy_fit.data.crop=40", ConfigError, "crop=40: expected a multiple of 16"),
+        ("entropy_fit.exact_from=3", ConfigError, "exact_from=3: expected 0 to 1"),
+        ("entropy.hidden=0", ConfigError, "hidden=0: expected at least 1"),
     ],
 )
 def test_bad_entropy_settings_are_one_clear_error(
@@ -733,6 +798,7 @@ def test_bad_entropy_settings_are_one_clear_error(
     with pytest.raises(error, match=message):
         run(tmp_path, settings(photographs, *ENTROPY, override))
     assert not (tmp_path / "model.safetensors").exists()
+    assert not RunFiles(tmp_path).last.exists(), "told before the codec is trained"
 
 
 def test_codec_without_entropy_leaves_nothing_to_train(

@@ -118,7 +118,7 @@ class CodecModule(L.LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser; its learning rate is set by the schedule callback before each step."""
-        return self.optimizer(self.network.named_parameters())
+        return built(self.optimizer, self.network, group="optim")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say which architecture the weights belong to."""
@@ -140,6 +140,18 @@ class CodecModule(L.LightningModule):
 def channels_last(network: Network) -> Network:
     """The network with its weights in the layout that convolutions prefer, in place."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def built(optimizer: OptimizerFactory, learner: nn.Module, *, group: str) -> Optimizer:
+    """The optimiser of all parameters.
+
+    Raises:
+        ConfigError: it does not know such settings; ``group`` says where they stand.
+    """
+    try:
+        return optimizer(learner.named_parameters())
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{group}.optimizer cannot be built: {error}") from error
 
 
 def check_choice(key: str, given: str, valid: tuple[str, ...]) -> None:

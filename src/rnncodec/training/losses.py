@@ -3,7 +3,13 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnncodec.images.windowed_similarity import STRIDE, WINDOW, l1_ms_ssim, local_similarity
+from rnncodec.images.windowed_similarity import (
+    SMALLEST,
+    STRIDE,
+    WINDOW,
+    l1_ms_ssim,
+    local_similarity,
+)
 
 
 class L1(nn.Module):
@@ -44,6 +50,9 @@ class L1MSSSIM(nn.Module):
     Args:
         alpha: share of MS-SSIM, 0.84 in Zhao et al. 2017.
     """
+
+    least_side = SMALLEST
+    """Of the crops it can compare, in pixels."""
 
     def __init__(self, alpha: float = 0.84) -> None:
         super().__init__()
