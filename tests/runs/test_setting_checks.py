@@ -29,6 +29,8 @@ def plain() -> DictConfig:
     [
         ("seed", "abc", "seed='abc': expected a whole number"),
         ("seed", -1, "seed=-1: expected 0 to 4294967295"),
+        ("seed", None, "seed=None: expected a whole number"),
+        ("checkpoint_every", None, "checkpoint_every=None: expected a whole number"),
         ("threads", 0, "threads=0: expected at least 1"),
         ("checkpoint_every", 0, "checkpoint_every=0: expected at least 1"),
         ("data.crop", "abc", r"data\.crop='abc': expected a whole number"),

@@ -16,5 +16,4 @@ def with_home(arguments: list[str]) -> list[str]:
     >>> with_home(["~logger", "data.root=~/photos"]) == ["~logger", f"data.root={home}/photos"]
     True
     """
-    home = str(Path.home())
-    return [HOME.sub(lambda _: home, argument) for argument in arguments]
+    return [HOME.sub(lambda _: str(Path.home()), argument) for argument in arguments]

@@ -26,11 +26,17 @@ WHOLE = {
 }
 """Whole numbers, and their range."""
 
+OPTIONAL = (
+    *("threads", "trainer.accumulate_grad_batches", "trainer.max_steps", "entropy_fit.max_steps"),
+    *("trainer.val_check_interval", "entropy_fit.val_check_interval"),
+)
+"""Those of them that may be null here."""
+
 LEARNING_RATES = ("optim.optimizer.lr", "optim.optimizer.adam_lr", "entropy_fit.optimizer.lr")
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
-SHORT_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
-"""As Lightning has them, too."""
+SHORT_PRECISIONS = ("32", "bf16", "16")
+"""Lightning's other names of these."""
 
 EPOCHS = (
     *("max_epochs", "min_epochs", "min_steps", "limit_train_batches", "overfit_batches"),
@@ -40,6 +46,18 @@ EPOCHS = (
 
 OWN = ("callbacks", "logger", "plugins", "default_root_dir", "enable_checkpointing", "barebones")
 """Settings of Lightning's trainer that are a run's own business."""
+
+INSTEAD = {
+    **dict.fromkeys(
+        EPOCHS,
+        "crops come without end, in no epochs; leave it out, and limit a training by "
+        "trainer.max_steps or trainer.max_time",
+    ),
+    **dict.fromkeys(OWN, "a run sets it itself; leave it out"),
+    "limit_val_batches": "validation chooses the weights to keep; leave it out, and say with "
+    "data.val_images how many images it sees",
+}
+"""What a training does not have, and what does its work here."""
 
 
 def check_complete(cfg: DictConfig) -> None:
@@ -60,11 +78,11 @@ def check_values(cfg: DictConfig) -> None:
         ConfigError: names the setting, and what is expected.
     """
     for name, (low, high) in WHOLE.items():
-        if (value := OmegaConf.select(cfg, name)) is not None:
+        value = OmegaConf.select(cfg, name, default=low)
+        if value is not None or name not in OPTIONAL:
             check_whole(name, value, low, high)
     for name in LEARNING_RATES:
-        if (value := OmegaConf.select(cfg, name)) is not None:
-            check_number(name, value, 0, None)
+        check_number(name, OmegaConf.select(cfg, name, default=0), 0, None)
     check_average(cfg.optim.ema)
     check_trainer(cfg.trainer)
 
@@ -83,25 +101,13 @@ def check_trainer(trainer: DictConfig) -> None:
     Raises:
         ConfigError: names the first, and what does its work here.
     """
-    asked = str(trainer.precision)
-    if asked not in PRECISIONS and asked not in SHORT_PRECISIONS:
+    precision = str(trainer.precision)
+    if precision not in (*PRECISIONS, *SHORT_PRECISIONS):
         raise ConfigError(
-            f"trainer.precision={asked}: choose one of {', '.join(PRECISIONS)}; weights "
-            "stay in 32 bits"
+            f"trainer.precision={precision}: choose one of {', '.join(PRECISIONS)}; weights stay "
+            "in 32 bits"
         )
-    for key in (*EPOCHS, *OWN, "limit_val_batches"):
+    for key, instead in INSTEAD.items():
         value = trainer.get(key)
-        if value is None or value is False:
-            continue
-        instead = "a run sets it itself; leave it out"
-        if key in EPOCHS:
-            instead = (
-                "crops come without end, in no epochs; leave it out, and limit a training by "
-                "trainer.max_steps or trainer.max_time"
-            )
-        elif key not in OWN:
-            instead = (
-                "validation chooses the weights to keep; leave it out, and say with "
-                "data.val_images how many images it sees"
-            )
-        raise ConfigError(f"trainer.{key}={value}: {instead}")
+        if value is not None and value is not False:
+            raise ConfigError(f"trainer.{key}={value}: {instead}")
