@@ -1,6 +1,7 @@
 """Train and evaluate a codec: ``python train.py cell=gru_resnet recon=scaled_additive``."""
 
 import signal
+import sys
 
 import hydra
 from hydra.errors import CompactHydraException
@@ -9,6 +10,7 @@ from omegaconf import DictConfig
 from rnncodec import experiment
 from rnncodec.errors import RNNCodecError
 from rnncodec.machine import processes
+from rnncodec.runs.command_line import with_home
 
 experiment.register_resolvers()
 
@@ -27,4 +29,5 @@ def main(cfg: DictConfig) -> float:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = with_home(sys.argv[1:])
     main()

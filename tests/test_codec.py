@@ -385,3 +385,14 @@ def test_a_primed_codec_reads_what_it_writes_and_a_plain_one_refuses_it() -> Non
     np.testing.assert_array_equal(np.asarray(primed.decode(data)), pictures[-1])
     with pytest.raises(ModelError, match="was written with model"):
         plain.decode(data)
+
+
+def test_a_network_that_overflows_codes_no_picture() -> None:
+    codec = make(None)
+    data = codec.encode(picture(32, 48))
+    for weights in codec.model.network.decoder.parameters():
+        weights.data.fill_(3e38)
+    with pytest.raises(ModelError, match="output is not finite"):
+        codec.decode(data)
+    with pytest.raises(ModelError, match="output is not finite"):
+        codec.encode(picture(32, 48))

@@ -18,23 +18,27 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 from safetensors.torch import load_file
 from tests.training.wandb_file import WandbFile
 
 from rnncodec import experiment
 from rnncodec.codec import load
-from rnncodec.errors import ConfigError, DataError, ModelError, RNNCodecError
+from rnncodec.errors import ConfigError, DataError, DivergenceError, ModelError, RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.machine.processes import Terminated
 from rnncodec.models import model_file
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.sweep_status import run_status
+from rnncodec.training.callbacks import LastCheckpoint
 from rnncodec.training.codec_module import CodecModule, ValidationScores
 from rnncodec.training.codes import CodeData
+from rnncodec.training.divergence import StopIfDiverged
 from rnncodec.training.entropy_module import EntropyModule
-from rnncodec.training.selection import Selection
+from rnncodec.training.selection import EntropySelection, Selection
 
 SMALL = [
     "model=tiny",
@@ -141,6 +145,52 @@ def test_a_run_on_wandb_says_what_it_was_and_how_it_scored(
     assert len(found.rows("rd/psnr_rgb")) == 2
     assert not found.rows("rd/ms_ssim"), "the images are too small"
     assert not [key for key in found.summary if key.startswith("auc/")], "two iterations"
+
+
+def test_a_run_that_diverges_fails_and_keeps_what_was_good(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=4", "trainer.val_check_interval=2",
+        "optim.optimizer.lr=1e-3", "optim.ema=0.9", "checkpoint_every=1",
+    )  # fmt: skip
+    train = CodecModule.training_step
+
+    def overflows(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> object:
+        if self.global_step == 2:  # what a learning rate of 1e38 leaves behind
+            next(self.network.decoder.parameters()).data.fill_(3e38)
+        return train(self, batch, batch_idx)
+
+    monkeypatch.setattr(CodecModule, "training_step", overflows)
+    with pytest.raises(
+        DivergenceError, match=r"diverged at step 3: .*network\.\S+ .* is not finite"
+    ):
+        run(tmp_path, overrides)
+    status = run_status(tmp_path, "run")
+    assert status.state == "failed"
+    assert str(status.reason).startswith("DivergenceError: training diverged at step 3")
+    files = RunFiles(tmp_path)
+    assert model_file.read(files.best)[0]["notes"]["step"] == 2
+    assert torch.load(files.last, weights_only=True)["global_step"] == 2
+    assert not files.model.exists()
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    assert WandbFile(folder).exit_code == 1
+
+
+def test_both_trainings_end_if_they_diverge_before_they_save(
+    photographs: Path, tmp_path: Path
+) -> None:
+    with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+        cfg = compose("config", overrides=settings(photographs, "optim.ema=0.9"))
+    files = RunFiles(tmp_path)
+    network = experiment.build_module(cfg).network
+    selection = EntropySelection(files.entropy_best, model_file.Model(network))
+    wanted = [EMAWeightAveraging, StopIfDiverged, LastCheckpoint]
+    around = [type(callback) for callback in experiment.callbacks(cfg, files)]
+    assert [kind for kind in around if kind in wanted] == wanted
+    around = [type(callback) for callback in experiment.entropy_callbacks(cfg, files, selection)]
+    assert [kind for kind in around if kind in wanted] == wanted[1:]
 
 
 def test_a_killed_run_goes_on_on_wandb_at_the_step_of_its_checkpoint(
@@ -267,6 +317,11 @@ def test_damaged_checkpoint_is_named(photographs: Path, tmp_path: Path) -> None:
         ("data.crop=64", DataError, "64"),
         ("init=/nonexistent", ModelError, "no such model file"),
         ("logger.mode=loud", ConfigError, "choose one of disabled, offline, online"),
+        ("threads=0", ConfigError, "threads=0: expected at least 1"),
+        ("~optim", ConfigError, "the configuration is not whole: Key 'optim'"),
+        ("+cell.gates=9", ConfigError, "model cannot be built: .*'gates'"),
+        ("+optim.optimizer.moment=1", ConfigError, "optim.optimizer cannot be built: .*'moment'"),
+        ("+trainer.speed=1", ConfigError, "trainer cannot be built: .*'speed'"),
     ],
 )
 def test_bad_settings_are_one_clear_error(
@@ -277,6 +332,13 @@ def test_bad_settings_are_one_clear_error(
     with pytest.raises(error, match=message):
         run(tmp_path, overrides)
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_run_without_a_logger_writes_its_csv_files(photographs: Path, tmp_path: Path) -> None:
+    with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+        cfg = compose("config", overrides=settings(photographs, "~logger", "run_dir=x"))
+    with experiment.run_loggers(cfg, RunFiles(tmp_path)) as loggers:
+        assert [type(logger) for logger in loggers] == [CSVLogger]
 
 
 def start(folder: Path, overrides: list[str]) -> subprocess.Popen[bytes]:
@@ -295,6 +357,15 @@ def test_a_user_sees_the_error_without_a_traceback(photographs: Path, tmp_path: 
     assert process.returncode == 1
     assert b"error: image folder /nonexistent does not exist" in message
     assert b"Traceback" not in message
+
+
+def test_a_folder_below_home_needs_no_quotes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train.py", "data=folder", "data.root=~/photos", "--cfg", "job"]
+    monkeypatch.setattr(sys, "argv", command)
+    runpy.run_path("train.py", run_name="__main__")
+    assert f"root: {Path.home()}/photos" in capsys.readouterr().out
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes], *, newer_than: int = 0) -> None:
@@ -417,6 +488,46 @@ def test_ended_in_the_midst_of_a_validation_goes_on_bit_identically(
     a, b = (model_file.read(tmp_path / side / "model.safetensors") for side in "ab")
     assert a[0]["notes"] == b[0]["notes"]
     assert all(torch.equal(tensor, b[1][name]) for name, tensor in a[1].items())
+
+
+def test_with_gathered_gradients_steps_are_counted_and_goes_on_bit_identically(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed and interrupted within a step of two batches, soon after a validation."""
+    overrides = settings(
+        photographs, "cell=gru", "trainer.max_steps=5", "trainer.val_check_interval=2",
+        "checkpoint_every=1", "logger=csv", "+trainer.accumulate_grad_batches=2",
+    )  # fmt: skip
+    judged: list[int] = []
+    judge, train = Selection.judge, CodecModule.training_step
+
+    def noted(self: Selection, pl_module: CodecModule, scores: list[ValidationScores]) -> float:
+        judged.append(pl_module.global_step)
+        return judge(self, pl_module, scores)
+
+    monkeypatch.setattr(Selection, "judge", noted)
+    run(tmp_path / "a", overrides)
+    assert judged == [2, 4, 5]
+
+    def disturbed(self: CodecModule, batch: dict[str, torch.Tensor], batch_idx: int) -> object:
+        if batch_idx == 5 and not killed:
+            killed.append(True)
+            raise MemoryError("killed")
+        if batch_idx == 6:
+            signal.raise_signal(signal.SIGINT)
+        return train(self, batch, batch_idx)
+
+    killed: list[bool] = []
+    monkeypatch.setattr(CodecModule, "training_step", disturbed)
+    for end, step in ((MemoryError, 2), (KeyboardInterrupt, 4)):
+        with pytest.raises(end):
+            run(tmp_path / "b", overrides)
+        checkpoint = torch.load(tmp_path / "b/checkpoints/last.ckpt", weights_only=True)
+        assert checkpoint["global_step"] == step
+    run(tmp_path / "b", overrides)
+    assert judged == 2 * [2, 4, 5]
+    a, b = (load_file(tmp_path / side / "model.safetensors") for side in "ab")
+    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def run_until_all_are_told_to_end(folder: Path, overrides: list[str]) -> None:
@@ -676,6 +787,9 @@ def test_entropy_model_for_one_of_the_codecs_of_a_grid(
         ("codec=/nonexistent", ModelError, "/nonexistent: no such model file"),
         ("entropy_fit.max_steps=-1", ConfigError, "entropy_fit.max_steps=-1 .* never end"),
         ("entropy_fit.data.crop=64", ConfigError, "crop=64: no training photograph"),
+        ("entropy_fit.data.crop=40", ConfigError, "crop=40: expected a multiple of 16"),
+        ("entropy_fit.exact_from=3", ConfigError, "exact_from=3: expected 0 to 1"),
+        ("entropy.hidden=0", ConfigError, "hidden=0: expected at least 1"),
     ],
 )
 def test_bad_entropy_settings_are_one_clear_error(
@@ -684,6 +798,7 @@ def test_bad_entropy_settings_are_one_clear_error(
     with pytest.raises(error, match=message):
         run(tmp_path, settings(photographs, *ENTROPY, override))
     assert not (tmp_path / "model.safetensors").exists()
+    assert not RunFiles(tmp_path).last.exists(), "told before the codec is trained"
 
 
 def test_codec_without_entropy_leaves_nothing_to_train(

@@ -20,6 +20,10 @@ class ModelError(RNNCodecError):
     """A model or checkpoint file that is damaged, of another architecture, or unknown."""
 
 
+class DivergenceError(RNNCodecError):
+    """A training whose loss, gradients, weights or outputs have stopped being finite numbers."""
+
+
 class StorageError(RNNCodecError):
     """A result could not be written (full disk, no permission); nothing half-written is left."""
 

@@ -17,14 +17,16 @@ import lightning as L
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.loggers.wandb import WandbLogger
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from rnncodec.coding.transform import Transform
-from rnncodec.errors import RNNCodecError
+from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
@@ -44,6 +46,7 @@ from rnncodec.training.checkpoint import AtomicCheckpointIO
 from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.codes import CodeData
 from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep_in_children
+from rnncodec.training.divergence import StopIfDiverged
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.fitting import fit, quiet_lightning
 from rnncodec.training.job_progress import JobProgress
@@ -51,6 +54,9 @@ from rnncodec.training.progress import TrainingProgress
 from rnncodec.training.rates import integer_rates, rate_lost
 from rnncodec.training.selection import EntropySelection, Selection
 from rnncodec.training.wandb_evaluation import log_evaluation
+
+NOT_UNDERSTOOD = (TypeError, ValueError, MisconfigurationException)
+"""What a class raises that is given settings it cannot work with."""
 
 Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 
@@ -69,19 +75,29 @@ def run(cfg: DictConfig) -> float:
     Raises:
         RNNCodecError: something the caller can put right, in one sentence.
     """
-    files = RunFiles(Path(cfg.run_dir))
-    if files.finished:
-        check(cfg, files)
-    else:
-        if cfg.spread:
-            take_gpu(files.folder.parent)
-        refuse = partial(check, cfg, files)
-        with attempt(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as begin:
-            if is_main():
-                record(cfg, files)
-                record_arithmetic(cfg, files)
-            go_on(cfg, files, begin)
+    try:
+        files = RunFiles(Path(cfg.run_dir))
+        if files.finished:
+            check(cfg, files)
+        else:
+            train(cfg, files)
+    except OmegaConfBaseException as error:  # a setting that ~ has taken away, or a wrong ${...}
+        raise ConfigError(
+            f"the configuration is not whole: {' '.join(str(error).split())}"
+        ) from error
     return report(files) if is_main() else math.nan
+
+
+def train(cfg: DictConfig, files: RunFiles) -> None:
+    """Make an attempt at all that is not done."""
+    if cfg.spread:
+        take_gpu(files.folder.parent)
+    refuse = partial(check, cfg, files)
+    with attempt(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as begin:
+        if is_main():
+            record(cfg, files)
+            record_arithmetic(cfg, files)
+        go_on(cfg, files, begin)
 
 
 def go_on(cfg: DictConfig, files: RunFiles, begin: Callable[[str], None]) -> None:
@@ -112,6 +128,8 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     data = training_data(cfg)
     module = build_module(cfg)
+    if entropy_name(cfg) != NO_ENTROPY:
+        check_entropy(cfg, files, data, module.network.iterations)
     around = callbacks(cfg, files)
     trainer = build_trainer(cfg, files, around, loggers)
     fit(trainer, module, data, files.last)
@@ -139,21 +157,37 @@ def fit_entropy(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None
     selection = EntropySelection(files.entropy_best, codec)
     around = entropy_callbacks(cfg, files, selection)
     own = {key: cfg.entropy_fit[key] for key in ("max_steps", "max_time", "val_check_interval")}
-    if str(cfg.trainer.precision).endswith("-true"):
-        own["precision"] = "32-true"  # weights of 16 bits could not be rounded to integers
     trainer = build_trainer(cfg, files, around, loggers, **own)
     transform = Transform(codec.network, trainer.strategy.root_device)
     data = build(cfg.entropy_fit.data)(training_data(cfg), transform, files.codes, seed=cfg.seed)
     data.setup()
-    module = EntropyModule(
-        build(cfg.entropy, iterations=codec.network.iterations),
-        build(cfg.entropy_fit.optimizer),
-        exact_from=cfg.entropy_fit.exact_from,
-        codes=data.origin(),
-    )
+    module = entropy_module(cfg, codec.network.iterations, codes=data.origin())
     fit(trainer, module, data, files.entropy_last)
     if is_main():
         export_entropy(cfg, files, data)
+
+
+def entropy_module(cfg: DictConfig, iterations: int, *, codes: str) -> EntropyModule:
+    """The LightningModule of the entropy model, for a codec of so many iterations."""
+    return EntropyModule(
+        build(cfg.entropy, iterations=iterations),
+        build(cfg.entropy_fit.optimizer),
+        exact_from=cfg.entropy_fit.exact_from,
+        codes=codes,
+    )
+
+
+def check_entropy(cfg: DictConfig, files: RunFiles, data: Any, iterations: int) -> None:
+    """Build what the entropy model needs: what is wrong there is told before the codec trains.
+
+    Raises:
+        RNNCodecError: a setting of ``entropy`` or ``entropy_fit`` that cannot work.
+    """
+    build(cfg.entropy_fit.schedule)
+    entropy_module(cfg, iterations, codes="").configure_optimizers()
+    codes = build(cfg.entropy_fit.data)(data, None, files.codes, seed=cfg.seed)  # no codec yet
+    data.setup()
+    data.crops_of(codes.crop, batch_size=1, seed=cfg.seed)
 
 
 def export_entropy(cfg: DictConfig, files: RunFiles, data: CodeData) -> None:
@@ -199,6 +233,7 @@ def callbacks(cfg: DictConfig, files: RunFiles) -> list[Callback]:
         LearningRate(build(cfg.optim.schedule)),
         Selection(files.best),
         *average,
+        StopIfDiverged(),
         LastCheckpoint(files.last, every=cfg.checkpoint_every),
         Throughput(every=cfg.trainer.log_every_n_steps),
     ]
@@ -212,6 +247,7 @@ def entropy_callbacks(
     return [
         LearningRate(build(cfg.entropy_fit.schedule), group=group),
         selection,
+        StopIfDiverged(),
         LastCheckpoint(files.entropy_last, every=cfg.checkpoint_every),
         Throughput(every=cfg.trainer.log_every_n_steps, group=group),
     ]
@@ -222,6 +258,9 @@ def build_trainer(
 ) -> L.Trainer:
     """The trainer with its callbacks; ``own`` takes the place of what ``trainer`` says."""
     every = cfg.trainer.log_every_n_steps
+    own = {"val_check_interval": cfg.trainer.val_check_interval} | own
+    if own["val_check_interval"] is not None:  # steps; Lightning counts batches
+        own["val_check_interval"] *= cfg.trainer.get("accumulate_grad_batches") or 1
     bar = [TrainingProgress(every=every)] if cfg.trainer.enable_progress_bar else []
     more = {
         "callbacks": [Interrupt(), *around, JobProgress(files.progress), *bar],
@@ -266,12 +305,20 @@ def report(files: RunFiles) -> float:
 
 
 def build(node: Any, **more: Any) -> Any:
-    """Instantiate a configuration node; our own errors come through as they are."""
+    """Instantiate a configuration node; our own errors come through as they are.
+
+    Raises:
+        ConfigError: what it stands for does not know such a setting or value.
+    """
     try:
         return instantiate(node, _convert_="object", **more)
     except InstantiationException as error:
-        if isinstance(error.__cause__, RNNCodecError):
-            raise error.__cause__ from None
+        cause = error.__cause__
+        if isinstance(cause, RNNCodecError):
+            raise cause from None
+        if isinstance(cause, NOT_UNDERSTOOD):
+            said = " ".join(str(cause).split())
+            raise ConfigError(f"{node._get_full_key(None)} cannot be built: {said}") from error
         raise
 
 
@@ -283,12 +330,15 @@ def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
         return
     csv = CSVLogger(save_dir=str(files.folder), name="csv", flush_logs_every_n_steps=1)
     try:
-        loggers = [csv, build(cfg.logger)] if cfg.logger else [csv]
+        loggers = [csv, build(cfg.logger)] if cfg.get("logger") else [csv]
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
             if isinstance(logger, WandbLogger):
                 wandb_logger.label(logger, factors(cfg, files))
         yield loggers
+    except Exception:
+        wandb_logger.finish(failed=True)
+        raise
     finally:
         wandb_logger.finish()
 

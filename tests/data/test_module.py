@@ -189,9 +189,15 @@ def test_few_unusable_images_are_skipped_and_named(tmp_path: Path, caplog):
 
 def test_many_unreadable_images_fail_by_name(tmp_path: Path):
     root = fill(tmp_path, 20)
-    (root / "s2" / "5.png").write_bytes(b"")
+    names = ("s0/3.png", "s1/4.png", "s2/5.png", "s0/6.png")
+    for name in names[:3]:
+        (root / name).write_bytes(b"")
     data = FolderData(root)
-    with pytest.raises(DataError, match=r"1 of 20 images .*s2/5\.png"):
+    data.setup()
+    assert not {*names[:3]} & {*data.train_names, *data.val_names}
+    (root / names[3]).write_bytes(b"")
+    data = FolderData(root)
+    with pytest.raises(DataError, match=r"4 of 20 images .*s2/5\.png"):
         data.setup()
 
 

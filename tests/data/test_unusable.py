@@ -23,6 +23,17 @@ def test_more_than_one_percent_fails_and_names_five():
     assert "f.png" not in str(e.value)
 
 
+@pytest.mark.parametrize(("total", "most"), [(3, 0), (4, 1), (22, 3), (399, 3), (400, 4)])
+def test_a_small_set_may_have_a_few(total: int, most: int):
+    unusable = Unusable(total, "photos/")
+    for number in range(most):
+        unusable.add(f"{number}.png", "damaged")
+    unusable.check()
+    unusable.add("one more.png", "damaged")
+    with pytest.raises(DataError, match=f"{most + 1} of {total} .* at most {most} may be skipped"):
+        unusable.check()
+
+
 def test_each_image_is_logged_once_with_the_count(caplog: pytest.LogCaptureFixture):
     unusable = Unusable(300, "photos/")
     for name in ("a.png", "b.png", "a.png"):

@@ -47,10 +47,11 @@ def test_another_image_stands_in_for_a_damaged_one(tmp_path: Path):
 
 
 def test_too_many_damaged_images(tmp_path: Path):
-    photos = folder_of(tmp_path, (32, 32))
-    (tmp_path / "0.png").write_bytes(b"gone")
+    photos = folder_of(tmp_path, *[(32, 32)] * 4)
+    for path in photos.paths:
+        path.write_bytes(b"gone")
     unusable = Unusable(50, "the folder")
-    with pytest.raises(DataError, match="1 of 50 images of the folder"):
+    with pytest.raises(DataError, match="4 of 50 images of the folder"):
         load_validation(photos, unusable, most=2, size=256)
 
 

@@ -1,8 +1,12 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.evaluation.sweep import make_run, start
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from tests.evaluation.sweep import WEIGHTS, make_run, start
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation.results import read_results, write_results
@@ -103,3 +107,21 @@ def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
         find_runs([tmp_path / "nowhere"])
     with pytest.raises(DataError, match="no run here"):
         find_runs([tmp_path])
+
+
+def test_a_run_that_diverged_is_not_ranked(tmp_path: Path) -> None:
+    """As versions left it that took the black pictures of a network of NaN for its work."""
+    make_run(tmp_path / "good")
+    make_run(tmp_path / "nan score", score=math.nan)
+    bad = make_run(tmp_path / "nan weights", score=10.9) / "model.safetensors"
+    with safe_open(bad, framework="numpy") as file:
+        description = file.metadata()
+    save_file(WEIGHTS | {"network.a": np.full((3, 5), np.nan, np.float32)}, bad, description)
+    runs, left = find_runs([tmp_path])
+    assert [run.name for run in runs] == ["good"]
+    assert {run.name: run.missing for run in left} == {
+        "nan score": "the training diverged (selection score nan); train it again with a lower "
+        "learning rate",
+        "nan weights": "the training diverged (network.a is not finite); train it again with a "
+        "lower learning rate",
+    }

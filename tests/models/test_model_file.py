@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import stat
 from pathlib import Path
@@ -218,3 +219,22 @@ def test_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
     assert read(path)[0]["format"] == 1
+
+
+def test_weights_that_are_not_finite_are_neither_written_nor_read(tmp_path: Path) -> None:
+    model = tiny()
+    save(tmp_path / "good", model)
+    bias = next(value for name, value in model.network.named_parameters() if name.endswith("bias"))
+    name = r"network\..*bias has values that are not finite: the training diverged"
+    bias.data[0] = 1e5
+    with pytest.raises(ModelError, match=name):
+        save(tmp_path / "bad", model, dtype=torch.float16)  # whose largest number is 65,504
+    bias.data[0] = math.nan
+    with pytest.raises(ModelError, match=name):
+        save(tmp_path / "bad", model)
+    assert not (tmp_path / "bad").exists()
+    description, tensors = read(tmp_path / "good")
+    wrong = tensors | {"network.encoder.conv.bias": torch.full((8,), math.inf)}
+    save_file(wrong, tmp_path / "bad", {"rnncodec": json.dumps(description)})
+    with pytest.raises(ModelError, match=r"bad: network\.encoder\.conv\.bias has values"):
+        load(tmp_path / "bad")

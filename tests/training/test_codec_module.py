@@ -1,5 +1,6 @@
 """The training step does what its settings say; on a GPU, too, where there is one."""
 
+import math
 from functools import partial
 
 import pytest
@@ -18,6 +19,7 @@ from rnncodec.network.unroll import unroll
 from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.losses import L1, L1MSSSIM
 from rnncodec.training.muon import muon
+from rnncodec.training.selection import mean_scores, score
 
 BATCH = {
     "image": torch.randint(256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(0)).byte(),
@@ -76,6 +78,18 @@ def test_the_geometric_mean_weighs_a_percent_alike_at_every_iteration() -> None:
 def test_unknown_settings_are_refused(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make(**settings)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_reconstruction_that_is_not_finite_scores_nan(value: float) -> None:
+    """Its pixels would be black, or white, and the score of such a picture is a number."""
+    module = make().eval()
+    image = torch.full((1, 3, 32, 32), 200, dtype=torch.uint8)
+    assert math.isfinite(score(mean_scores([module.validation_step({"image": image}, 0)])))
+    for name, weight in module.network.decoder.named_parameters():
+        if name.endswith("bias"):
+            weight.data.fill_(value)
+    assert math.isnan(score(mean_scores([module.validation_step({"image": image}, 0)])))
 
 
 RECIPES = ("paper", "compact")

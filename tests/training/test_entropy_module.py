@@ -1,5 +1,6 @@
 """The entropy model learns; from a share of the budget on, it does so as it will be coded."""
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from rnncodec.entropy.binary_rnn import BinaryRNN
-from rnncodec.errors import ConfigError, ModelError
+from rnncodec.errors import ConfigError, DivergenceError, ModelError
 from rnncodec.models import model_file
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU
@@ -69,6 +70,25 @@ def test_an_iteration_counts_with_one_bit_per_bit_at_most(tmp_path: Path) -> Non
         found = torch.tensor(rates, dtype=torch.float64)
         scores.append(selection.judge(quiet, [{"float": found, "exact": found, "positions": 3}]))
     assert scores == pytest.approx([-0.95, -0.925])
+
+
+def test_one_that_diverges_is_never_the_best(tmp_path: Path) -> None:
+    network = Network(GRU, Additive, width=0.125, iterations=2)
+    selection = EntropySelection(tmp_path / "best", model_file.Model(network))
+    codes = torch.randint(2, (1, 2, 3, 4, 32), dtype=torch.uint8)
+    quiet: Any = SimpleNamespace(global_step=4, sanity_checking=False, is_global_zero=True)
+    learner = module().eval()
+    learner.log = lambda *_, **__: None
+    for weights in learner.parameters():
+        weights.data.fill_(3e38)
+    with torch.no_grad():
+        selection.gathered = [learner.validation_step({"codes": codes}, 0)]
+    with pytest.raises(DivergenceError, match="step 4: what the network makes of a validation"):
+        selection.on_validation_epoch_end(quiet, learner)
+    next(iter(learner.model.layers["logits"].parameters())).data.fill_(math.nan)
+    with pytest.raises(DivergenceError, match=r"step 4: model\.layers\.logits\.\w+ is not finite"):
+        selection.on_validation_epoch_end(quiet, learner)
+    assert not selection.path.exists()
 
 
 class Recorder(nn.Module):

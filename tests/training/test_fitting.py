@@ -1,5 +1,6 @@
 """A training of two processes ends together (one process, and whole runs: test_experiment)."""
 
+import logging
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.profilers import SimpleProfiler
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data.dataset import TensorDataset
@@ -17,6 +19,25 @@ from rnncodec.machine.processes import Terminated
 from rnncodec.training.callbacks import Interrupt, LastCheckpoint
 from rnncodec.training.distributed import own_process_group
 from rnncodec.training.fitting import fit, quiet_lightning
+
+
+def test_the_report_of_a_profiler_is_the_one_word_of_lightning_that_is_heard() -> None:
+    heard: list[str] = []
+    listener = logging.Handler()
+    listener.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    lightning = logging.getLogger("lightning.pytorch")
+    lightning.addHandler(listener)
+    try:
+        with quiet_lightning():
+            logging.getLogger("lightning.pytorch.utilities").info("advice")
+            profiler = SimpleProfiler()
+            with profiler.profile("a step"):
+                pass
+            profiler.describe()
+    finally:
+        lightning.removeHandler(listener)
+    (report,) = heard
+    assert "a step" in report
 
 
 class Told(L.LightningModule):

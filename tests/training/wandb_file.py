@@ -56,6 +56,7 @@ class WandbFile:
         summary, config: the last values.
         metrics: name -> what was defined of it.
         tags, group, job_type, project: of the run.
+        exit_code: not 0 where it failed; None while it goes on.
         files: what the run refers to, relative to its ``files`` folder.
         artifacts: what the tables' artifacts hold, name -> where it waits to be uploaded.
     """
@@ -69,6 +70,7 @@ class WandbFile:
         self.files: set[str] = set()
         self.artifacts: dict[str, Path] = {}
         self.tags: list[str] = []
+        self.exit_code: int | None = None
         self.count = 0
         for payload in payloads(path.read_bytes()):
             self.count += 1
@@ -90,6 +92,8 @@ class WandbFile:
         elif kind == "artifact":
             contents = record.artifact.manifest.contents
             self.artifacts |= {entry.path: Path(entry.local_path) for entry in contents}
+        elif kind == "exit":
+            self.exit_code = int(record.exit.exit_code)
         elif kind == "run":
             self.config |= items(record.run.config.update)
             self.tags = list(record.run.tags)

@@ -22,7 +22,7 @@ from rnncodec.coding.goals import Goal
 from rnncodec.coding.refining import Effort
 from rnncodec.coding.tiles import batches
 from rnncodec.geometry import BLOCK, UNSENT
-from rnncodec.images.pixels import from_uint8, pad_to, to_uint8
+from rnncodec.images.pixels import from_uint8, pad_to, require_finite, to_uint8
 from rnncodec.images.reading import Pixels
 from rnncodec.machine.allocator import freed_memory_kept
 from rnncodec.machine.devices import float32_convolutions
@@ -157,7 +157,12 @@ class Transform:
             size = reference.shape[-2], reference.shape[-1]
             codes = effort.codes(self.network, x, size, iterations, last)
             source = partial(found_code, codes)
-        yield from iterate(self.network, source, iterations, adaptive=last is not None)
+        before: Step | None = None
+        for step in iterate(self.network, source, iterations, adaptive=last is not None):
+            if before is not None:  # its picture has been made, for the residual of this step
+                require_finite(before.x_hat)
+            before = step
+            yield step
 
 
 class TileRuns:

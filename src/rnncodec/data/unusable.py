@@ -7,6 +7,8 @@ from rnncodec.errors import DataError
 _log = logging.getLogger(__name__)
 
 TOLERATED_PERCENT = 1
+FEW, MOST = 3, 4
+"""So many are tolerated of a small set, too, but no more than one of so many."""
 _SHOWN = 5
 
 
@@ -25,14 +27,23 @@ class Unusable:
             _log.warning("skipping %s (%d of %d): %s", name, len(self.reasons), self.total, reason)
 
     def check(self) -> None:
-        """Raise DataError, naming up to five images, if more than 1 % cannot be used."""
+        """Raise DataError, naming up to five images, if too many of them cannot be used."""
         count = len(self.reasons)
-        if count * 100 <= self.total * TOLERATED_PERCENT:
+        if count <= tolerated(self.total):
             return
         shown = [f"{name} ({reason})" for name, reason in list(self.reasons.items())[:_SHOWN]]
         more = f"; and {count - _SHOWN} more" if count > _SHOWN else ""
         raise DataError(
             f"{count} of {self.total} images of {self.where} cannot be used, at most "
-            f"{TOLERATED_PERCENT} % may be skipped: {'; '.join(shown)}{more}; "
+            f"{tolerated(self.total)} may be skipped: {'; '.join(shown)}{more}; "
             "remove or repair them (where too small, lower data.crop or raise data.shrink)"
         )
+
+
+def tolerated(total: int) -> int:
+    """How many of so many images may be skipped: 1 %, and a few of a small set.
+
+    >>> [tolerated(total) for total in (3, 4, 22, 300, 1000)]
+    [0, 1, 3, 3, 10]
+    """
+    return max(total * TOLERATED_PERCENT // 100, min(FEW, total // MOST))

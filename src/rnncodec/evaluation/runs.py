@@ -9,7 +9,12 @@ from typing import Any
 
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
-from rnncodec.models.model_description import parameter_counts, part_name, read_description
+from rnncodec.models.model_description import (
+    not_finite_in,
+    parameter_counts,
+    part_name,
+    read_description,
+)
 from rnncodec.runs import run_settings
 from rnncodec.runs.run_directory import RunFiles
 
@@ -132,12 +137,13 @@ def read_run(folder: Path, name: str) -> Run:
     """A finished run.
 
     Raises:
-        DataError: its results or summary are damaged.
-        ModelError: its model file is.
+        DataError: its results or summary are damaged, or its training diverged.
+        ModelError: its model file is damaged.
     """
     files = RunFiles(folder)
     description = read_description(files.model)
     notes = description["notes"]
+    refuse_diverged(files.model, notes.get("score"))
     seed, settings = seed_and_settings(notes)
     if description["entropy"] is None:
         settings = {k: v for k, v in settings.items() if not k.startswith("entropy_fit")}
@@ -161,6 +167,20 @@ def read_run(folder: Path, name: str) -> Run:
         entropy_gain(files.summary),
         results,
     )
+
+
+def refuse_diverged(model: Path, score: Any) -> None:
+    """Refuse a network of NaN: its black pictures may score better than an honest start.
+
+    Raises:
+        DataError: the score is NaN, or a weight is not finite.
+    """
+    bad = not_finite_in(model)
+    if bad or (isinstance(score, float) and math.isnan(score)):
+        found = f"{bad[0]} is not finite" if bad else f"selection score {score}"
+        raise DataError(
+            f"the training diverged ({found}); train it again with a lower learning rate"
+        )
 
 
 def seed_and_settings(notes: dict[str, Any]) -> tuple[int | None, dict[str, str]]:

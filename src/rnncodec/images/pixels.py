@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rnncodec.errors import ModelError
+
 
 def from_uint8(image: Tensor) -> Tensor:
     """Uint8 (B, 3, H, W) -> float32 in [-0.5, 0.5], channels last.
@@ -19,11 +21,28 @@ def from_uint8(image: Tensor) -> Tensor:
 def to_uint8(x_hat: Tensor) -> Tensor:
     """Float (B, 3, H, W), nominally in [-0.5, 0.5] -> uint8, rounded (never truncated), clipped.
 
+    Raises:
+        ModelError: a value is not finite; NaN would become 0 and look like black.
+
     Examples:
         >>> to_uint8(torch.tensor([-0.7, 0.0, 0.4999, 0.9]))
         tensor([  0, 128, 255, 255], dtype=torch.uint8)
     """
+    require_finite(x_hat)
     return ((x_hat.float() + 0.5) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def require_finite(x_hat: Tensor) -> None:
+    """Refuse what a network makes where its weights are too large, or are none.
+
+    Raises:
+        ModelError: a value is not finite.
+    """
+    if not x_hat.isfinite().all():
+        raise ModelError(
+            "the network's output is not finite (NaN or infinite): this model cannot code this "
+            "image; use another model"
+        )
 
 
 def pad_to(x: Tensor, multiple: int) -> Tensor:

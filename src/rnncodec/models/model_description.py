@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from rnncodec.errors import ModelError
@@ -88,6 +89,17 @@ def parse_description(text: str, path: Path) -> dict[str, Any]:
 def part_name(description: Any) -> str | None:
     """The name in a part's description, if it has one."""
     return description.get("name") if isinstance(description, dict) else None
+
+
+def not_finite_in(path: str | Path) -> list[str]:
+    """The names of a model file's tensors that hold a NaN or an infinity.
+
+    Raises:
+        ModelError: no such file, not a model file, or damaged.
+    """
+    with opened(path, framework="numpy") as file:
+        names = file.keys()
+        return [name for name in names if not np.isfinite(file.get_tensor(name)).all()]
 
 
 def parameter_counts(path: str | Path) -> dict[str, int]:

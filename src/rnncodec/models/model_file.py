@@ -7,6 +7,7 @@ the integers of its entropy model.
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def save(path: str | os.PathLike[str], model: Model, *, dtype: torch.dtype | Non
             they are. Rounded weights are other weights, with a fingerprint of their own.
 
     Raises:
+        ModelError: a weight is not finite, as it is or as ``dtype``.
         StorageError: it could not be written; nothing half-written is left.
         ConfigError: no path; a dtype that is not of floating point.
     """
@@ -88,6 +90,7 @@ def save(path: str | os.PathLike[str], model: Model, *, dtype: torch.dtype | Non
         NETWORK + name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
         for name, tensor in model.network.state_dict().items()
     }
+    require_finite(tensors, source=path)
     description: dict[str, Any] = {
         "format": FORMAT,
         "network": model.network.config,
@@ -174,8 +177,34 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The description and the tensors of a model file.
 
     Raises:
-        ModelError: no such file, not a model file, damaged, or from a newer version.
+        ModelError: no such file, not a model file, damaged, from a newer version, or with weights
+            that are not finite.
     """
     with opened(path, framework="pt") as file:
         description = describe(file, Path(path))
-        return description, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    require_finite(tensors, source=path)
+    return description, tensors
+
+
+def require_finite(tensors: Mapping[str, Tensor], *, source: str | os.PathLike[str]) -> None:
+    """Refuse weights that make a picture of nothing: NaN as a pixel is black.
+
+    Raises:
+        ModelError: names the first.
+    """
+    if bad := not_finite(tensors):
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise ModelError(
+            f"{source}: {bad[0]}{more} has values that are not finite: the training diverged; use "
+            "another model, or train again with a lower learning rate"
+        )
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The names of those that hold a NaN or an infinity.
+
+    >>> not_finite({"a": torch.zeros(2), "b": torch.tensor([1.0, float("nan")])})
+    ['b']
+    """
+    return [name for name, tensor in tensors.items() if not tensor.isfinite().all()]

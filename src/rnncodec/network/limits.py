@@ -1,10 +1,12 @@
 """Checks of the numbers that settings and model files give: neither may ask for the impossible."""
 
+import math
+
 from rnncodec.errors import ConfigError
 
 
-def check_whole(name: str, value: object, low: int, high: int) -> None:
-    """Raise ConfigError unless ``value`` is a whole number from ``low`` to ``high``.
+def check_whole(name: str, value: object, low: int, high: int | None) -> None:
+    """Raise ConfigError unless ``value`` is a whole number from ``low`` to ``high``, if any.
 
     Examples:
         >>> check_whole("priming", 17, 0, 16)
@@ -13,12 +15,11 @@ def check_whole(name: str, value: object, low: int, high: int) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{name}={value!r}: expected a whole number")
-    if not low <= value <= high:
-        raise ConfigError(f"{name}={value}: expected {low} to {high}")
+    check_range(name, value, low, high)
 
 
-def check_number(name: str, value: object, low: float, high: float) -> None:
-    """Raise ConfigError unless ``value`` is a number from ``low`` to ``high``.
+def check_number(name: str, value: object, low: float, high: float | None) -> None:
+    """Raise ConfigError unless ``value`` is a number from ``low`` to ``high``, if any.
 
     Examples:
         >>> check_number("alpha", float("nan"), 0, 10)
@@ -27,5 +28,17 @@ def check_number(name: str, value: object, low: float, high: float) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigError(f"{name}={value!r}: expected a number")
-    if not low <= value <= high:  # true of NaN, too
-        raise ConfigError(f"{name}={value}: expected {low:g} to {high:g}")
+    check_range(name, value, low, high)
+
+
+def check_range(name: str, value: float, low: float, high: float | None) -> None:
+    """Raise ConfigError unless ``value`` lies between ``low`` and ``high``, if any.
+
+    Examples:
+        >>> check_range("threads", 0, 1, None)
+        Traceback (most recent call last):
+        rnncodec.errors.ConfigError: threads=0: expected at least 1
+    """
+    if not low <= value <= (math.inf if high is None else high):  # true of NaN, too
+        expected = f"at least {low:g}" if high is None else f"{low:g} to {high:.10g}"
+        raise ConfigError(f"{name}={value}: expected {expected}")

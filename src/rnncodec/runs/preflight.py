@@ -8,11 +8,13 @@ from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from rnncodec.errors import ConfigError
+from rnncodec.images import distortion
 from rnncodec.models import model_file
 from rnncodec.network import families
 from rnncodec.runs.finished_codec import codec_file
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.run_settings import check_settings
+from rnncodec.runs.setting_checks import check_complete, check_values
 
 NO_ENTROPY = "none"
 
@@ -21,11 +23,15 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
     """Refuse, before anything is trained, what could not end well.
 
     Raises:
-        ConfigError: a training without an end; nothing to train; a run directory that holds
-            another model; loader workers with ``launcher=local``.
+        ConfigError: a setting without a value, or with one that cannot work; a training without
+            an end; nothing to train; a run directory that holds another model; loader workers with
+            ``launcher=local``.
         ModelError: ``codec=`` is no model file, and no folder that has one.
     """
+    check_complete(cfg)
+    check_values(cfg)
     check_loaders(cfg)
+    check_crop(cfg)
     wanted = entropy_name(cfg)
     if files.model.exists():
         check_same(files.model, wanted)
@@ -68,9 +74,25 @@ def check_loaders(cfg: DictConfig) -> None:
         )
 
 
+def check_crop(cfg: DictConfig) -> None:
+    """Refuse crops that are too small for the loss."""
+    parts = [name for name, weight in (cfg.loss.get("weights") or {}).items() if weight]
+    own = getattr(get_class(cfg.loss._target_), "least_side", 1)
+    least = max([own, *(distortion.SMALLEST.get(part, 1) for part in parts)])
+    if cfg.data.crop < least:
+        raise ConfigError(
+            f"data.crop={cfg.data.crop}: this loss needs crops of at least {least} pixels; raise "
+            "data.crop, or choose another loss="
+        )
+
+
 def check_ends(group: str, limits: DictConfig) -> None:
-    """Refuse a training without an end."""
-    if limits.max_steps <= 0 and limits.max_time is None:
+    """Refuse a training without an end, or without a beginning."""
+    if limits.max_steps in (0, None):
+        raise ConfigError(
+            f"{group}.max_steps={limits.max_steps}: expected at least 1, or -1 for no limit"
+        )
+    if limits.max_steps == -1 and limits.max_time is None:
         raise ConfigError(
             f"{group}.max_steps={limits.max_steps} and no {group}.max_time: training would never "
             f"end; give at least one, as in {group}.max_time=00:00:30:00 (DD:HH:MM:SS)"

@@ -22,7 +22,7 @@ ONLY_HOW = (
     *("data.num_workers", "data.cache_mb", "data.cache_gb", "data.cache_dir"),
     *("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.enable_"),
     *("trainer.log_every_n_steps", "trainer.num_sanity_val_steps"),
-    *("trainer.use_distributed_sampler", "checkpoint_every"),
+    *("trainer.use_distributed_sampler", "trainer.profiler", "checkpoint_every"),
     *("threads", "spread", "loader_workers"),
 )
 """They say how and where a training runs, and not what it makes; prefixes."""

@@ -34,8 +34,6 @@ def attempt(
         ConfigError: another process runs it.
         StorageError: the run directory cannot be written.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
     with (
         ended_by_sigterm(),  # but for the steps of a training, which end by themselves
         own_process_group(),
@@ -49,6 +47,8 @@ def attempt(
             rank_0_begins(phase)
             wait_for_all()  # for what rank 0 wrote at the end of the phase before
 
+        if threads is not None:
+            torch.set_num_threads(threads)
         try:
             yield begin
         finally:

@@ -75,7 +75,7 @@ class Throughput(Callback):
     ) -> None:
         """Count, and log when the trainer logs."""
         self.images += len(batch["index"]) * trainer.world_size
-        if trainer.global_step % self.every == 0:
+        if step_is_made(trainer) and trainer.global_step % self.every == 0:
             rate = self.images / max(time.monotonic() - self.since, 1e-9)
             pl_module.log(f"{self.group}/images_per_second", rate, prog_bar=True)
             self.images, self.since = 0, time.monotonic()
@@ -110,6 +110,8 @@ class LastCheckpoint(Callback):
         The last step is one that is due: at the end of training averaged weights take the place
         of those to go on with.
         """
+        if not step_is_made(trainer):
+            return
         last = trainer.should_stop or trainer.global_step == trainer.max_steps
         if (last or trainer.global_step % self.every == 0) and not validation_is_due(trainer):
             self.save(trainer)
@@ -184,8 +186,11 @@ class Interrupt(Callback):
         """All ranks stop after the same step, where no validation is due without one.
 
         Lightning validates wherever it is told to stop. The undisturbed run would not, and could
-        not keep the weights of this step.
+        not keep the weights of this step. Gradients that are half gathered for one are not in a
+        checkpoint, so the step is finished first.
         """
+        if not step_is_made(trainer):
+            return
         if self.stops(trainer) and not validation_is_due(trainer):
             trainer.limit_val_batches = 0
 
@@ -231,4 +236,10 @@ class NoSignals(_SignalConnector):
 
 def validation_is_due(trainer: L.Trainer) -> bool:
     """Whether one belongs after the step just made, whatever may end the training here."""
-    return trainer.global_step % (trainer.val_check_batch or math.inf) == 0
+    batches = trainer.global_step * trainer.accumulate_grad_batches
+    return batches % (trainer.val_check_batch or math.inf) == 0
+
+
+def step_is_made(trainer: L.Trainer) -> bool:
+    """Whether the batch at hand ends a step, and is not one of several that gather gradients."""
+    return (trainer.fit_loop.total_batch_idx + 1) % trainer.accumulate_grad_batches == 0

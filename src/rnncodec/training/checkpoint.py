@@ -9,6 +9,7 @@ from lightning.pytorch.plugins.io import CheckpointIO
 
 from rnncodec.errors import ModelError
 from rnncodec.machine.storage import replacing
+from rnncodec.models.model_file import not_finite
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -35,7 +36,7 @@ class AtomicCheckpointIO(CheckpointIO):
         """Read a checkpoint: tensors and plain types only.
 
         Raises:
-            ModelError: damaged, or not a checkpoint.
+            ModelError: damaged, not a checkpoint, or of weights that are not finite.
         """
         try:
             loaded = torch.load(path, map_location=map_location or "cpu", weights_only=True)
@@ -46,6 +47,11 @@ class AtomicCheckpointIO(CheckpointIO):
             ) from error
         if not isinstance(loaded, dict) or "state_dict" not in loaded:
             raise ModelError(f"{path}: not a training checkpoint; delete it to start anew")
+        if bad := not_finite(loaded["state_dict"]):
+            raise ModelError(
+                f"{path}: {bad[0]} is not finite: the training had diverged; delete it to start "
+                "anew, with a lower learning rate"
+            )
         return loaded
 
     def remove_checkpoint(self, path: Any) -> None:

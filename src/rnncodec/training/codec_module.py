@@ -100,25 +100,30 @@ class CodecModule(L.LightningModule):
             self.log(name, loss, prog_bar=t in shown, batch_size=batch_size)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> ValidationScores:
-        """{"image": uint8 (1, 3, H, W)} -> scores of the 8-bit reconstructions, (T,) each."""
+        """{"image": uint8 (1, 3, H, W)} -> scores of the 8-bit reconstructions, (T,) each.
+
+        A reconstruction that is not finite scores NaN, which ends the training on all ranks.
+        """
         image = batch["image"]
         steps = unroll(self.network, from_uint8(image), iterations=self.network.iterations)
-        pictures = torch.cat([to_uint8(step.x_hat) for step in steps])
+        x_hats = torch.cat([step.x_hat for step in steps])
+        finite = x_hats.isfinite().all(dim=(1, 2, 3))
+        pictures = to_uint8(x_hats.nan_to_num())
         references = image.expand_as(pictures)
-        size = image.shape[-2:]
+
+        def scored(name: str) -> Tensor:
+            return metrics.METRICS[name](references, pictures).where(finite, torch.nan)
+
+        defined = {name: metrics.defined(name, *image.shape[-2:]) for name in metrics.METRICS}
         return {
-            "psnr_rgb": metrics.psnr_rgb(references, pictures),
-            "psnr_hvs": metrics.psnr_hvs(references, pictures)
-            if metrics.defined("psnr_hvs", *size)
-            else None,
-            "ms_ssim": metrics.ms_ssim(references, pictures)
-            if metrics.defined("ms_ssim", *size)
-            else None,
+            "psnr_rgb": scored("psnr_rgb"),
+            "psnr_hvs": scored("psnr_hvs") if defined["psnr_hvs"] else None,
+            "ms_ssim": scored("ms_ssim") if defined["ms_ssim"] else None,
         }
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser; its learning rate is set by the schedule callback before each step."""
-        return self.optimizer(self.network.named_parameters())
+        return built(self.optimizer, self.network, group="optim")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say which architecture the weights belong to."""
@@ -140,6 +145,18 @@ class CodecModule(L.LightningModule):
 def channels_last(network: Network) -> Network:
     """The network with its weights in the layout that convolutions prefer, in place."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def built(optimizer: OptimizerFactory, learner: nn.Module, *, group: str) -> Optimizer:
+    """The optimiser of all parameters.
+
+    Raises:
+        ConfigError: it does not know such settings; ``group`` says where they stand.
+    """
+    try:
+        return optimizer(learner.named_parameters())
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{group}.optimizer cannot be built: {error}") from error
 
 
 def check_choice(key: str, given: str, valid: tuple[str, ...]) -> None:

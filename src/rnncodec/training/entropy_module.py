@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from rnncodec.entropy import EntropyModel, bits_per_bit
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.training.budget import budget_used
-from rnncodec.training.codec_module import OptimizerFactory
+from rnncodec.training.codec_module import OptimizerFactory, built
 from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
 from rnncodec.training.rates import Rates, by_iteration
 
@@ -76,7 +76,7 @@ class EntropyModule(L.LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser; its learning rate is set by the schedule callback before each step."""
-        return self.optimizer(self.model.named_parameters())
+        return built(self.optimizer, self.model, group="entropy_fit")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say which architecture the weights belong to, and what they learned."""

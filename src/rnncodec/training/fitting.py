@@ -39,7 +39,11 @@ def fit(
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Silence Lightning's news and advice (more loader workers, ...); our own words stay."""
+    """Silence Lightning's news and advice (more loader workers, ...); our own words stay.
+
+    So does what was asked for, the report of ``trainer.profiler``.
+    """
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)
     talkative = logging.getLogger("lightning.pytorch")
     level = talkative.level
     talkative.setLevel(logging.WARNING)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from rnncodec.images.distortion import check_weights, weighted_sum
+from rnncodec.images.windowed_similarity import SMALLEST
 
 
 class Mixed(nn.Module):
@@ -58,6 +59,9 @@ class L1MSSSIM(Mixed):
     Args:
         alpha: share of MS-SSIM, 0.84 in Zhao et al. 2017.
     """
+
+    least_side = SMALLEST
+    """Of the crops it can compare, in pixels."""
 
     def __init__(self, alpha: float = 0.84) -> None:
         super().__init__({"ms_ssim": alpha, "l1": 1 - alpha})

@@ -34,9 +34,9 @@ class TrainingProgress(RichProgressBar):
 
     @property
     def total_train_batches(self) -> int | float:
-        """The steps of the whole run, where they are limited."""
+        """The batches of the whole run, where its steps are limited."""
         steps = self.trainer.max_steps
-        return steps if steps > 0 else float("inf")
+        return steps * self.trainer.accumulate_grad_batches if steps > 0 else float("inf")
 
     def _get_train_description(self, current_epoch: int) -> str:
         """Training has no epochs: the crops are drawn without end."""

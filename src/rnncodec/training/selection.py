@@ -13,6 +13,7 @@ from rnncodec.errors import DataError
 from rnncodec.models import model_file
 from rnncodec.training.codec_module import CodecModule, ValidationScores
 from rnncodec.training.distributed import interleaved
+from rnncodec.training.divergence import diverged, require_finite_weights
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.rates import Rates, mean_rates
 
@@ -35,7 +36,10 @@ class KeepBest(Callback, Generic[Scores]):
         self.gathered: list[Scores] = []
 
     def judge(self, pl_module: L.LightningModule, scores: list[Scores]) -> float:
-        """Log the scores of all ranks; their sum in one number, larger is better."""
+        """Log the scores of all ranks; their sum in one number, larger is better.
+
+        NaN says that an output was not finite: the training has diverged.
+        """
         raise NotImplementedError
 
     def model(self, pl_module: L.LightningModule) -> model_file.Model:
@@ -62,6 +66,9 @@ class KeepBest(Callback, Generic[Scores]):
         """Log the scores; keep the weights if they are the best so far."""
         self.latest = self.judge(pl_module, gather(self.gathered))
         self.step = trainer.global_step
+        if math.isnan(self.latest):
+            require_finite_weights(pl_module.state_dict(), self.step)
+            raise diverged(self.step, "what the network makes of a validation image is not finite")
         if self.latest > self.best and not trainer.sanity_checking:
             self.best = self.latest
             if trainer.is_global_zero:
@@ -120,6 +127,8 @@ class EntropySelection(KeepBest[Rates]):
             raise DataError("validation saw no codes; lower data.val_fraction or add photographs")
         self.means = mean_rates(scores)
         log_by_iteration(pl_module, "entropy_val", self.means, show="exact")
+        if not self.means["float"].isfinite().all():  # the exact ones are bounded whatever comes
+            return math.nan
         return -float(self.means["exact"].clamp(max=1.0).mean())
 
     def model(self, pl_module: L.LightningModule) -> model_file.Model:

@@ -127,11 +127,11 @@ def keep_inside(folder: Path) -> None:
         os.environ[name] = str(folder / name.removeprefix("WANDB_").lower())
 
 
-def finish() -> None:
+def finish(*, failed: bool = False) -> None:
     """Close the process's run, if any, so that the next job of a sweep gets its own."""
     if wandb.run is not None:
         with outliving():
-            wandb.finish()
+            wandb.finish(exit_code=int(failed))
         with outliving():
             wandb.teardown()  # its service keeps the folders of the job it was started for
         wandb.run = None  # one whose process has ended stays there, and the next job would get it
