@@ -31,6 +31,7 @@ from rnncodec.evaluation.evaluate import evaluate
 from rnncodec.evaluation.inputs import inputs_of
 from rnncodec.machine import devices
 from rnncodec.models import model_file
+from rnncodec.runs import sweep_files
 from rnncodec.runs.device_slots import take_gpu
 from rnncodec.runs.factors import factors, sweep_name
 from rnncodec.runs.finished_codec import codec_file
@@ -57,9 +58,13 @@ Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf ``${run_name:...}``, the name of a run directory, and ``${sweep_name:}``."""
+    """Teach Hydra what ``conf/`` needs: two resolvers, and where the sweeps are.
+
+    ``${run_name:...}`` is the name of a run directory, ``${sweep_name:}`` that of its sweep.
+    """
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
+    sweep_files.register()
 
 
 def run(cfg: DictConfig) -> float:

@@ -128,6 +128,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
+from rnncodec.runs import sweep_files
+
+sweep_files.register()
 OmegaConf.register_new_resolver("run_name", lambda name, task: hash(tuple(task)))
 OmegaConf.register_new_resolver("sweep_name", lambda: "tune")
 
