@@ -1,5 +1,6 @@
 """Where the sweeps are: beside ``conf/``, whatever the working directory."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,8 +63,8 @@ def check_read(cfg: DictConfig) -> None:
 
 def interpolated(key: str, *where: DictConfig) -> bool:
     """Whether another setting is made of it, as in ``${key}`` or ``${oc.select:key,1}``."""
-    texts = [OmegaConf.to_yaml(cfg) for cfg in where]
-    return any(f"{mark}{key}" in text for text in texts for mark in ("${", ":"))
+    use = re.compile(rf"(\$\{{|oc\.select:){re.escape(key)}[.\[,}}]")
+    return any(use.search(OmegaConf.to_yaml(cfg)) for cfg in where)
 
 
 def added() -> Iterator[str]:
