@@ -31,6 +31,7 @@ from rnncodec.evaluation.evaluate import evaluate
 from rnncodec.evaluation.inputs import inputs_of
 from rnncodec.machine import devices
 from rnncodec.models import model_file
+from rnncodec.models.model_description import SCORE_METRICS, score_metric
 from rnncodec.runs import sweep_files
 from rnncodec.runs.device_slots import take_gpu
 from rnncodec.runs.factors import factors, sweep_name
@@ -260,7 +261,9 @@ def report(files: RunFiles) -> float:
     summary = json.loads((files.evaluation / "summary.json").read_text())
     console = Console(soft_wrap=True, highlight=False)
     score = float(notes.get("score", "nan"))  # a model file from elsewhere need not have one
-    console.print(f"\n[bold]selection score {score:.4f}[/bold] (step {notes.get('step', '?')})")
+    metric = SCORE_METRICS.get(score_metric(notes) or "", "unknown metric")
+    step = notes.get("step", "?")
+    console.print(f"\n[bold]selection score {score:.4f}[/bold] ({metric}, step {step})")
     for name, value in summary["auc"].items():
         console.print(f"{name}: {value['value']:.4f}")
     if "entropy" in summary:

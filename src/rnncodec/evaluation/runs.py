@@ -9,7 +9,12 @@ from typing import Any
 
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
-from rnncodec.models.model_description import parameter_counts, part_name, read_description
+from rnncodec.models.model_description import (
+    parameter_counts,
+    part_name,
+    read_description,
+    score_metric,
+)
 from rnncodec.runs import run_settings
 from rnncodec.runs.run_directory import RunFiles
 
@@ -39,6 +44,7 @@ class Run:
         score: the selection score, if the model file has one.
         gain: the share of bits that entropy coding saved; None without entropy model.
         results: what was measured.
+        metric: what the selection score is of, a key of ``SCORE_METRICS``.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Run:
     score: float | None
     gain: float | None
     results: tuple[Result, ...]
+    metric: str | None = None
 
     @property
     def images(self) -> frozenset[str]:
@@ -160,6 +167,7 @@ def read_run(folder: Path, name: str) -> Run:
         number(notes.get("score")),
         entropy_gain(files.summary),
         results,
+        score_metric(notes),
     )
 
 
