@@ -259,11 +259,11 @@ def report(files: RunFiles) -> float:
     """Print the score and where everything is; returns the score."""
     notes = model_file.read(files.model)[0]["notes"]
     summary = json.loads((files.evaluation / "summary.json").read_text())
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     score = float(notes.get("score", "nan"))  # a model file from elsewhere need not have one
     metric = SCORE_METRICS.get(score_metric(notes) or "", "unknown metric")
     step = notes.get("step", "?")
-    console.print(f"\n[bold]selection score {score:.4f}[/bold] ({metric}, step {step})")
+    console.print(f"\nselection score, {metric}: {score:.4f} (step {step})", style="bold")
     for name, value in summary["auc"].items():
         console.print(f"{name}: {value['value']:.4f}")
     if "entropy" in summary:

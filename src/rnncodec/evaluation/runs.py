@@ -9,6 +9,7 @@ from typing import Any
 
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.machine.names import printable
 from rnncodec.models.model_description import (
     parameter_counts,
     part_name,
@@ -98,11 +99,11 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Unfinished]]:
         try:
             missing = lacking(RunFiles(path))
             if missing:
-                unfinished.append(Unfinished(name, missing))
+                unfinished.append(Unfinished(printable(name), missing))
             else:
                 runs.append(read_run(path, name))
         except RNNCodecError as error:
-            unfinished.append(Unfinished(name, str(error)))
+            unfinished.append(Unfinished(printable(name), printable(str(error))))
     return runs, unfinished
 
 
@@ -157,7 +158,7 @@ def read_run(folder: Path, name: str) -> Run:
             "remove evaluation/ and repeat the run"
         )
     return Run(
-        name,
+        printable(name),
         part_name(description["network"].get("cell")) or "none",
         part_name(description["network"].get("recon")) or "none",
         part_name(description["entropy"]) or "none",
