@@ -57,11 +57,12 @@ def test_names_are_text_in_all_that_is_written(
     """With two $ there were no plots, and with bytes that are no UTF-8 no table."""
     picture("in/x$^$y.png")
     picture("in/a.png").rename(tmp_path / "in" / "caf\udce9|<b>.png")
+    (tmp_path / "in" / "broken\udcff.png").write_bytes(b"nothing")
     tiny.save(tmp_path / "_m$1$|<i>.safetensors")
     done = evaluate("--model", tmp_path / "_m$1$|<i>.safetensors", "--baselines", "jpeg-420")
-    assert done.code == 0, done.err
+    assert done.code == 2, done.err
     rows = read_results(tmp_path / "out/results.csv")
-    assert {row.image for row in rows} == {"x$^$y", r"caf\xe9|<b>"}
+    assert {row.image for row in rows} == {"x$^$y", r"caf\xe9|<b>", r"broken\xff"}
     assert {row.codec for row in rows} == {"_m$1$|<i>", "jpeg-420"}
     assert r"| \_m\$1\$\|\<i> | file bytes |" in (tmp_path / "out/table.md").read_text()
     assert r"\_m\$1\$\textbar{}" in (tmp_path / "out/table.tex").read_text()
