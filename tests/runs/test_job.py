@@ -226,3 +226,27 @@ def test_where_there_are_no_locks_a_fresh_heartbeat_is_respected(
     write_page(tmp_path / "job.json", {"state": "running", "beat": time.time(), "attempt": 1})
     with Job(RunFiles(tmp_path)) as job:
         assert job.fields["attempt"] == 2, "the other was dead"
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, -100.0, 7200.0])
+def test_a_held_lock_is_that_of_a_dead_machine_if_the_heartbeat_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    page = tmp_path / "job.json"
+    record = {"state": "running", "host": "node7", "pid": 5, "locked": True}
+    began = 1e9 + ahead
+
+    def held(path: Path) -> None:
+        raise liveness.Held
+
+    def beat(passed: float) -> None:
+        write_page(page, record | {"beat": began + passed})
+
+    beat(0.0)
+    monkeypatch.setattr(liveness, "take_lock", held)
+    monkeypatch.setattr(liveness, "time", Clock(1e9, beat))
+    with pytest.raises(ConfigError, match="process 5 on node7 is running this already"):
+        Job(RunFiles(tmp_path)).__enter__()
+    monkeypatch.setattr(liveness, "time", Clock(1e9))
+    with pytest.raises(ConfigError, match="locked by process 5 on node7: no sign of life for"):
+        Job(RunFiles(tmp_path)).__enter__()

@@ -145,9 +145,8 @@ class Job:
 
     def _refuse_held(self) -> None:
         record = read_page(self.files.record) or {}
-        alive = liveness.verdict(record, self.files.lock, host=socket.gethostname())
-        stranded = record.get("state") == "running" and alive is None
-        if stranded and liveness.silent([self.files.record]):
+        running = record.get("state") == "running"
+        if running and self._was_elsewhere() and liveness.silent([self.files.record]):
             raise ConfigError(
                 f"{self.files.folder}: locked by process {record.get('pid')} on "
                 f"{record.get('host')}: {liveness.advice(record, self.files.lock)}"

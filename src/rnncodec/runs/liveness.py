@@ -92,7 +92,8 @@ def verdict(record: dict[str, Any], lock: Path, *, host: str) -> bool | None:
 
     None where that takes watching (:func:`silent`): there are no locks, or they may not reach as
     far, or one that is held may be that of a dead machine, which its file server keeps until it
-    is up. What the clocks say is a reason to watch and none to judge: they differ.
+    is up. Clocks differ: one that is believed is a recent heartbeat of a run whose lock is held,
+    and no heartbeat is too old to be watched.
     """
     held, here = is_locked(lock), record.get("host") == host
     if held and (here or silence(record) < STALE):
