@@ -83,6 +83,9 @@ class Selection(KeepBest[ValidationScores]):
     Where any validation image is too small for MS-SSIM, of the PSNR. It exists for every run.
     """
 
+    metric: str | None = None
+    """Which of the two, once images were judged."""
+
     def judge(self, pl_module: L.LightningModule, scores: list[ValidationScores]) -> float:
         """Log each metric by iteration, and the score."""
         means = mean_scores(scores)
