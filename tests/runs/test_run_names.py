@@ -163,6 +163,13 @@ def test_a_grid_in_its_own_folder_is_named_by_what_varies_alone() -> None:
     assert elsewhere == "cell=gru,recon=additive,sweeps=demo_grid"
 
 
+def test_of_too_many_settings_the_longest_is_left_to_the_hash() -> None:
+    asked = [f"data.root={'x' * 100}", "loss=l1_ms_ssim", "recon=one_shot", "seed=1"]
+    name = run_name(None, asked)
+    assert name.startswith("loss=l1_ms_ssim,recon=one_shot,seed=1-")
+    assert name != run_name(None, [asked[0] + "y", *asked[1:]])
+
+
 def test_a_long_name_fits_in_a_file_system() -> None:
     assert len(run_name("é" * 200, []).encode()) <= 128
     assert len(run_name(None, [f"init='{'é' * 200}'"]).encode()) <= 128

@@ -130,18 +130,18 @@ def derived_name(
     swept = [str(key).lstrip("+") for key in varied or ()]
     first = [asked[key] for key in sorted(asked) if key in swept]
     rest = [part for part in sorted(asked.values()) if part not in first]
-    return hashed(exact, [*first, *rest] or ["default"], max(1, len(first)))
+    return hashed(exact, [*first, *rest] or ["default"], len(first))
 
 
 def hashed(exact: str, parts: Sequence[str], kept: int) -> str:
     """The parts as a folder's name, with a hash of ``exact`` if that does not tell them all.
 
-    Where they are too long, the longest but for the first ``kept`` are left out.
+    Where they are too long, the longest but for the first ``kept`` are left out; not all.
     """
     whole = ",".join(parts)
     safe = [UNSAFE.sub("-", PARENTS.sub("", part)) for part in parts]
     first, rest = safe[:kept], safe[kept:]
-    while rest and size(first + rest) > LONGEST:
+    while rest and len(parts := first + rest) > 1 and size(parts) > LONGEST:
         rest.remove(max(rest, key=len))
     readable = ",".join(first + rest).encode()[:LONGEST].decode(errors="ignore")
     if readable == whole:
