@@ -98,6 +98,7 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     )  # fmt: skip
     score = run(tmp_path, overrides)
     assert 5 < score < 60, "PSNR in dB: the images are too small for MS-SSIM"
+    assert model_file.load(tmp_path / "model.safetensors").notes["score_metric"] == "psnr_rgb"
     rows = table(tmp_path / "evaluation/results.csv")
     assert [row["iteration"] for row in rows] == ["1", "2", "1", "2"]
     overhead = 8 * (40 + 2 * 8) / (64 * 48)

@@ -1,6 +1,7 @@
 """The `rnncodec` command; every error a user can cause is one line and exit code 2."""
 
 import errno
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -52,6 +53,8 @@ def main() -> None:
 
     So does an error of standard output (a full disk); without a reader it ends without a word.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr: a name need not be UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except RNNCodecError as error:

@@ -32,6 +32,8 @@ from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
 from rnncodec.evaluation.inputs import inputs_of
 from rnncodec.models import model_file
+from rnncodec.models.model_description import SCORE_METRICS, score_metric
+from rnncodec.runs import sweep_files
 from rnncodec.runs.device_slots import take_gpu
 from rnncodec.runs.factors import factors, sweep_name
 from rnncodec.runs.finished_codec import codec_file
@@ -62,9 +64,13 @@ Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf ``${run_name:...}``, the name of a run directory, and ``${sweep_name:}``."""
+    """Teach Hydra what ``conf/`` needs: two resolvers, and where the sweeps are.
+
+    ``${run_name:...}`` is the name of a run directory, ``${sweep_name:}`` that of its sweep.
+    """
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
+    sweep_files.register()
 
 
 def run(cfg: DictConfig) -> float:
@@ -291,9 +297,11 @@ def report(files: RunFiles) -> float:
     """Print the score and where everything is; returns the score."""
     notes = model_file.read(files.model)[0]["notes"]
     summary = json.loads((files.evaluation / "summary.json").read_text())
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     score = float(notes.get("score", "nan"))  # a model file from elsewhere need not have one
-    console.print(f"\n[bold]selection score {score:.4f}[/bold] (step {notes.get('step', '?')})")
+    metric = SCORE_METRICS.get(score_metric(notes) or "", "unknown metric")
+    step = notes.get("step", "?")
+    console.print(f"\nselection score, {metric}: {score:.4f} (step {step})", style="bold")
     for name, value in summary["auc"].items():
         console.print(f"{name}: {value['value']:.4f}")
     if "entropy" in summary:

@@ -51,6 +51,28 @@ def test_models_and_baselines_in_one_table(evaluate, picture, tiny: Codec, tmp_p
     assert tiny.decode(coded).size == (40, 32)
 
 
+def test_names_are_text_in_all_that_is_written(
+    evaluate, picture, tiny: Codec, tmp_path: Path
+) -> None:
+    """With two $ there were no plots, and with bytes that are no UTF-8 no table."""
+    picture("in/x$^$y.png")
+    picture("in/a.png").rename(tmp_path / "in" / "caf\udce9|<b>.png")
+    (tmp_path / "in" / "broken\udcff.png").write_bytes(b"nothing")
+    tiny.save(tmp_path / "_m$1$|<i>.safetensors")
+    done = evaluate("--model", tmp_path / "_m$1$|<i>.safetensors", "--baselines", "jpeg-420")
+    assert done.code == 2, done.err
+    rows = read_results(tmp_path / "out/results.csv")
+    assert {row.image for row in rows} == {"x$^$y", r"caf\xe9|<b>", r"broken\xff"}
+    assert {row.codec for row in rows} == {"_m$1$|<i>", "jpeg-420"}
+    assert r"| \_m\$1\$\|\<i> | file bytes |" in (tmp_path / "out/table.md").read_text()
+    assert r"\_m\$1\$\textbar{}" in (tmp_path / "out/table.tex").read_text()
+    page = (tmp_path / "out/report.html").read_text()
+    assert "_m$1$|&lt;i&gt;" in page
+    assert "|<i>" not in page
+    assert "|<b>" not in page
+    assert (tmp_path / "out/rd.png").stat().st_size > 1000
+
+
 def test_a_model_with_an_adaptive_rate_is_a_codec_of_its_own(
     evaluate, picture, tiny: Codec, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_model_by_name_and_by_path(command, tiny, tmp_path: Path) -> None:
     assert (found["cell"], found["recon"], found["entropy"]) == ("gru", "additive", "progressive")
     assert (found["iterations"], found["score"], found["steps"]) == (3, 0.25, 7)
     assert "  score        0.2500, after 7 steps" in command("info", path).out.splitlines()
+    assert "  score of     MS-SSIM" in command("info", path).out.splitlines()
 
 
 def test_a_score_that_is_no_number(command, tiny, tmp_path: Path) -> None:

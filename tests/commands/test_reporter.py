@@ -66,3 +66,9 @@ def test_progress_only_on_a_terminal(monkeypatch, capsys) -> None:
     assert "doing [a].png and 1 more" in screen.getvalue()
     assert "1/2" in screen.getvalue()
     assert capsys.readouterr().out == "piped\n"
+
+
+def test_a_result_is_one_line_whatever_the_file_is_called(capsys) -> None:
+    with Reporter(1, "doing") as reporter:
+        reporter.result("a\nb.png -> caf\udce9.rnc")
+    assert capsys.readouterr().out == "a\\nb.png -> caf\\xe9.rnc\n"

@@ -21,6 +21,7 @@ def make_run(
     gain: float = 0.0,
     rates: Sequence[float] = RATES,
     score: float | None = 0.5,
+    metric: str | None = None,
     results: Sequence[Result] | None = None,
     cell_settings: dict[str, object] | None = None,
     entropy_settings: dict[str, object] | None = None,
@@ -38,6 +39,7 @@ def make_run(
         "notes": {
             "settings": noted,
             "score": score,
+            "score_metric": metric,
             "entropy": {"settings": entropy_settings} if entropy_settings else None,
         },
     }

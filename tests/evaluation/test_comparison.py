@@ -6,7 +6,7 @@ from scipy import stats
 from tests.evaluation.sweep import make_run
 from tests.evaluation.synthetic import codec
 
-from rnncodec.evaluation.comparison import AUC_MEASURE, SCORE_MEASURE, Comparison, compare
+from rnncodec.evaluation.comparison import AUC_MEASURE, SCORE_MEASURE, Comparison, compare, ranks
 from rnncodec.evaluation.rate_distortion import auc, mean_curve
 from rnncodec.evaluation.runs import find_runs
 
@@ -144,6 +144,39 @@ def test_short_curves_are_compared_by_their_score(tmp_path: Path) -> None:
     assert {level.name: level.mean.value for level in factor.levels} == pytest.approx(
         {"gru": 0.4, "lstm": 0.6, "gru_resnet": 0.1}
     )
+
+
+SHORT = [0.125, 0.25, 0.375, 0.5]
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "by its value"])
+def test_runs_are_never_ranked_across_metrics(tmp_path: Path, noted: bool) -> None:
+    """7.96 dB is no better than an MS-SSIM of 0.1356."""
+    scores = {"lstm": 0.1356, "gru": 0.25, "assoc_lstm": 7.96, "gru_resnet": 0.1}
+    for cell, score in scores.items():
+        metric = "psnr_rgb" if cell == "assoc_lstm" else "ms_ssim"
+        rates = {} if cell == "gru_resnet" else {"rates": SHORT}
+        more = {"metric": metric} if noted else {}
+        make_run(tmp_path / cell, cell=cell, score=score, **rates, **more)
+    make_run(tmp_path / "none", rates=SHORT, score=None)
+    found = compared(tmp_path)
+    assert list(zip((row.runs[0].name for row in found.rows), ranks(found.rows), strict=True)) == [
+        ("gru_resnet", 1), ("gru", 1), ("lstm", 2), ("assoc_lstm", 1), ("none", 1),
+    ]  # fmt: skip
+    assert [row.measure for row in found.rows] == [
+        AUC_MEASURE, *[SCORE_MEASURE] * 2, "selection score, PSNR (dB)", "nothing",
+    ]  # fmt: skip
+    assert found.effects is not None
+    assert (found.effects.measure, found.effects.runs) == (SCORE_MEASURE, 3)
+    assert found.effects.notes[-1] == (
+        "1 of 4 runs are left out: their score is of another metric"
+    )
+
+
+def test_seeds_scored_by_different_metrics_are_no_seeds_of_one_row(tmp_path: Path) -> None:
+    for seed, score in enumerate((0.5, 20.0)):
+        make_run(tmp_path / str(seed), seed=seed, score=score, rates=SHORT)
+    assert [row.score.value for row in compared(tmp_path).rows] == [0.5, 20.0]
 
 
 def test_a_run_on_other_images_is_set_aside(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from rnncodec.evaluation.comparison_files import (
     FILES_WRITTEN,
     comparison_tables,
     curves,
+    plain,
     write_comparison,
 )
 from rnncodec.evaluation.runs import find_runs
@@ -41,6 +42,27 @@ def test_a_sweep_without_a_finished_run_has_tables_but_no_plot(tmp_path: Path) -
     (table,) = comparison_tables(found)
     assert table.rows == [["begun", "training is not finished (no checkpoint)"]]
     assert table.notes == ["no run is finished yet"]
+
+
+def test_the_table_names_the_metric_of_each_score(tmp_path: Path) -> None:
+    for cell, score in (("gru", 7.96), ("lstm", 0.1356)):
+        make_run(tmp_path / cell, cell=cell, score=score, rates=[0.125, 0.25])
+    found = compare(*find_runs([tmp_path]))
+    table = comparison_tables(found)[0]
+    by_name = {row[2]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    similar, decibel = "selection score, MS-SSIM", "selection score, PSNR (dB)"
+    assert table.title == f"Runs, best first by {similar} and then by {decibel}"
+    for cell, own, other, value in (
+        ("gru", decibel, similar, "7.9600"),
+        ("lstm", similar, decibel, "0.1356"),
+    ):
+        row = by_name[cell]
+        assert (row["rank"], row["ranked by"], row[own], row[other]) == ("1", own, value, "–")
+    written = plain(found)["rows"]
+    assert [(row["rank"], row["score_metric"]) for row in written] == [
+        (1, "ms_ssim"),
+        (1, "psnr_rgb"),
+    ]
 
 
 def test_colour_marker_and_filling_say_cell_recon_and_entropy(tmp_path: Path) -> None:

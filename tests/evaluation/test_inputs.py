@@ -28,3 +28,10 @@ def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
     assert file_hash(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
     with pytest.raises(DataError, match=r"cannot read .*none: No such file"):
         file_hash(tmp_path / "none")
+
+
+def test_names_are_text_and_told_apart_whatever_files_are_called() -> None:
+    names = ["caf\udce9.png", "caf\udce8.png", "a\nb.png", "x$^$y.png"]
+    found = named([Path(name) for name in names], names)
+    assert [item.name for item in found] == [r"caf\xe9", r"caf\xe8", r"a\nb", "x$^$y"]
+    assert [str(item.path) for item in found] == names, "and read from where they are"

@@ -1,18 +1,23 @@
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from rnncodec.evaluation.paper_plot import (
     Drawn,
     Line,
+    legend,
     limits,
     lines_of,
     paper_plot,
     solid,
     with_decibel,
 )
+from rnncodec.evaluation.plots import AS_TEXT
 
 CURVE = [(0.125, 0.8), (0.5, 0.95), (1.0, 0.98), (3.0, 0.99)]
 METRICS = {"ms_ssim": CURVE, "ms_ssim_db": CURVE, "psnr_hvs": CURVE}
@@ -75,3 +80,19 @@ def test_curves_that_share_a_name_share_a_legend_entry(tmp_path: Path) -> None:
     paper_plot([tmp_path / "rd.png"], lines, panels=("ms_ssim",))
     with Image.open(tmp_path / "rd.png") as image:
         assert image.width == 1440  # one panel is as wide as two
+
+
+NAMES = ["cost_$5_vs_$6", "x$^$y", "_begins", "plain"]
+
+
+def test_every_curve_is_in_the_legend_under_its_name_as_text(tmp_path: Path) -> None:
+    """Two $ made mathematics of it, and matplotlib leaves out a name that begins with _."""
+    lines = lines_of(dict.fromkeys(NAMES, METRICS), {})
+    published = {name: {"psnr_hvs": CURVE} for name in NAMES}
+    paper_plot([tmp_path / "rd.pdf"], lines, published=published)
+    figure = Figure()
+    with mpl.rc_context(AS_TEXT):
+        legend(figure, dict.fromkeys(NAMES, Line2D([], [])), 2)
+    shown = figure.legends[0].get_texts()
+    assert [text.get_text() for text in shown] == NAMES
+    assert not any(text.get_parse_math() for text in shown)

@@ -42,3 +42,9 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv: no such file of published curves"):
         read_published(tmp_path / "none.csv")
+
+
+def test_names_are_one_line_of_text(tmp_path: Path) -> None:
+    path = tmp_path / "curves.csv"
+    path.write_text('codec,metric,bpp,value\n"a\nb $5 $6",ms_ssim,1,0.9\n', encoding="utf-8")
+    assert list(read_published(path)) == [r"a\nb $5 $6"]

@@ -49,3 +49,18 @@ def test_plain_columns_are_aligned() -> None:
     assert lines[0] == "Areas & rates"
     assert lines[2] == "codec                         AUC"
     assert lines[4] == "a|b                         – (1)"
+
+
+ODD = "a|b $5 *c* `d` <e> _f_ g_h [i](j) -- \\k &amp; {l} #m"
+
+
+def test_a_name_is_text_in_every_table() -> None:
+    table = Table(f"Against {ODD}", ["codec"], rows=[[ODD]], notes=[f"{ODD} failed"])
+    written = r"a\|b \$5 \*c\* \`d\` \<e> \_f\_ g_h [i\](j) -- \\k \&amp; {l} #m"
+    lines = markdown([table]).splitlines()
+    assert lines[0] == f"### Against {written}"
+    assert lines[4] == f"| {written} |"
+    assert lines[6] == f"{written} failed  "
+    tex = latex([table])
+    letters = r"a\textbar{}b \$5 *c* `d` \textless{}e\textgreater{} \_f\_ g\_h [i](j) -{}- "
+    assert tex.count(letters + r"\textbackslash{}k \&amp; \{l\} \#m") == 3

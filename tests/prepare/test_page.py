@@ -30,7 +30,8 @@ class Addresses(HTMLParser):
 def page(tmp_path_factory) -> str:
     from tests.prepare.conftest import paint
 
-    root = tmp_path_factory.mktemp("album<b>")
+    root = tmp_path_factory.mktemp("page") / "album<b>caf\udce9"  # bytes that are no UTF-8
+    root.mkdir()
     for number in range(12):
         paint(number).save(root / f"{number}.png")
     folder = tmp_path_factory.mktemp("set")
@@ -55,6 +56,7 @@ def test_it_is_made_for_phones_too(page: str):
 def test_names_are_escaped(page: str):
     assert "album&lt;b&gt;" in page
     assert "album<b>" not in page
+    assert r"album&lt;b&gt;caf\xe9;" in page
 
 
 def test_bars_add_up():

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.runs.clocks import Clock
 
 from rnncodec.errors import ConfigError, StorageError
 from rnncodec.machine.page_file import read_page, write_page
@@ -76,10 +77,12 @@ def test_a_lock_that_a_dead_machine_never_gives_back_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(liveness, "PATIENCE", 0.0)
+    clock = Clock(time.time())
+    monkeypatch.setattr(liveness, "time", clock)
     (tmp_path / "job.lock").touch()
     day = 86400.0
     record = {"state": "running", "host": "node7", "pid": 5, "locked": True}
-    write_page(tmp_path / "job.json", record | {"beat": time.time() - day})
+    write_page(tmp_path / "job.json", record | {"beat": clock.time() - day})
     with held_by_another(tmp_path / "job.lock"):
         status = run_status(tmp_path, "run")
         advice = r"no sign of life for 24.0 h; if node7 is down, remove .*/job.lock and repeat"
@@ -87,7 +90,7 @@ def test_a_lock_that_a_dead_machine_never_gives_back_is_told(
         assert re.match(advice, str(status.reason))
         with pytest.raises(ConfigError, match=f"process 5 on node7: {advice}"):
             Job(RunFiles(tmp_path)).__enter__()
-        write_page(tmp_path / "job.json", record | {"beat": time.time()})
+        write_page(tmp_path / "job.json", record | {"beat": clock.time()})
         assert run_status(tmp_path, "run").state == "running"
         here = record | {"host": socket.gethostname(), "beat": time.time() - day}
         write_page(tmp_path / "job.json", here)
@@ -188,6 +191,30 @@ def test_where_each_machine_has_its_own_locks_a_fresh_heartbeat_is_respected(
         assert tried.stderr == "held\n", "and its directory is locked now"
 
 
+@pytest.mark.parametrize("ahead", [-7200.0, -100.0, 100.0])
+@pytest.mark.parametrize("locked", [True, False])
+def test_another_machines_clock_says_nothing_of_whether_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float, locked: bool
+) -> None:
+    """Judged by its age on our clock, a live run 100 s behind was started a second time."""
+    page = tmp_path / "job.json"
+    record = {"state": "running", "host": "node7", "pid": 5, "locked": locked, "attempt": 1}
+    began = 1e9 + ahead
+
+    def beat(passed: float) -> None:
+        write_page(page, record | {"beat": began + passed})
+
+    beat(0.0)
+    monkeypatch.setattr(liveness, "time", Clock(1e9, beat))
+    with pytest.raises(ConfigError, match="process 5 on node7 is running this already"):
+        Job(RunFiles(tmp_path)).__enter__()
+    dead = Clock(1e9)
+    monkeypatch.setattr(liveness, "time", dead)
+    with Job(RunFiles(tmp_path)) as job:
+        assert job.fields["attempt"] == 2
+    assert dead.passed == liveness.STALE
+
+
 def test_where_there_are_no_locks_a_fresh_heartbeat_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,3 +226,27 @@ def test_where_there_are_no_locks_a_fresh_heartbeat_is_respected(
     write_page(tmp_path / "job.json", {"state": "running", "beat": time.time(), "attempt": 1})
     with Job(RunFiles(tmp_path)) as job:
         assert job.fields["attempt"] == 2, "the other was dead"
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, -100.0, 7200.0])
+def test_a_held_lock_is_that_of_a_dead_machine_if_the_heartbeat_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    page = tmp_path / "job.json"
+    record = {"state": "running", "host": "node7", "pid": 5, "locked": True}
+    began = 1e9 + ahead
+
+    def held(path: Path) -> None:
+        raise liveness.Held
+
+    def beat(passed: float) -> None:
+        write_page(page, record | {"beat": began + passed})
+
+    beat(0.0)
+    monkeypatch.setattr(liveness, "take_lock", held)
+    monkeypatch.setattr(liveness, "time", Clock(1e9, beat))
+    with pytest.raises(ConfigError, match="process 5 on node7 is running this already"):
+        Job(RunFiles(tmp_path)).__enter__()
+    monkeypatch.setattr(liveness, "time", Clock(1e9))
+    with pytest.raises(ConfigError, match="locked by process 5 on node7: no sign of life for"):
+        Job(RunFiles(tmp_path)).__enter__()

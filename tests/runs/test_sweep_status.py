@@ -3,17 +3,23 @@
 import errno
 import json
 import socket
-import time
 from pathlib import Path
 
 import pytest
+from tests.runs.clocks import Clock
 
 from rnncodec.errors import ConfigError
-from rnncodec.machine.page_file import write_page
+from rnncodec.machine.page_file import read_page, write_page
 from rnncodec.runs import liveness
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import SWEEP, RunFiles
-from rnncodec.runs.sweep_status import RunStatus, find_runs, run_status, sweep_left
+from rnncodec.runs.sweep_status import (
+    RunStatus,
+    find_runs,
+    run_status,
+    sweep_left,
+    training_so_far,
+)
 
 
 def finish(folder: Path) -> None:
@@ -50,28 +56,80 @@ def test_finished_before_the_record_could_say_so_is_done(tmp_path: Path) -> None
     assert run_status(tmp_path, "run").state == "done"
 
 
-@pytest.mark.parametrize(("age", "state"), [(5.0, "running"), (2 * liveness.STALE, "failed")])
+def other_machine(folder: Path, *, ahead: float, alive: bool, **fields: object) -> Clock:
+    """A run on another machine, whose clock is some seconds ahead of ours; it beats, or not."""
+    began = 1e9 + ahead
+    record = {"state": "running", "host": "node7", "locked": True, "beat": began, **fields}
+    write_page(folder / "job.json", record)
+
+    def beat(passed: float) -> None:
+        if alive:
+            last = began + passed - passed % liveness.BEAT
+            write_page(folder / "job.json", record | {"beat": last})
+
+    return Clock(1e9, beat)
+
+
+AHEAD = (-7200.0, -100.0, 0.0, 100.0)
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize(("alive", "state"), [(True, "running"), (False, "failed")])
 def test_where_locks_do_not_reach_the_heartbeat_decides(
-    tmp_path: Path, age: float, state: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float, alive: bool, state: str
 ) -> None:
-    record = {"state": "running", "host": "node7", "locked": True, "beat": time.time() - age}
-    write_page(tmp_path / "job.json", record)
+    clock = other_machine(tmp_path, ahead=ahead, alive=alive)
+    monkeypatch.setattr(liveness, "time", clock)
     assert run_status(tmp_path, "run").state == state
+    assert clock.passed <= (1.5 * liveness.BEAT if alive else liveness.STALE)
 
 
-@pytest.mark.parametrize(("age", "state"), [(5.0, "running"), (2 * liveness.STALE, "failed")])
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize(("alive", "state"), [(True, "running"), (False, "failed")])
 def test_where_a_lock_may_not_be_looked_at_the_heartbeat_decides(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: float, state: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float, alive: bool, state: str
 ) -> None:
     def refuse(*_: object, **__: object) -> None:  # root may look at every file
         raise PermissionError(errno.EACCES, "Permission denied")
 
     here = socket.gethostname()
-    record = {"state": "running", "host": here, "locked": True, "beat": time.time() - age}
-    write_page(tmp_path / "job.json", record)
+    clock = other_machine(tmp_path, ahead=ahead, alive=alive, host=here)
+    monkeypatch.setattr(liveness, "time", clock)
     monkeypatch.setattr(liveness, "try_lock", refuse)
     (tmp_path / "job.lock").touch()
     assert run_status(tmp_path, "run").state == state
+
+
+def test_all_runs_are_watched_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        clock = other_machine(tmp_path / name, ahead=0.0, alive=False)
+    monkeypatch.setattr(liveness, "time", clock)
+    assert [run.state for run in find_runs(tmp_path)] == ["failed"] * 3
+    assert clock.passed == liveness.STALE
+
+
+def test_nobody_waits_where_the_lock_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = other_machine(tmp_path, ahead=0.0, alive=False)
+    monkeypatch.setattr(liveness, "time", clock)
+    monkeypatch.setattr(liveness, "is_locked", lambda path: True)
+    assert run_status(tmp_path, "run").state == "running"
+    assert clock.passed == 0.0
+
+
+def test_progress_of_an_earlier_attempt_tells_no_time_left(tmp_path: Path) -> None:
+    """Its clock may have been ahead, on another machine."""
+    files = RunFiles(tmp_path)
+    fields = {"step": 3, "steps": 4, "used": 0.75, "from": 0.5, "began": 1.0, "at": 9e9}
+    write_page(files.progress, fields)
+    with Job(files) as job:
+        job.enter("fit_codec")
+        record = read_page(files.record) or {}
+        assert training_so_far(files, record) == {"step": 3, "steps": 4, "left": None}
+        write_page(files.progress, fields | {"at": 5.0})
+        assert training_so_far(files, record)["left"] == 4.0
 
 
 def test_time_left_is_unknown_until_a_run_is_done() -> None:

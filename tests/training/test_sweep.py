@@ -4,6 +4,7 @@ import atexit
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from rnncodec.training import sweep
 from rnncodec.training.sweep import SweepRecord
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-GRID = [f"+sweeps=x,cell={cell},seed={seed}" for cell in ("gru", "lstm") for seed in (1, 2)]
+GRID = [f"cell={cell},seed={seed},sweeps=x" for cell in ("gru", "lstm") for seed in (1, 2)]
 
 
 @pytest.mark.parametrize("name", [None, "mine"])
@@ -128,7 +129,10 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-OmegaConf.register_new_resolver("run_name", lambda name, task: hash(tuple(task)))
+from rnncodec.runs import sweep_files
+
+sweep_files.register()
+OmegaConf.register_new_resolver("run_name", lambda name, task, *_: hash(tuple(task)))
 OmegaConf.register_new_resolver("sweep_name", lambda: "tune")
 
 
@@ -154,3 +158,19 @@ def test_a_failed_trial_does_not_end_the_study(tmp_path: Path) -> None:
     assert "diverged" in said.stdout + said.stderr
     best = OmegaConf.load(tmp_path / "optimization_results.yaml")
     assert best.best_value == 2.0, "of the third of three trials"
+
+
+@pytest.mark.parametrize("begin", [SweepRecord.on_run_start, SweepRecord.on_multirun_start])
+def test_a_name_that_is_none_ends_the_process_in_a_sentence(
+    tmp_path: Path, begin: Callable[..., None]
+) -> None:
+    config = told_of_a_sweep(tmp_path / "sweep", "name=..")
+    config.name = ".."
+    with pytest.raises(SystemExit, match=r"^error: name=\.\.: expected the name of a folder"):
+        begin(SweepRecord(), config)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_with_a_name_begins() -> None:
+    config = OmegaConf.create({"name": 7, "hydra": {"overrides": {"task": ["name=7"]}}})
+    SweepRecord().on_run_start(config)

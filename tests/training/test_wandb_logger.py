@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import wandb
 from tests.training.wandb_file import WandbFile
 
 from rnncodec.errors import ConfigError
-from rnncodec.training.wandb_logger import finish, label, wandb_logger
+from rnncodec.training.wandb_logger import finish, kept_id, label, wandb_logger
 
 
 def test_needs_no_account_and_writes_only_into_the_run_directory(
@@ -35,6 +36,7 @@ def test_needs_no_account_and_writes_only_into_the_run_directory(
     finally:
         finish()
     assert ids[0] == ids[1], "a resumed run goes on"
+    assert ids[0] == kept_id(tmp_path / "run")
     assert "WANDB_MODE" not in os.environ, "the next job of a sweep chooses for itself"
     found = [WandbFile(path) for path in sorted((tmp_path / "run/wandb").glob("offline-run-*"))]
     steps = [[row["trainer/global_step"] for row in one.rows("train/loss")] for one in found]
@@ -126,3 +128,29 @@ def process_of_wandb() -> subprocess.Popen[bytes]:
 def test_unknown_mode_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="choose one of disabled, offline, online"):
         wandb_logger(save_dir=str(tmp_path), project="test", mode="loud")
+
+
+def test_a_new_training_in_the_same_place_has_an_id_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    first = kept_id(folder)
+    assert kept_id(folder) == first, "gone on with"
+    shutil.move(folder, tmp_path / "kept")
+    assert kept_id(folder) != first, "the folder was removed and the command repeated"
+    assert kept_id(tmp_path / "kept") == first, "moved"
+
+
+def test_an_older_run_keeps_the_id_of_its_attempts(tmp_path: Path) -> None:
+    for name in (
+        *("offline-run-20260102_030405-9d68603f432897ca", "run-20260203_040506-da0ef152bd67da54"),
+        *("offline-run-20251231_030405-ffffffffffffffff", "latest-run"),
+    ):
+        (tmp_path / "wandb" / name).mkdir(parents=True)
+    assert kept_id(tmp_path) == "da0ef152bd67da54"
+    shutil.rmtree(tmp_path / "wandb")
+    assert kept_id(tmp_path) == "da0ef152bd67da54", "also when its records are cleared away"
+
+
+def test_a_damaged_id_is_drawn_again(tmp_path: Path) -> None:
+    (tmp_path / "wandb_id").touch()
+    assert len(kept_id(tmp_path)) == 16
+    assert kept_id(tmp_path) == kept_id(tmp_path)

@@ -12,6 +12,7 @@ import typer
 
 from rnncodec.commands import options
 from rnncodec.errors import ConfigError, StorageError
+from rnncodec.machine import processors
 from rnncodec.machine.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ Metrics = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help="Processes of one thread each (0: none but this); default: one a core."
+        metavar="N",
+        help="Processes of one thread each (0: none but this); default: one a processor that "
+        "this job may use.",
     ),
 ]
 Iterations = Annotated[
@@ -147,7 +150,7 @@ def evaluate(
     from rnncodec.evaluation.measuring import Study
     from rnncodec.evaluation.published import read_published
     from rnncodec.evaluation.report.study import Making
-    from rnncodec.evaluation.runner import cores, run
+    from rnncodec.evaluation.runner import run
 
     check_folder(out)
     curves = None if published is None else read_published(published)
@@ -163,7 +166,7 @@ def evaluate(
     for reason in left_out:
         typer.echo(f"rnncodec: left out: {reason}", err=True)
     torch.set_num_threads(1)
-    making = Making(show, cores() if workers is None else workers)
+    making = Making(show, processors.available() if workers is None else workers)
     measured = run(study, workers=making.workers)
     write_tables(study, measured, left_out, published)
     say(study, measured, write_figures(study, measured, anchor, published=curves, making=making))

@@ -12,7 +12,12 @@ from rnncodec.commands import options
 from rnncodec.commands.files import STREAM, Job, read
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ModelError
-from rnncodec.models.model_description import part_name, read_description
+from rnncodec.models.model_description import (
+    SCORE_METRICS,
+    part_name,
+    read_description,
+    score_metric,
+)
 
 
 def info(
@@ -131,6 +136,7 @@ def describe_model(path: Path) -> dict[str, Any]:
         "width": network.get("width"),
         "entropy": part_name(entropy),
         "score": notes.get("score"),
+        "score_metric": score_metric(notes),
         "steps": notes.get("step"),
     }
 
@@ -184,4 +190,5 @@ def model_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("recon", str(found["recon"])),
         ("entropy", found["entropy"] or "none: bits are stored as they are"),
         ("score", f"{score:.4f}, after {found['steps']} steps" if known else "unknown"),
+        ("score of", SCORE_METRICS.get(found["score_metric"], "unknown metric")),
     ]

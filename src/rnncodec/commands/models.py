@@ -49,12 +49,18 @@ def table(found: list[dict[str, Any]]) -> list[str]:
     if not found:
         return []
     rows = [("NAME", *(column.upper() for column in COLUMNS[1:]), "FILE")]
-    rows += [(*(cell(item[column]) for column in COLUMNS), where(item)) for item in found]
+    rows += [(*(shown(item, column) for column in COLUMNS), where(item)) for item in found]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return [
         "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def shown(item: dict[str, Any], column: str) -> str:
+    """A model's value; scores of another metric than MS-SSIM have a unit."""
+    unit = " dB" if column == "score" and item["score_metric"] == "psnr_rgb" else ""
+    return cell(item[column]) + unit
 
 
 def cell(value: Any) -> str:

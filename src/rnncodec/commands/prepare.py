@@ -1,12 +1,12 @@
 """`rnncodec prepare`: photographs to sharded training tiles."""
 
-import os
 from pathlib import Path
 from typing import Annotated, TypedDict, Unpack
 
 import typer
 
 from rnncodec.errors import ConfigError
+from rnncodec.machine import processors
 from rnncodec.prepare.failures import MAX_BAD
 from rnncodec.prepare.settings import Flaw, Mode, Settings, flaws, pair
 
@@ -46,7 +46,10 @@ Part = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(help="Processes (0: none but this); default: one a core. All give the same."),
+    typer.Option(
+        help="Processes (0: none but this); default: one a processor that this job may use. All "
+        "give the same."
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Of mode random.")]
 Note = Annotated[
@@ -130,7 +133,7 @@ def run(
     from rnncodec.prepare.show import Show
     from rnncodec.prepare.sources import find_source
 
-    workers = (os.cpu_count() or 1) if workers is None else workers
+    workers = processors.available() if workers is None else workers
     if workers < 0:
         raise ConfigError(f"--workers {workers}: expected at least 0")
     with Show() as show:

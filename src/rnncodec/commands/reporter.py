@@ -17,6 +17,7 @@ from rich.progress import (
 from rich.text import Text
 
 from rnncodec.errors import RNNCodecError, RNNCodecWarning
+from rnncodec.machine.names import printable
 
 
 class Reporter:
@@ -65,6 +66,7 @@ class Reporter:
         """One line about a file that is done."""
         if self.quiet:
             return
+        text = printable(text)
         if self.quiet_stdout or (sys.stdout.isatty() and self.console.is_terminal):
             self._to_stderr(text)
         else:

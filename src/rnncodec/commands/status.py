@@ -29,7 +29,9 @@ def status(
 
     Repeating a sweep's command skips what is done, and goes on with all the rest.
     """
-    runs = find_runs(folder)
+    waiting = "watching the runs of other machines for a sign of life: a minute at most"
+    with Console(stderr=True).status(waiting):
+        runs = find_runs(folder)
     if as_json:
         for run in runs:
             typer.echo(json.dumps(run.as_json()))

@@ -17,6 +17,7 @@ from rnncodec.coding.refining import Effort
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.evaluation.inputs import file_hash
 from rnncodec.images.reading import Pixels
+from rnncodec.machine.names import printable
 from rnncodec.models.model_description import parameter_counts, part_name, read_description
 
 
@@ -100,7 +101,7 @@ class EvaluatedModel:
         effort: int = 0,
         rates: Sequence[float] = (),
     ) -> None:
-        self.name = name
+        self.name = printable(name)
         self.path = path
         self.device = device
         self.adaptive = adaptive

@@ -12,9 +12,15 @@ from rnncodec.evaluation.factors import Effects, main_effects
 from rnncodec.evaluation.measured import FILES, NOMINAL
 from rnncodec.evaluation.merits import Merits, merits
 from rnncodec.evaluation.runs import Run, Unfinished
+from rnncodec.models.model_description import SCORE_METRICS
 
 AUC_MEASURE = "MS-SSIM AUC [0.25, 1.5]"
-SCORE_MEASURE = "selection score"
+SCORE_MEASURES = {metric: f"selection score, {name}" for metric, name in SCORE_METRICS.items()}
+SCORE_MEASURE = SCORE_MEASURES["ms_ssim"]
+NO_MEASURE = "nothing"
+MEASURES = (AUC_MEASURE, *SCORE_MEASURES.values(), NO_MEASURE)
+"""What runs are ranked by, each by the first of these that it has; no two are comparable."""
+
 FACTORS = ("cell", "recon", "entropy")
 
 
@@ -28,7 +34,7 @@ class Row:
         auc, nominal, hvs: MS-SSIM AUC [0.25, 1.5] and nominal, PSNR-HVS AUC [0.25, 1.5]. Of one
             run, with its interval over images; of several seeds, their mean with an interval
             over seeds.
-        score: the mean selection score, if all runs have one.
+        score: the mean selection score, if all runs have one; all of the same metric.
         gain: the mean share of bits that entropy coding saved.
     """
 
@@ -47,15 +53,25 @@ class Row:
         others = (f"{key}={value}" for key, value in self.more.items())
         return " ".join([run.cell, run.recon, run.entropy, *others])
 
+    @property
+    def measure(self) -> str:
+        """What it is ranked by, among the rows that are ranked by the same."""
+        if self.auc.value is not None:
+            return AUC_MEASURE
+        metric = self.runs[0].metric
+        return NO_MEASURE if metric is None else SCORE_MEASURES[metric]
+
 
 @dataclass(frozen=True)
 class Comparison:
     """What `rnncodec compare` says.
 
     Attributes:
-        rows: best first: by MS-SSIM AUC; those without one after them, by selection score.
+        rows: best first among those that are ranked by the same: by MS-SSIM AUC, or where it is
+            absent by the selection score, each of its metrics by itself.
         merits: of all runs, by their names.
-        effects: what explains the AUC, or the score where not every run has an AUC.
+        effects: what explains the AUC, or where not every run has one the score, of the metric
+            that most runs have.
         unfinished: runs that are not in the table, and why.
         notes: what a reader has to know.
     """
@@ -83,9 +99,24 @@ def compare(runs: Sequence[Run], unfinished: Sequence[Unfinished] = ()) -> Compa
     found = merits(results)
     varying = varying_settings(taken)
     rows = [build_row(group, varying, found) for group in by_all_but_seed(taken, varying)]
-    rows.sort(key=lambda row: (-number(row.auc), -number(row.score)))
+    rows.sort(key=order)
     effects = explain(taken, varying, found)
     return Comparison(rows, found, effects, left, [*coverage(rows), *found.notes])
+
+
+def order(row: Row) -> tuple[int, float, float]:
+    """Sorts rows: those ranked by the same together, the best of them first."""
+    return MEASURES.index(row.measure), -number(row.auc), -number(row.score)
+
+
+def ranks(rows: Sequence[Row]) -> list[int]:
+    """The rank of each of the ordered rows, among those that are ranked by the same."""
+    seen: Counter[str] = Counter()
+    found = []
+    for row in rows:
+        seen[row.measure] += 1
+        found.append(seen[row.measure])
+    return found
 
 
 def same_images(runs: Sequence[Run]) -> tuple[list[Run], list[Unfinished]]:
@@ -132,7 +163,7 @@ def by_all_but_seed(runs: Sequence[Run], varying: Sequence[str]) -> list[list[Ru
     """
     groups: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        key: tuple[object, ...] = (run.cell, run.recon, run.entropy)
+        key: tuple[object, ...] = (run.cell, run.recon, run.entropy, run.metric)
         key += tuple(run.settings.get(name, "") for name in varying)
         again = 0
         while run.seed in {other.seed for other in groups.get((*key, again), [])}:
@@ -202,8 +233,15 @@ def explain(runs: Sequence[Run], varying: Sequence[str], found: Merits) -> Effec
 
     if all(auc(run) is not None for run in runs):
         return effects_on(AUC_MEASURE, runs, varying, auc)
-    scored = [run for run in runs if run.score is not None]
-    return effects_on(SCORE_MEASURE, scored, varying, lambda run: run.score)
+    scored = [run for run in runs if run.metric is not None]
+    counts = Counter(run.metric for run in scored)
+    metric = max(SCORE_MEASURES, key=lambda each: counts[each])
+    same = [run for run in scored if run.metric == metric]
+    effects = effects_on(SCORE_MEASURES[metric], same, varying, lambda run: run.score)
+    if len(same) < len(scored):
+        others = f"{len(scored) - len(same)} of {len(scored)} runs"
+        effects.notes.append(f"{others} are left out: their score is of another metric")
+    return effects
 
 
 def effects_on(
@@ -245,7 +283,8 @@ def coverage(rows: Sequence[Row]) -> list[str]:
         return []
     return [
         f"{short} of {len(rows)} rows have no MS-SSIM AUC, since their curves do not cover "
-        "0.25-1.5 bpp; they are ranked by their selection score (mean validation MS-SSIM over "
-        "the iterations; PSNR where the validation images are too small), which compares only "
-        "runs with the same iterations and validation images."
+        "0.25-1.5 bpp; they are ranked by their selection score: the mean over the iterations of "
+        "the validation images' MS-SSIM, or of the PSNR where those are too small. Each metric "
+        "is ranked by itself, and compares only runs with the same iterations and validation "
+        "images."
     ]

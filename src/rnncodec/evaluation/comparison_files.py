@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from rnncodec.evaluation.bootstrap import RESAMPLES, SEED
-from rnncodec.evaluation.comparison import FACTORS, Comparison, Row
+from rnncodec.evaluation.comparison import (
+    FACTORS,
+    MEASURES,
+    SCORE_MEASURES,
+    Comparison,
+    Row,
+    ranks,
+)
 from rnncodec.evaluation.factors import Effects
 from rnncodec.evaluation.measured import FILES
 from rnncodec.evaluation.merits import Merits
@@ -55,16 +62,21 @@ def runs_table(comparison: Comparison) -> Table:
     """The paper's table."""
     rows = comparison.rows
     more = list(rows[0].more)
-    columns = ["rank", "cell", "recon", "entropy", *more, "seeds", "MS-SSIM AUC [0.25, 1.5]"]
-    columns += ["MS-SSIM AUC nominal", "PSNR-HVS AUC [0.25, 1.5]", "selection score"]
-    columns += ["parameters", "bits saved"]
-    table = Table("Runs, best first", columns, words=4 + len(more))
-    for rank, row in enumerate(rows, start=1):
+    measures = sorted({row.measure for row in rows}, key=MEASURES.index)
+    mixed = ["ranked by"] if len(measures) > 1 else []
+    metrics = [m for m in SCORE_MEASURES if any(row.runs[0].metric == m for row in rows)]
+    columns = ["rank", *mixed, "cell", "recon", "entropy", *more, "seeds"]
+    columns += ["MS-SSIM AUC [0.25, 1.5]", "MS-SSIM AUC nominal", "PSNR-HVS AUC [0.25, 1.5]"]
+    columns += [SCORE_MEASURES[m] for m in metrics] + ["parameters", "bits saved"]
+    title = f"Runs, best first by {' and then by '.join(measures)}"
+    table = Table(title, columns, words=4 + len(mixed) + len(more))
+    for rank, row in zip(ranks(rows), rows, strict=True):
         run = row.runs[0]
         saved = ABSENT if run.entropy == "none" else table.cell(row.gain, ".1%")
-        cells = [str(rank), run.cell, run.recon, run.entropy, *row.more.values()]
-        cells += [str(len(row.runs)), table.cell(row.auc), table.cell(row.nominal)]
-        cells += [table.cell(row.hvs, ".2f"), table.cell(row.score)]
+        cells = [str(rank), *([row.measure] if mixed else []), run.cell, run.recon, run.entropy]
+        cells += [*row.more.values(), str(len(row.runs)), table.cell(row.auc)]
+        cells += [table.cell(row.nominal), table.cell(row.hvs, ".2f")]
+        cells += [table.cell(row.score if run.metric == m else None) for m in metrics]
         table.rows.append([*cells, f"{run.parameters:,}", saved])
     images = len(comparison.merits.images.get("ms_ssim", ())) if comparison.merits else 0
     table.notes = [
@@ -148,7 +160,10 @@ def plain(comparison: Comparison) -> dict[str, Any]:
     """Everything, for JSON."""
     return {
         "provenance": provenance(),
-        "rows": [row_json(rank, row) for rank, row in enumerate(comparison.rows, start=1)],
+        "rows": [
+            row_json(rank, row)
+            for rank, row in zip(ranks(comparison.rows), comparison.rows, strict=True)
+        ],
         "effects": comparison.effects.plain() if comparison.effects else None,
         "unfinished": [vars(run) for run in comparison.unfinished],
         "notes": comparison.notes,
@@ -161,6 +176,7 @@ def row_json(rank: int, row: Row) -> dict[str, Any]:
     run = row.runs[0]
     return {
         "rank": rank,
+        "ranked_by": row.measure,
         "runs": [each.name for each in row.runs],
         "seeds": [each.seed for each in row.runs],
         "cell": run.cell,
@@ -172,5 +188,6 @@ def row_json(rank: int, row: Row) -> dict[str, Any]:
         "auc_nominal": row.nominal.plain(),
         "psnr_hvs_auc": row.hvs.plain(),
         "score": row.score.plain(),
+        "score_metric": run.metric,
         "bits_saved": row.gain.plain(),
     }

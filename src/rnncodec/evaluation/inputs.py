@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from rnncodec.data.photos import Photos
 from rnncodec.errors import DataError
 from rnncodec.images.reading import find_images
+from rnncodec.machine.names import printable
 from rnncodec.machine.storage import sha256_of
 
 
@@ -41,6 +42,7 @@ def named(paths: Sequence[Path], names: Sequence[str]) -> list[Input]:
         >>> [item.name for item in named([Path()] * 3, ["a/x.png", "y.jpg", "y.png"])]
         ['a/x', 'y.jpg', 'y.png']
     """
+    names = [printable(name) for name in names]
     short = [str(PurePosixPath(name).with_suffix("")) for name in names]
     often = Counter([*short, *names])
     return [

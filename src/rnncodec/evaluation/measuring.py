@@ -14,6 +14,7 @@ from rnncodec.evaluation.memory import Watched
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.scorer import Score, Scorer
 from rnncodec.images.reading import Pixels, read_image
+from rnncodec.machine.names import printable
 from rnncodec.machine.storage import write_bytes
 
 
@@ -140,4 +141,4 @@ def row(names: tuple[str, str], image: Pixels, coded: Coded, score: Score) -> Re
 def failure(codec: str, image: str, reason: str) -> Entry:
     """The entry of an image that a codec could not code: no figure, one reason."""
     nothing = (None,) * 10
-    return Entry([Result(codec, "", image, *nothing, reason=reason)])
+    return Entry([Result(codec, "", image, *nothing, reason=printable(reason))])

@@ -13,7 +13,16 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from rnncodec.evaluation.measured import DECIBEL
-from rnncodec.evaluation.plots import COLOURS, DASHES, FAINT, INK, MARKERS, TITLES, Curves
+from rnncodec.evaluation.plots import (
+    AS_TEXT,
+    COLOURS,
+    DASHES,
+    FAINT,
+    INK,
+    MARKERS,
+    TITLES,
+    Curves,
+)
 from rnncodec.evaluation.rate_distortion import Samples
 from rnncodec.machine.storage import replacing
 
@@ -99,7 +108,7 @@ def paper_plot(
     labels = list(dict.fromkeys(drawn.label for drawn in lines))
     labels += [published_name(name) for name in others]
     columns = legend_columns(labels, width)
-    with mpl.rc_context({"pdf.fonttype": 42, "font.family": "DejaVu Sans"}):
+    with mpl.rc_context({**AS_TEXT, "pdf.fonttype": 42, "font.family": "DejaVu Sans"}):
         height = 2.45 + 0.16 * -(-len(labels) // columns)
         figure = Figure(figsize=(width, height), dpi=300, facecolor="white")
         figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
@@ -218,9 +227,9 @@ def legend_columns(names: Sequence[str], width: float) -> int:
 
 def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
     """All curves below the panels."""
-    figure.legend(
+    drawn = figure.legend(
         handles.values(),
-        handles.keys(),
+        [str(k) for k in range(len(handles))],  # matplotlib leaves out names that begin with _
         loc="outside lower center",
         ncols=columns,
         frameon=False,
@@ -230,6 +239,8 @@ def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
         labelspacing=0.35,
         labelcolor=INK,
     )
+    for text, name in zip(drawn.get_texts(), handles, strict=True):
+        text.set_text(name)
 
 
 def save(figure: Figure, path: Path) -> None:

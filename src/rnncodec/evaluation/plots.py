@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -29,6 +31,9 @@ TITLES = {
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 DASHES = [(5, 2), (2, 1.5), (6, 2, 1, 2), (1, 1), (8, 3), (4, 1, 1, 1, 1, 1), (3, 3)]
+AS_TEXT: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False}
+"""For matplotlib, which else takes what stands between two $ of a name for mathematics."""
+
 INK, FAINT = "#222222", "#d9d9d9"
 
 
@@ -64,26 +69,23 @@ def reconstructions(path: Path, rows: Sequence[Row]) -> None:
     height = head + len(rows) * (cell + text)
     figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
     place = grid(width, height, lambda r, c: (gap + c * (cell + gap), head + r * (cell + text)))
-    for r, row in enumerate(rows):
-        cells = [("original", row.original, row.name), *row.cells]
-        for c, (title, picture, below) in enumerate(cells):
-            ax = figure.add_axes(place(r, c, cell))
-            ax.imshow(picture, interpolation="nearest")
-            ax.set_axis_off()
-            if r == 0:
-                ax.set_title(title, fontsize=9, color=INK, pad=5)
-            ax.text(
-                0.5,
-                -0.03,
-                below,
-                transform=ax.transAxes,
-                ha="center",
-                va="top",
-                fontsize=8,
-                color=INK,
-                linespacing=1.35,
-            )
+    with mpl.rc_context(AS_TEXT):
+        for r, row in enumerate(rows):
+            cells = [("original", row.original, row.name), *row.cells]
+            for c, (title, picture, below) in enumerate(cells):
+                ax = figure.add_axes(place(r, c, cell))
+                draw_cell(ax, picture, title=title if r == 0 else "", below=below)
     save(figure, path)
+
+
+def draw_cell(ax: Axes, picture: NDArray[np.uint8], *, title: str, below: str) -> None:
+    """One picture (h, w, 3) with what stands above and below it."""
+    ax.imshow(picture, interpolation="nearest")
+    ax.set_axis_off()
+    if title:
+        ax.set_title(title, fontsize=9, color=INK, pad=5)
+    under = ax.text(0.5, -0.03, below, fontsize=8, color=INK, linespacing=1.35)
+    under.set(transform=ax.transAxes, ha="center", va="top")
 
 
 def grid(

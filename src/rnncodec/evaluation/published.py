@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rnncodec.errors import DataError
+from rnncodec.machine.names import printable
 
 COLUMNS = ["codec", "metric", "bpp", "value"]
 
@@ -58,4 +59,4 @@ def parse_row(row: list[str], where: str) -> tuple[str, str, tuple[float, float]
         raise DataError(f"{where}: expected codec,metric,bpp,value, got {row}: {error}") from error
     if not (math.isfinite(sample[0]) and math.isfinite(sample[1])):
         raise DataError(f"{where}: bpp and value must be finite, got {row}")
-    return codec, metric, sample
+    return printable(codec), printable(metric), sample

@@ -56,13 +56,6 @@ class Measured:
     found: int
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run(study: Study, *, workers: int = 1, progress: bool = True) -> Measured:
     """Measure what is not known yet.
 

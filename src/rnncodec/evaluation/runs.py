@@ -9,11 +9,13 @@ from typing import Any
 
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.machine.names import printable
 from rnncodec.models.model_description import (
     not_finite_in,
     parameter_counts,
     part_name,
     read_description,
+    score_metric,
 )
 from rnncodec.runs import run_settings
 from rnncodec.runs.run_directory import RunFiles
@@ -44,6 +46,7 @@ class Run:
         score: the selection score, if the model file has one.
         gain: the share of bits that entropy coding saved; None without entropy model.
         results: what was measured.
+        metric: what the selection score is of, a key of ``SCORE_METRICS``.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Run:
     score: float | None
     gain: float | None
     results: tuple[Result, ...]
+    metric: str | None = None
 
     @property
     def images(self) -> frozenset[str]:
@@ -96,11 +100,11 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Unfinished]]:
         try:
             missing = lacking(RunFiles(path))
             if missing:
-                unfinished.append(Unfinished(name, missing))
+                unfinished.append(Unfinished(printable(name), missing))
             else:
                 runs.append(read_run(path, name))
         except RNNCodecError as error:
-            unfinished.append(Unfinished(name, str(error)))
+            unfinished.append(Unfinished(printable(name), printable(str(error))))
     return runs, unfinished
 
 
@@ -156,7 +160,7 @@ def read_run(folder: Path, name: str) -> Run:
             "remove evaluation/ and repeat the run"
         )
     return Run(
-        name,
+        printable(name),
         part_name(description["network"].get("cell")) or "none",
         part_name(description["network"].get("recon")) or "none",
         part_name(description["entropy"]) or "none",
@@ -166,6 +170,7 @@ def read_run(folder: Path, name: str) -> Run:
         number(notes.get("score")),
         entropy_gain(files.summary),
         results,
+        score_metric(notes),
     )
 
 

@@ -1,5 +1,6 @@
 """Tables for people: the same cells as Markdown, LaTeX (booktabs) and plain text."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,12 @@ TEX = {
     **{"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_"},
     **{"{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{"–": "--", "−": "$-$", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}"},
+    "|": r"\textbar{}",
 }
+
+
+MARKDOWN = re.compile(r"[\\`*<|$~]|&(?=#?\w+;)|\](?=[(\[:])|(?<!\w)_|_(?!\w)")
+"""What Markdown may take for more than text; an underscore inside of a word is text."""
 
 
 @dataclass
@@ -64,10 +70,25 @@ def markdown(tables: Sequence[Table]) -> str:
 def markdown_lines(table: Table) -> list[str]:
     """One table: heading, rows, what stands below."""
     rules = ["---" if k < table.words else "---:" for k in range(len(table.columns))]
-    rows = [[text.replace("|", r"\|") for text in row] for row in (table.columns, *table.rows)]
+    rows = [[as_markdown(text) for text in row] for row in (table.columns, *table.rows)]
     rows.insert(1, rules)
-    lines = [f"### {table.title}", "", *(f"| {' | '.join(row)} |" for row in rows), ""]
-    return lines + [line for text in table.below() for line in (f"{text}  ",)] + [""]
+    lines = [
+        f"### {as_markdown(table.title)}",
+        "",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+    ]
+    return [*lines, *(f"{as_markdown(text)}  " for text in table.below()), ""]
+
+
+def as_markdown(text: str) -> str:
+    r"""Text that Markdown shows as it is: no table's end, emphasis, mathematics, link, HTML.
+
+    Examples:
+        >>> as_markdown("a|b"), as_markdown("a_$5, a_b"), as_markdown("[0.25, 1.5] *")
+        ('a\\|b', 'a\\_\\$5, a_b', '[0.25, 1.5] \\*')
+    """
+    return MARKDOWN.sub(r"\\\g<0>", text)
 
 
 def latex(tables: Sequence[Table]) -> str:
@@ -101,7 +122,8 @@ def escape(text: str) -> str:
         >>> escape("50 % of a_b")
         '50 \\% of a\\_b'
     """
-    return "".join(TEX.get(letter, letter) for letter in text)
+    parts = text.split("--")  # which TeX makes a dash of
+    return "-{}-".join("".join(TEX.get(letter, letter) for letter in part) for part in parts)
 
 
 def plain(table: Table) -> str:

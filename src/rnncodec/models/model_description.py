@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from rnncodec.errors import ModelError
 
 KEY = "rnncodec"
 FORMAT = 1
+
+SCORE_METRICS = {"ms_ssim": "MS-SSIM", "psnr_rgb": "PSNR (dB)"}
+"""What the mean over the iterations may be of that selects the best weights of a training."""
 
 
 def read_description(path: str | Path) -> dict[str, Any]:
@@ -84,6 +87,24 @@ def parse_description(text: str, path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: its description is damaged ({error!r})") from error
     return {key: description[key] for key in ("format", *wanted)}
+
+
+def score_metric(notes: Mapping[str, Any]) -> str | None:
+    """The metric of a model's selection score, a key of :data:`SCORE_METRICS`; None without one.
+
+    Files from before it was noted tell it by the value: MS-SSIM is at most 1, and an average PSNR
+    of so few dB is none.
+
+    Examples:
+        >>> score_metric({"score": 0.97}), score_metric({"score": 7.96}), score_metric({})
+        ('ms_ssim', 'psnr_rgb', None)
+    """
+    noted, score = notes.get("score_metric"), notes.get("score")
+    if noted in SCORE_METRICS:
+        return str(noted)
+    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        return None
+    return "ms_ssim" if score <= 1 else "psnr_rgb"
 
 
 def part_name(description: Any) -> str | None:

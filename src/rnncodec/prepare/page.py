@@ -12,6 +12,7 @@ from PIL import Image
 
 from rnncodec.data.tile_sets import TileSet
 from rnncodec.images.reading import Pixels
+from rnncodec.machine.names import printable
 from rnncodec.machine.storage import write_text
 from rnncodec.prepare.stats import Stats, measure
 
@@ -57,11 +58,11 @@ def render(manifest: dict[str, Any], stats: Stats) -> str:
     settings, counts = manifest["settings"], manifest["counts"]
     title = f"{settings['mode']} tiles of {settings['tile']}x{settings['tile']}"
     raw = 3 * settings["tile"] ** 2
+    source = html.escape(printable(str(manifest["source"]["name"])))
     body = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>{counts['tiles']:,} tiles of {counts['used']:,} images from "
-        f"{html.escape(str(manifest['source']['name']))}; {counts['held_out']:,} images held "
-        "out for validation.</p>",
+        f"<p>{counts['tiles']:,} tiles of {counts['used']:,} images from {source}; "
+        f"{counts['held_out']:,} images held out for validation.</p>",
         _flaws(counts),
         "<h2>Score: bytes of a tile as PNG</h2>",
         histogram(stats.scores),

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from rnncodec.models.model_description import read_description
 from rnncodec.network import families
 from rnncodec.runs.preflight import entropy_name
-from rnncodec.runs.run_directory import RunFiles
+from rnncodec.runs.run_directory import SHARED, RunFiles
 
 CODEC = ("cell", "recon")
 
@@ -43,5 +43,5 @@ def sweep_name() -> str | None:
         return None
     hydra = HydraConfig.get()
     folder = Path(hydra.sweep.dir)
-    alone = hydra.mode != RunMode.MULTIRUN or folder == Path(hydra.run.dir).parent
+    alone = hydra.mode != RunMode.MULTIRUN or folder.resolve() == Path(SHARED).resolve()
     return None if alone else folder.name

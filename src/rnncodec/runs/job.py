@@ -38,7 +38,7 @@ class Job:
         self.check = check
         before = read_page(files.record) or {}
         self.seconds_before = float(before.get("seconds", 0.0))
-        self.started = time.time()
+        self.started, self.began = time.time(), time.monotonic()
         self.fields: dict[str, Any] = {
             "state": "running",
             "phase": None,
@@ -57,7 +57,7 @@ class Job:
             self.files.folder.mkdir(parents=True, exist_ok=True)
             self.lock = liveness.take_lock(self.files.lock)
         except liveness.Held:
-            self._refuse()
+            self._refuse_held()
         except OSError as error:
             raise StorageError(
                 f"{self.files.folder}: cannot be written ({error.strerror or error}); free some "
@@ -82,8 +82,9 @@ class Job:
         self._end(error)
 
     def enter(self, phase: str) -> None:
-        """A phase of the run begins."""
-        self._write(phase=phase, since=time.time())
+        """A phase of the run begins; what was written of an earlier one's progress is past."""
+        progress = read_page(self.files.progress) or {}
+        self._write(phase=phase, past=progress.get("at"))
 
     def _end(self, error: BaseException | None) -> None:
         try:
@@ -99,11 +100,10 @@ class Job:
     def _write(self, **changed: Any) -> None:
         with self.writing:
             self.fields |= changed
-            now = time.time()
             times = {
                 "started": self.started,
-                "beat": now,
-                "seconds": self.seconds_before + now - self.started,
+                "beat": time.time(),
+                "seconds": self.seconds_before + time.monotonic() - self.began,
             }
             write_page(self.files.record, self.fields | times)
 
@@ -123,12 +123,15 @@ class Job:
         record = read_page(self.files.record) or {}
         if record.get("state") != "running":
             return
-        # by its age alone: to look at the lock would be to lose ours, which ends with any close
-        while liveness.silence(record) < liveness.STALE:
-            time.sleep(liveness.BEAT / 2)
-            newer = read_page(self.files.record) or {}
-            if newer.get("beat") != record.get("beat"):
-                self._refuse()
+        # by its heartbeat alone: to look at the lock would be to lose ours, which ends with any
+        # close
+        _log.info(
+            "%s: its last attempt, on %s, has not said that it ended; watching for up to %s "
+            "whether it goes on", self.files.folder, record.get("host"),
+            liveness.duration(liveness.STALE),
+        )  # fmt: skip
+        if not liveness.silent([self.files.record]):
+            self._refuse()
 
     def _require_allowed(self) -> None:
         try:
@@ -140,14 +143,19 @@ class Job:
                 self._end(error)
             raise
 
-    def _refuse(self) -> None:
-        self._unlock()
+    def _refuse_held(self) -> None:
         record = read_page(self.files.record) or {}
-        if liveness.stranded(record, host=socket.gethostname()):
+        running = record.get("state") == "running"
+        if running and self._was_elsewhere() and liveness.silent([self.files.record]):
             raise ConfigError(
                 f"{self.files.folder}: locked by process {record.get('pid')} on "
                 f"{record.get('host')}: {liveness.advice(record, self.files.lock)}"
             )
+        self._refuse()
+
+    def _refuse(self) -> None:
+        self._unlock()
+        record = read_page(self.files.record) or {}
         raise ConfigError(
             f"{self.files.folder}: process {record.get('pid')} on {record.get('host')} is running "
             "this already; wait for it (rnncodec status tells), end it, or choose another name="

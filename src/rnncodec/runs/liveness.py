@@ -1,14 +1,17 @@
 """Whether a run is being run: a lock that the kernel takes back from the dead, and a heartbeat.
 
 On one machine, and on most network file systems, the lock is the whole truth. Where a file system
-has no locks, or keeps them to each machine, the age of the heartbeat decides.
+has no locks, or keeps them to each machine, it decides whether the heartbeat changes.
 """
 
 import errno
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
+
+from rnncodec.machine.page_file import read_page
 
 if sys.platform != "win32":
     import fcntl
@@ -17,7 +20,7 @@ BEAT = 10.0
 """Seconds between two heartbeats."""
 
 STALE = 60.0
-"""Seconds after which a heartbeat is that of a dead process."""
+"""Seconds without a change after which a heartbeat is that of a dead process."""
 
 PATIENCE = 2.0
 """Seconds to wait for a lock: whoever looks at a run's state holds it for a moment."""
@@ -84,30 +87,48 @@ def try_lock(file: IO[bytes], *, exclusive: bool) -> bool:
     return True
 
 
-def is_alive(record: dict[str, Any], lock: Path, *, host: str) -> bool:
-    """Whether the process that wrote a run's record still runs, seen from ``host``."""
-    held = is_locked(lock)
-    if held:
-        return not stranded(record, host=host)
-    if held is not None and record.get("locked") and record.get("host") == host:
-        return False
-    return silence(record) < STALE
+def verdict(record: dict[str, Any], lock: Path, *, host: str) -> bool | None:
+    """Whether the process that wrote a run's record still runs, seen from ``host``.
 
-
-def stranded(record: dict[str, Any], *, host: str) -> bool:
-    """Whether a lock that is held may be that of a dead machine, seen from ``host``.
-
-    A file server does not learn that one of its machines is down: the lock stays until it is up.
+    None where that takes watching (:func:`silent`): there are no locks, or they may not reach as
+    far, or one that is held may be that of a dead machine, which its file server keeps until it
+    is up. Clocks differ: one that is believed is a recent heartbeat of a run whose lock is held,
+    and no heartbeat is too old to be watched.
     """
-    elsewhere = record.get("state") == "running" and record.get("host") != host
-    return elsewhere and silence(record) >= STALE
+    held, here = is_locked(lock), record.get("host") == host
+    if held and (here or silence(record) < STALE):
+        return True
+    if held is False and record.get("locked") and here:
+        return False
+    return None
+
+
+def silent(records: Iterable[Path]) -> set[Path]:
+    """Those whose heartbeat has not changed in ``STALE`` seconds of this process's own clock.
+
+    It takes so long only if there are any; all are watched together.
+    """
+    before = {path: heartbeat(path) for path in records}
+    quiet = set(before)
+    deadline = time.monotonic() + STALE
+    while quiet and time.monotonic() < deadline:
+        time.sleep(BEAT / 4)
+        quiet = {path for path in quiet if heartbeat(path) == before[path]}
+    return quiet
+
+
+def heartbeat(record: Path) -> Any:
+    """What changes from one beat to the next."""
+    fields = read_page(record) or {}
+    return fields.get("beat"), fields.get("state"), fields.get("attempt")
 
 
 def advice(record: dict[str, Any], lock: Path) -> str:
     """What to do about a lock that may be that of a dead machine."""
+    since = duration(max(STALE, silence(record)))  # at least as long as it was watched
     return (
-        f"no sign of life for {duration(silence(record))}; if {record.get('host')} is down, "
-        f"remove {lock} and repeat the command"
+        f"no sign of life for {since}; if {record.get('host')} is down, remove {lock} and repeat "
+        "the command"
     )
 
 
@@ -123,5 +144,5 @@ def duration(seconds: float) -> str:
 
 
 def silence(record: dict[str, Any]) -> float:
-    """Seconds since the last heartbeat in a run's record."""
+    """Seconds since the last heartbeat in a run's record, as far as its clock is ours."""
     return time.time() - float(record.get("beat", 0.0))

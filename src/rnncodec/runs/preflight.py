@@ -1,6 +1,8 @@
 """What a run is refused for before anything is trained."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -15,6 +17,7 @@ from rnncodec.runs.finished_codec import codec_file
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.run_settings import check_settings
 from rnncodec.runs.setting_checks import check_complete, check_values
+from rnncodec.runs.sweep_files import check_read
 
 NO_ENTROPY = "none"
 
@@ -23,13 +26,14 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
     """Refuse, before anything is trained, what could not end well.
 
     Raises:
-        ConfigError: a setting without a value, or with one that cannot work; a training without
-            an end; nothing to train; a run directory that holds another model; loader workers with
-            ``launcher=local``.
+        ConfigError: a setting without a value, with one that cannot work, or that nothing reads; a
+            training without an end; nothing to train; a run directory that holds another model;
+            loader workers with ``launcher=local``.
         ModelError: ``codec=`` is no model file, and no folder that has one.
     """
     check_complete(cfg)
     check_values(cfg)
+    check_read(cfg)
     check_loaders(cfg)
     check_crop(cfg)
     wanted = entropy_name(cfg)
@@ -87,7 +91,8 @@ def check_crop(cfg: DictConfig) -> None:
 
 
 def check_ends(group: str, limits: DictConfig) -> None:
-    """Refuse a training without an end, or without a beginning."""
+    """Refuse a training without an end or a beginning, or whose longest time is none."""
+    check_duration(f"{group}.max_time", limits.max_time)
     if limits.max_steps in (0, None):
         raise ConfigError(
             f"{group}.max_steps={limits.max_steps}: expected at least 1, or -1 for no limit"
@@ -97,6 +102,21 @@ def check_ends(group: str, limits: DictConfig) -> None:
             f"{group}.max_steps={limits.max_steps} and no {group}.max_time: training would never "
             f"end; give at least one, as in {group}.max_time=00:00:30:00 (DD:HH:MM:SS)"
         )
+
+
+def check_duration(name: str, given: Any) -> None:
+    """Refuse a longest time that is not written as one.
+
+    To YAML, ``10:00:00:00`` without quotes is a number of base 60.
+    """
+    expected = 'expected DD:HH:MM:SS, as in "00:02:00:00"'
+    if isinstance(given, int | float):
+        raise ConfigError(
+            f"{name}={given}: a number, {expected}; write it in quotes, since YAML reads "
+            "10:00:00:00 as a number of base 60"
+        )
+    if isinstance(given, str) and not re.fullmatch(r"\s*\d+(:\d\d){3}\s*", given):
+        raise ConfigError(f"{name}={given}: {expected} (days, hours, minutes, seconds)")
 
 
 def entropy_name(cfg: DictConfig) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from heapq import heapify, heapreplace
 from pathlib import Path
@@ -55,7 +55,8 @@ def find_runs(folder: Path) -> list[RunStatus]:
         raise ConfigError(
             f"{folder}: no run in or below it; give the folder of a run or sweep, as in outputs"
         )
-    return [run_status(path, name_below(path, folder)) for path in sorted(found)]
+    quiet = silent_runs(found)
+    return [run_status(path, name_below(path, folder), quiet) for path in sorted(found)]
 
 
 def planned(plan: Path) -> list[str]:
@@ -72,19 +73,40 @@ def name_below(path: Path, folder: Path) -> str:
     return path.resolve().name if path == folder else str(path.relative_to(folder))
 
 
-def run_status(folder: Path, name: str) -> RunStatus:
-    """State of one run directory, which need not exist."""
+def silent_runs(folders: Iterable[Path]) -> set[Path]:
+    """Those whose process is dead, of the runs where that takes watching: a minute at most."""
+    here = socket.gethostname()
+    watched = {
+        files.record: files.folder
+        for files in map(RunFiles, folders)
+        if (record := read_page(files.record) or {}).get("state") == "running"
+        and not files.finished
+        and liveness.verdict(record, files.lock, host=here) is None
+    }
+    return {watched[record] for record in liveness.silent(watched)}
+
+
+def run_status(folder: Path, name: str, silent: Collection[Path] | None = None) -> RunStatus:
+    """State of one run directory, which need not exist.
+
+    Args:
+        folder: the directory.
+        name: what to call it.
+        silent: the result of :func:`silent_runs`; None: this one is watched if need be.
+    """
     files = RunFiles(folder)
+    if silent is None:
+        silent = silent_runs([folder])
     record = read_page(files.record) or {}
     known = {key: record.get(key) for key in ("phase", "seconds", "attempt", "host", "reason")}
     known |= training_so_far(files, record)
     if record.get("state") == "running":
-        here = socket.gethostname()
-        if liveness.is_alive(record, files.lock, host=here):
+        alive = liveness.verdict(record, files.lock, host=socket.gethostname())
+        if alive or (alive is None and not files.finished and folder not in silent):
             return RunStatus(name, "running", **known)
         if not files.finished:
             known["reason"] = "ended without a word: killed, or the machine went down"
-            if liveness.is_locked(files.lock) and liveness.stranded(record, host=here):
+            if liveness.is_locked(files.lock):
                 known["reason"] = liveness.advice(record, files.lock)
             return RunStatus(name, "failed", **known | {"left": None})
     known["left"] = None
@@ -99,7 +121,7 @@ def training_so_far(files: RunFiles, record: dict[str, Any]) -> dict[str, Any]:
     """Steps of the training at hand, or of the last one; time left if it goes on."""
     progress = read_page(files.progress) or {}
     steps = {"step": progress.get("step"), "steps": progress.get("steps")}
-    if not progress or progress["at"] < record.get("since", 0.0):
+    if not progress or progress["at"] == record.get("past"):
         return {**steps, "left": None}
     return {**steps, "left": time_left(progress)}
 

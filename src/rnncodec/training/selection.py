@@ -90,10 +90,14 @@ class Selection(KeepBest[ValidationScores]):
     Where any validation image is too small for MS-SSIM, of the PSNR. It exists for every run.
     """
 
+    metric: str | None = None
+    """Which of the two, once images were judged."""
+
     def judge(self, pl_module: L.LightningModule, scores: list[ValidationScores]) -> float:
         """Log each metric by iteration, and the score."""
         means = mean_scores(scores)
         log_by_iteration(pl_module, "val", means)
+        self.metric = score_metric(means)
         total = score(means)
         pl_module.log("val/score", total, prog_bar=True, rank_zero_only=True)
         return total
@@ -101,7 +105,7 @@ class Selection(KeepBest[ValidationScores]):
     def model(self, pl_module: L.LightningModule) -> model_file.Model:
         """The network."""
         assert isinstance(pl_module, CodecModule)
-        notes = {"score": self.best, "step": self.step}
+        notes = {"score": self.best, "score_metric": self.metric, "step": self.step}
         return model_file.Model(pl_module.network, notes=notes)
 
 
@@ -174,4 +178,9 @@ def mean_scores(scores: list[ValidationScores]) -> dict[str, torch.Tensor]:
 
 def score(means: dict[str, torch.Tensor]) -> float:
     """The score of :class:`Selection`, from :func:`mean_scores`."""
-    return float(means.get("ms_ssim", means["psnr_rgb"]).mean())
+    return float(means[score_metric(means)].mean())
+
+
+def score_metric(means: dict[str, torch.Tensor]) -> str:
+    """Which of the averages it is."""
+    return "ms_ssim" if "ms_ssim" in means else "psnr_rgb"

@@ -19,19 +19,23 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from rnncodec.errors import StorageError
+from rnncodec.errors import ConfigError, StorageError
 from rnncodec.machine import storage
 from rnncodec.machine.page_file import read_page, write_page
 from rnncodec.runs.job import outcome
 from rnncodec.runs.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note
-from rnncodec.runs.run_names import run_name
+from rnncodec.runs.run_names import given_name, run_name
 from rnncodec.training.distributed import is_main
 
 _log = logging.getLogger(__name__)
 
 
 class SweepRecord(Callback):
-    """Hydra's callback around a sweep and its jobs."""
+    """Hydra's callback around a run, a sweep and its jobs."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Refuse a name that is none before Hydra makes its folder."""
+        refuse_name(config)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Write the list of jobs; that of an earlier command in the same folder is replaced.
@@ -39,6 +43,7 @@ class SweepRecord(Callback):
         A sweep without a folder of its own has no list and no comparison: there lie all other
         runs, too.
         """
+        refuse_name(config)
         folder = Path(config.hydra.sweep.dir)
         if folder.resolve() == Path(SHARED).resolve():
             _log.info(
@@ -80,6 +85,19 @@ class SweepRecord(Callback):
         _log.error("failed: %s: %s", folder, reason)
 
 
+def refuse_name(config: DictConfig) -> None:
+    """End the process if ``name=`` is none for a folder.
+
+    Hydra makes a warning of a callback's exceptions, and a traceback of a resolver's: outside of
+    any job, an exit is the one way to say it in a sentence.
+    """
+    asked = OmegaConf.to_container(config.hydra.overrides.task)
+    try:
+        given_name(config.name, [str(item) for item in asked or ()])
+    except ConfigError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
 def compare(folder: Path) -> None:
     """Put what is finished so far side by side, as `rnncodec compare` does, in ``comparison/``."""
     if not any(RunFiles(path.parent).finished for path in folder.glob(f"*/{MODEL}")):
@@ -100,4 +118,5 @@ def planned(config: DictConfig, asked: Sequence[str]) -> list[str]:
     loader = running.config_loader() if running.is_initialized() else None
     overrides = OverridesParser.create(loader).parse_overrides([*grid, *asked])
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
-    return [run_name(None, job) for job in jobs]
+    varied, folder = list(config.hydra.sweeper.params or ()), str(config.hydra.sweep.dir)
+    return [run_name(None, job, varied, folder) for job in jobs]

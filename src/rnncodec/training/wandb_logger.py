@@ -1,8 +1,8 @@
 """Weights & Biases: one run per run directory, offline unless told otherwise."""
 
-import hashlib
 import logging
 import os
+import secrets
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,8 +14,12 @@ from lightning.pytorch.loggers import WandbLogger
 from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
 from rnncodec.errors import ConfigError
+from rnncodec.machine import storage
 
 HOMES = ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR")
+ID_FILE = "wandb_id"
+"""In the run directory, and not in W&B's own folder, which may go once it is synchronised."""
+
 MODES = {"online", "offline", "disabled"}
 
 GONE = (ConnectionError, HandleAbandonedError, MailboxClosedError)
@@ -67,7 +71,7 @@ def wandb_logger(
     tags: Sequence[str] = (),
     **arguments: Any,
 ) -> OutlivingLogger:
-    """The logger of one run; its id comes from the run directory, so a resumed run goes on.
+    """The logger of one run; its id is kept in the run directory, so a resumed run goes on.
 
     Needs no account: offline unless ``mode`` or the environment variable ``WANDB_MODE`` says
     otherwise. Everything W&B writes lies under ``save_dir``.
@@ -83,6 +87,7 @@ def wandb_logger(
 
     Raises:
         ConfigError: an unknown mode.
+        StorageError: the id could not be written.
     """
     chosen = mode or os.environ.get("WANDB_MODE") or "offline"
     if chosen not in MODES:
@@ -94,7 +99,7 @@ def wandb_logger(
         dir=str(folder),
         project=project,
         name=folder.name,
-        id=hashlib.sha256(str(folder).encode()).hexdigest()[:16],
+        id=kept_id(folder),
         resume="allow",
         mode=chosen,  # type: ignore[arg-type]  # checked above
         settings=wandb.Settings(console="off", silent=True),
@@ -107,6 +112,20 @@ def wandb_logger(
         run.define_metric("trainer/global_step")
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     return OutlivingLogger(experiment=run)
+
+
+def kept_id(folder: Path) -> str:
+    """The id of a run directory's W&B run: drawn once, whatever is trained or moved later.
+
+    Of an older run, which kept none, it is that of its last attempt.
+    """
+    path = folder / ID_FILE
+    if path.exists() and (kept := path.read_text().strip()):
+        return kept
+    begun = [path.name.split("-")[-2:] for path in (folder / "wandb").glob("*run-*-*")]
+    drawn = max(begun)[1] if begun else secrets.token_hex(8)  # by the time in the name
+    storage.write_text(path, drawn + "\n")
+    return drawn
 
 
 @outliving()
