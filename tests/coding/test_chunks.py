@@ -99,7 +99,7 @@ def test_an_error_of_the_callers_own_iterator_is_the_callers() -> None:
         ("/", r"^/: cannot be read \(Is a directory\)$"),
         ("a\0b", r"cannot be read \(embedded null byte\)$"),
     ],
-    ids=repr,
+    ids=["None", "int", "list", "chunks", "text", "missing", "folder", "null byte"],
 )
 def test_what_is_no_source(source: object, message: str) -> None:
     with pytest.raises(DataError, match=message):

@@ -77,7 +77,7 @@ def test_an_added_setting_that_nothing_reads_is_refused(tmp_path: Path, typed: s
     [
         ["+steps=9", "trainer.max_steps=${steps}"],
         ["+place=x", "hydra.sweep.dir=outputs/${place}"],
-        ["+trainer.limit_train_batches=5"],
+        ["+trainer.gradient_clip_algorithm=value"],
         ["++seed=3"],
         ["+sweeps=recipe"],
         ["launcher=local", "+sweeps=demo_grid"],
