@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test test-report test-cluster fuzz lint bench clean
+.PHONY: help setup demo test test-numerics test-report test-cluster fuzz lint bench clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -21,6 +21,11 @@ demo: $(READY)   ## train a small codec on photographs for a few minutes and dra
 
 test: $(READY)   ## all tests that need no root, browser, cluster or network
 	$(BIN)/python -m pytest -n 2
+
+NUMERICS := $(addprefix tests/,network coding entropy bitstream golden images models training test_codec.py test_pillow.py)
+test-numerics: $(READY)  ## the numerical tests with other kernels, and with sums in another order
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -n 2 $(NUMERICS)
+	$(BIN)/python -m pytest -n 2 -p tests.reordered_sums $(NUMERICS)
 
 test-cluster: $(READY)  ## sweeps on a Slurm that the tests start; installs it with apt-get as root
 	$(BIN)/python -m pytest -rs tests_cluster

@@ -1,5 +1,9 @@
-"""Shared by all tests: one thread each (they run side by side), a fixed seed, a tiny model."""
+"""Shared by all tests: one thread each (they run side by side), a fixed seed, a tiny model.
 
+``TEST_THREADS=2`` gives each test two.
+"""
+
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +18,7 @@ from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU
 from rnncodec.network.recon.additive import Additive
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ.get("TEST_THREADS", "1")))
 
 
 @pytest.fixture(autouse=True)
