@@ -12,16 +12,14 @@ from rnncodec.errors import DataError
 from rnncodec.evaluation import prefixes
 from rnncodec.evaluation.anchors import ANCHORS, chosen_baselines
 from rnncodec.evaluation.baselines import BASELINES
-from rnncodec.evaluation.prefixes import (
-    PREFIXES,
-    Jpeg2000Prefixes,
-    JxlPrefixes,
+from rnncodec.evaluation.cut_points import (
+    END_OF_IMAGE,
     layer_ends,
     next_marker,
     packet_lengths,
-    read_picture,
     scan_ends,
 )
+from rnncodec.evaluation.prefixes import PREFIXES, Jpeg2000Prefixes, JxlPrefixes, read_picture
 from rnncodec.images.reading import read_image
 from rnncodec.machine.external_tool import Tool
 
@@ -66,7 +64,7 @@ def test_the_whole_jpeg_is_the_progressive_baseline(photo: np.ndarray) -> None:
 
 def test_a_prefix_of_a_jpeg_counts_its_own_bytes_and_turns_no_switch(photo: np.ndarray) -> None:
     first = next(PREFIXES["jpeg-420-prefixes"].code(photo))
-    assert not first.data.endswith(prefixes.END_OF_IMAGE)
+    assert not first.data.endswith(END_OF_IMAGE)
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
     means = [  # the first scan holds those of 8x8 blocks alone
         pixels.astype(float).mean(-1).reshape(15, 8, 17, 8).mean((1, 3)).ravel()

@@ -10,7 +10,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,13 @@ import numpy as np
 from rnncodec.errors import DataError
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import Coded
+from rnncodec.evaluation.cut_points import END_OF_IMAGE, layer_ends, packet_lengths, scan_ends
 from rnncodec.images.reading import Pixels, open_image, to_rgb
 from rnncodec.machine.external_tool import Tool
 
 QUALITY = 85
 """Of the whole file of JPEG and JPEG XL. A JPEG then takes 2.0 bpp on average over 40 training
 photographs; with a lower one prefixes are better, and end too early to be compared up to 1.5."""
-
-END_OF_IMAGE = b"\xff\xd9"
-"""The marker that ends a JPEG."""
 
 HEADER = 1024
 """Bytes that a decoded picture's file may have beside its pixels."""
@@ -131,40 +128,6 @@ class JpegPrefixes(PrefixCodec):
         return SCANS.decode(prefix.removesuffix(END_OF_IMAGE) + END_OF_IMAGE)
 
 
-def scan_ends(data: bytes) -> list[int]:
-    """Where the scans of a JPEG end, in bytes from its start.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    ends, place = [], 2
-    while data[place : place + 2] != END_OF_IMAGE:
-        if place + 4 > len(data) or data[place] != 0xFF:
-            raise DataError(f"byte {place}: expected a marker of JPEG")
-        scan = data[place + 1] == 0xDA
-        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        if scan:
-            place = next_marker(data, place)
-            ends.append(place)
-    return ends
-
-
-def next_marker(data: bytes, place: int) -> int:
-    """Where the coded data from ``place`` on end: at a 0xff that is neither data nor a restart.
-
-    Examples:
-        >>> next_marker(bytes.fromhex("12ff00ffd034ffd9"), 0)
-        6
-    """
-    while True:
-        place = data.find(0xFF, place)
-        if not 0 <= place < len(data) - 1:
-            raise DataError(f"byte {len(data)}: expected the end of a scan of JPEG")
-        if data[place + 1] != 0 and not 0xD0 <= data[place + 1] <= 0xD7:
-            return place
-        place += 2
-
-
 @dataclass(frozen=True)
 class ToolPrefixes(PrefixCodec):
     """A format whose prefixes a program decodes.
@@ -254,50 +217,6 @@ class Jpeg2000Prefixes(ToolPrefixes):
         ends = layer_ends(data, packet_lengths(stating), len(LAYERS.settings))
         ends[-1] = len(data)
         return data, list(zip(self.settings(), ends, strict=True))
-
-
-def layer_ends(data: bytes, packets: list[int], layers: int) -> list[int]:
-    """Where the quality layers of a JPEG 2000 codestream of one tile end, in bytes.
-
-    Args:
-        data: the codestream, layer by layer.
-        packets: the length of each.
-        layers: how many; all have as many packets.
-
-    Raises:
-        DataError: they do not fill it.
-    """
-    start = next(end for marker, end in segments(data) if marker == 0x93)
-    each, rest = divmod(len(packets), layers)
-    if rest or not each or start + sum(packets) + 2 != len(data):
-        raise DataError(f"byte {start}: expected {layers} layers to fill the codestream")
-    return list(accumulate(packets, initial=start))[each::each]
-
-
-def packet_lengths(data: bytes) -> list[int]:
-    """What the PLT segments of a codestream say: seven bits a byte, the highest goes on."""
-    lengths, value, start = [], 0, 2
-    for marker, end in segments(data):
-        if marker == 0x58:
-            for byte in data[start + 5 : end]:
-                value = value << 7 | byte & 0x7F
-                if byte < 0x80:
-                    lengths.append(value)
-                    value = 0
-        start = end
-    return lengths
-
-
-def segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The second byte of each marker of a codestream, up to the data, and where it ends."""
-    place = 2
-    while place + 4 <= len(data):
-        marker = data[place + 1]
-        place += 2 if marker == 0x93 else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        yield marker, place
-        if marker == 0x93:
-            return
-    raise DataError(f"byte {place}: expected a marker of JPEG 2000")
 
 
 @dataclass(frozen=True)
