@@ -30,7 +30,8 @@ def chosen_baselines(asked: str) -> tuple[list[Anchor], list[str]]:
             f"--baselines: no {', '.join(map(repr, unknown))}; choose among "
             f"{', '.join(ANCHORS)}, or all, or none"
         )
-    reasons = [reason for name in names if (reason := ANCHORS[name].missing())]
-    if reasons and asked != "all":
-        raise ConfigError(f"--baselines: {'; '.join(reasons)}")
-    return [ANCHORS[name] for name in names if not ANCHORS[name].missing()], reasons
+    reasons = {name: ANCHORS[name].missing() for name in names}
+    lacking = [reason for reason in reasons.values() if reason]
+    if lacking and asked != "all":
+        raise ConfigError(f"--baselines: {'; '.join(lacking)}")
+    return [ANCHORS[name] for name in names if not reasons[name]], lacking

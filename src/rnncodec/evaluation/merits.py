@@ -250,15 +250,16 @@ def notes_on_settings(tables: Mapping[str, Sequence[Measured]]) -> list[str]:
 
 def notes_on_beaten(tables: Mapping[str, Sequence[Measured]]) -> list[str]:
     """One sentence for each codec of which an image has points that another setting beats."""
-    by_codec: dict[str, list[str]] = {}
+    by_codec: dict[str, dict[str, list[str]]] = {}
     for metric, table in tables.items():
         for codec in table:
             if codec.beaten:
-                places = [f"{setting} on {n}" for setting, n in codec.beaten.items()]
-                by_codec.setdefault(codec.codec, []).append(f"{metric} {shortened(places)}")
+                told = shortened([f"{setting} ({n})" for setting, n in codec.beaten.items()])
+                by_codec.setdefault(codec.codec, {}).setdefault(told, []).append(metric)
     return [
-        f"{codec}: left out, image by image, for another of its settings that takes no more bytes "
-        f"and is better: {'; '.join(beaten)} images"
+        f"{codec}: left out for another of its settings that takes no more bytes and is better "
+        "(on how many images): "
+        + "; ".join(f"{told} by {', '.join(metrics)}" for told, metrics in beaten.items())
         for codec, beaten in by_codec.items()
     ]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.baselines import BASELINES
+from rnncodec.evaluation.baselines import BASELINES, Baseline
 from rnncodec.evaluation.codecs import Coded
 from rnncodec.evaluation.cut_points import END_OF_IMAGE, layer_ends, packet_lengths, scan_ends
 from rnncodec.images.reading import Pixels, open_image, to_rgb
@@ -96,6 +96,11 @@ class PrefixCodec(ABC):
                 raise DataError(f"{self.name}: its decoder shows nothing of a whole file")
 
 
+def options_of(baseline: Baseline) -> list[str]:
+    """How a baseline writes its files, beside the setting."""
+    return [f"{name}={value}" for name, value in baseline.options.items()]
+
+
 @dataclass(frozen=True)
 class JpegPrefixes(PrefixCodec):
     """A progressive JPEG, cut where its scans end."""
@@ -109,8 +114,8 @@ class JpegPrefixes(PrefixCodec):
         return SCANS.libraries()
 
     def settings(self) -> list[str]:
-        """The whole file's quality."""
-        return [SCANS.label(QUALITY)]
+        """The whole file's quality, and how it is written."""
+        return [SCANS.label(QUALITY), *options_of(SCANS)]
 
     def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
         """The file, and its scans' ends."""
@@ -190,8 +195,8 @@ class Jpeg2000Prefixes(ToolPrefixes):
         return LAYERS.libraries() | {self.decoder.program: version.rstrip(".") or None}
 
     def settings(self) -> list[str]:
-        """The layers."""
-        return [LAYERS.label(rate) for rate in LAYERS.settings]
+        """The layers, and how they are written."""
+        return [*map(LAYERS.label, LAYERS.settings), *options_of(LAYERS)]
 
     def arguments(self, source: str, target: str) -> list[str]:
         """Of the program."""
@@ -216,7 +221,7 @@ class Jpeg2000Prefixes(ToolPrefixes):
         )
         ends = layer_ends(data, packet_lengths(stating), len(LAYERS.settings))
         ends[-1] = len(data)
-        return data, list(zip(self.settings(), ends, strict=True))
+        return data, list(zip(map(LAYERS.label, LAYERS.settings), ends, strict=True))
 
 
 @dataclass(frozen=True)
