@@ -1,6 +1,6 @@
 """Draws where the positions of adaptive files end, beside the picture: the lighter, the later.
 
-    python benchmarks/masks.py photo.jpg mse.rnc ssim.rnc --out docs/pictures/masks.png
+    python scripts/figures/masks.py photo.jpg mse.rnc ssim.rnc --out docs/pictures/masks.png
 
 No model is needed: masks are read from the files alone.
 """

@@ -1,4 +1,4 @@
-"""What tiles cost at their seams: `python benchmarks/seams.py --model MODEL PICTURE`.
+"""What tiles cost at their seams: `python scripts/figures/seams.py --model MODEL PICTURE`.
 
 The picture is coded in one piece and in tiles. Compared are rate, PSNR, and how far the two
 reconstructions lie apart near the seams and elsewhere. JSON goes to outputs/bench/seams.json,

@@ -1,6 +1,6 @@
 """Sets a measured curve beside a published one, as a table in Markdown.
 
-    python benchmarks/published.py outputs/kodak/results.csv kodak_rd.csv
+    python scripts/published.py outputs/kodak/results.csv kodak_rd.csv
 
 Points are means over images at equal setting; the published curve is interpolated linearly at
 the measured rates. "Rate" is how much larger the measured files are where both curves have the

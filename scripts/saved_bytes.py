@@ -2,7 +2,7 @@
 
     rnncodec evaluate --model compact-1 --adaptive mse --effort 4 --baselines none \
         --images photographs --out outputs/settings
-    python benchmarks/saved_bytes.py outputs/settings/results.csv
+    python scripts/saved_bytes.py outputs/settings/results.csv
 
 Every file and every score are those of `rnncodec evaluate`. For each picture, the plain model's
 bytes are interpolated (linearly, between its iterations) at the quality that the other file has

@@ -1,6 +1,6 @@
 """The hardest and the easiest tiles of prepared sets, side by side in one picture.
 
-python benchmarks/tile_picture.py PICTURE.png SET [SET ...]
+python scripts/figures/tile_picture.py PICTURE.png SET [SET ...]
 """
 
 import argparse

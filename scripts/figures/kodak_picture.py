@@ -1,6 +1,6 @@
 """The README's picture: some of the curves of an evaluation, so that each can be seen.
 
-    python benchmarks/kodak_picture.py outputs/kodak docs/pictures/kodak.png
+    python scripts/figures/kodak_picture.py outputs/kodak docs/pictures/kodak.png
 
 Codecs and published curves are those named below; the folder is one of `rnncodec evaluate`. Codecs
 that only another evaluation of the same images has are taken from there with `--more FOLDER`.
