@@ -1,6 +1,6 @@
 """Training losses and held-out scores of training pieces that went on from each other.
 
-python scripts/figures/learning_curve.py PICTURE.png RUN [RUN ...]     run directories, in their order
+python scripts/figures/learning_curve.py PICTURE.png RUN [RUN ...]   (run directories, in order)
 """
 
 import argparse
