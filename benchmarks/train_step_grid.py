@@ -1,6 +1,6 @@
 """Training steps of every cell and reconstruction, and how a step grows.
 
-    python benchmarks/grid.py     width 1/2, batch 8, 32x32, T = 4; to outputs/bench/grid.json
+    python benchmarks/train_step_grid.py     width 1/2, batch 8, 32x32, T = 4; outputs/bench/grid.json
 
 Reference is the step of the same network as a textbook would run it, in float32 and NCHW without
 shared weights (``float32`` of train_step.py), taken in turns with ours. Growth is that of
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-import machine
+import host_info
 from rnncodec.machine.storage import write_text
 from rnncodec.network import cells, families, recon
 from rnncodec.network.autoencoder import Network
@@ -56,7 +56,7 @@ def main() -> None:
         },
         "growth_when_4_times": growth(options.repeats),
         "clock": clock_name(),
-        "machine": machine.describe(),
+        "machine": host_info.describe(),
     }
     write_text(options.out, json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

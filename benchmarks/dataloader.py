@@ -1,4 +1,4 @@
-"""Whether crops and metrics come fast enough: `python benchmarks/supply.py`.
+"""Whether crops and metrics come fast enough: `python benchmarks/dataloader.py`.
 
 The loader's images a second (``FolderData``, one worker) against those that training the compact
 model consumes (gru_resnet / additive, batch 8, 64x64, T = 16); the target is five times as many.
@@ -23,15 +23,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-import machine
+import host_info
 import rnncodec
 from coding import newest, picture
-from grid import WIDTH, Size, package_step
 from photographs import write_jpegs
 from rnncodec.data.module import FolderData
 from rnncodec.evaluation import metrics
 from rnncodec.machine.storage import write_text
 from timing import in_turns
+from train_step_grid import WIDTH, Size, package_step
 
 OUTPUT = Path("outputs/bench/supply.json")
 TRAINING = Size(batch=8, side=64, iterations=16)
@@ -71,7 +71,7 @@ def main() -> None:
         "metric_over_decoding_an_iteration": metric_times(options.repeats),
         "model": newest(),
         "clock": "wall clock",
-        "machine": machine.describe(),
+        "machine": host_info.describe(),
     }
     write_text(options.out, json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

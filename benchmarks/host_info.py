@@ -1,6 +1,6 @@
 """What a timing needs to know of the machine: matmul rates, processor, memory, libraries.
 
-python benchmarks/machine.py     prints it
+python benchmarks/host_info.py     prints it
 """
 
 import argparse
