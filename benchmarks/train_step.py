@@ -11,7 +11,7 @@ reference from the same weights on the same images and noise, and with the rate 
 machine multiplies bf16 matrices. The two take turns, each in a process of its own: the package
 trains with another setting of malloc (:mod:`rnncodec.machine.allocator`). References are:
 
-* ``textbook``, the independent lstm of ``textbook.py``;
+* ``textbook``, the independent lstm of ``reference_model.py``;
 * ``float32``, for the cells that it lacks: the package's own network as a textbook would run it,
   in float32 and NCHW, without :mod:`rnncodec.network.shared_convolution`;
 * ``unshared``, the package without that module and otherwise as it is.

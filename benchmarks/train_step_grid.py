@@ -1,6 +1,6 @@
 """Training steps of every cell and reconstruction, and how a step grows.
 
-    python benchmarks/train_step_grid.py     width 1/2, batch 8, 32x32, T = 4; outputs/bench/grid.json
+    python benchmarks/train_step_grid.py  width 1/2, batch 8, 32x32, T = 4; outputs/bench/grid.json
 
 Reference is the step of the same network as a textbook would run it, in float32 and NCHW without
 shared weights (``float32`` of train_step.py), taken in turns with ours. Growth is that of
