@@ -65,3 +65,12 @@ def test_the_picture_of_packages_has_all_of_them() -> None:
     """`python scripts/figures/packages.py` draws it anew."""
     picture = Path("docs/pictures/packages.svg").read_text("utf-8")
     assert set(re.findall(r">(\w+)</text>", picture)) == set().union(*FLOORS)
+
+
+def test_contributing_names_files_and_tests_that_exist() -> None:
+    text = Path("CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"\b(?:tests|src|docs|conf|scripts)/[\w/.-]*\w", text)
+    assert len(named) > 15
+    assert not {name for name in named if "NAME" not in name and not Path(name).exists()} - {
+        "docs/experiments/NNNN-question.md"
+    }
