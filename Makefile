@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test test-numerics test-report test-cluster fuzz lint bench clean
+.PHONY: help setup demo test test-numerics test-report test-cluster fuzz lint bench docs clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -51,6 +51,13 @@ lint: $(READY)   ## format, lint and types
 
 bench: $(READY)  ## speed, in ratios within one run; writes a table into docs/PERFORMANCE.md
 	$(BIN)/python benchmarks/suite.py
+
+docs: $(VENV)/.docs  ## the site of docs/ in build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	@touch $@
 
 clean:           ## remove the environment and caches (never outputs/)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from machine import describe
+from host_info import describe
 from rnncodec.bitstream import Decoder, encode
 from rnncodec.machine.storage import write_text
 from timing import clock_name, in_turns

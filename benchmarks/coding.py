@@ -22,9 +22,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import machine
+import host_info
 import rnncodec
 from photographs import photograph
+from reference_model import Textbook
 from rnncodec import models
 from rnncodec.bitstream import Header, info
 from rnncodec.codec import Codec
@@ -34,7 +35,6 @@ from rnncodec.machine.storage import write_text
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.lstm import LSTM
 from rnncodec.network.recon.additive import Additive
-from textbook import Textbook
 from timing import clock_name, in_turns, peak_memory, peak_memory_of_child
 from train_step import copy_weights, drop_state_biases
 
@@ -72,7 +72,7 @@ def main() -> None:
         "batches": batches(options.repeats),
         "model": newest(),
         "clock": clock_name(),
-        "machine": machine.describe(),
+        "machine": host_info.describe(),
     }
     write_text(options.out, json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 import rnncodec
 from coding import newest
-from machine import describe
+from host_info import describe
 from photographs import photograph
 from rnncodec.bitstream import Codes, Header, SegmentMode, parse, write
 from rnncodec.coding import entropy_coding

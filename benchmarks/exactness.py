@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from machine import describe
+from host_info import describe
 from rnncodec.bitstream import Codes, Decoder, Header
 from rnncodec.codec import Codec, load
 from rnncodec.coding.entropy_coding import code_tiles

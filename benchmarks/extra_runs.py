@@ -11,7 +11,7 @@ import argparse
 
 import torch
 
-import machine
+import host_info
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru_resnet import GRUResNet
 from rnncodec.network.recon.additive import Additive
@@ -32,7 +32,7 @@ def main() -> None:
     pairs = zip(names, SETTINGS, strict=True)
     works = {name: build(*extra, options) for name, extra in pairs}
     seconds = in_turns(works, options.steps)
-    print(machine.describe())
+    print(host_info.describe())
     for name, median in seconds.items():
         print(f"{name}  {median:7.2f} s  {median / seconds[names[0]]:.2f} x")
 

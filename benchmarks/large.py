@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from machine import describe
+from host_info import describe
 from rnncodec.bitstream import info
 from rnncodec.codec import load
 from rnncodec.data.photos import DemoPhotos

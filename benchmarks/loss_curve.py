@@ -16,7 +16,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 
-import machine
+import host_info
 from rnncodec.data.module import DemoData
 from rnncodec.geometry import BITS
 from rnncodec.images.pixels import from_uint8
@@ -56,7 +56,7 @@ def main() -> None:
             name: statistics.mean(abs(a - b) for a, b in zip(curve, curves["plain"], strict=True))
             for name, curve in curves.items()
         },
-        "machine": machine.describe(),
+        "machine": host_info.describe(),
     }
     print(json.dumps(result, indent=2))
     write_text(options.out, json.dumps(result | {"curves": curves}, indent=2) + "\n")

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from report_rows import ROWS, Result, row
 from rnncodec.machine.storage import write_text
-from rows import ROWS, Result, row
 
 RESULTS = Path("outputs/bench")
 DOCUMENT = Path("docs/PERFORMANCE.md")
@@ -25,11 +25,11 @@ COMPACT = "--cell=gru_resnet --width=0.5 --batch=8 --side=64 --reference=float32
 PARTS = {
     "train_step": ("train_step.py", ""),
     "train_step_compact": ("train_step.py", f"{COMPACT} --out={RESULTS}/train_step_compact.json"),
-    "grid": ("grid.py", ""),
+    "grid": ("train_step_grid.py", ""),
     "coding": ("coding.py", ""),
     "entropy": ("entropy.py", ""),
     "coder": ("coder.py", ""),
-    "supply": ("supply.py", ""),
+    "supply": ("dataloader.py", ""),
 }
 MINUTES = {
     "train_step": 2,

@@ -11,7 +11,7 @@ reference from the same weights on the same images and noise, and with the rate 
 machine multiplies bf16 matrices. The two take turns, each in a process of its own: the package
 trains with another setting of malloc (:mod:`rnncodec.machine.allocator`). References are:
 
-* ``textbook``, the independent lstm of ``textbook.py``;
+* ``textbook``, the independent lstm of ``reference_model.py``;
 * ``float32``, for the cells that it lacks: the package's own network as a textbook would run it,
   in float32 and NCHW, without :mod:`rnncodec.network.shared_convolution`;
 * ``unshared``, the package without that module and otherwise as it is.
@@ -38,7 +38,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import machine
+import host_info
+from reference_model import Textbook
 from rnncodec.machine.allocator import freed_memory_kept
 from rnncodec.machine.devices import gains_from_bf16
 from rnncodec.machine.storage import write_text
@@ -48,7 +49,6 @@ from rnncodec.network.cells import Cell
 from rnncodec.network.recon.additive import Additive
 from rnncodec.network.shared_convolution import shared
 from rnncodec.network.unroll import unroll
-from textbook import Textbook
 from timing import clock, clock_name, peak_memory
 
 SETTINGS = ("cell", "width", "batch", "side", "iterations")
@@ -90,8 +90,8 @@ def parse() -> argparse.Namespace:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Everything that the report prints and the JSON holds."""
     rates = {
-        "fp32": machine.matmul_rate(torch.float32),
-        "bf16": machine.matmul_rate(torch.bfloat16),
+        "fp32": host_info.matmul_rate(torch.float32),
+        "bf16": host_info.matmul_rate(torch.bfloat16),
     }
     sides = {work: Side(work, options) for work in (options.reference, "package")}
     for _ in range(options.steps):
@@ -113,7 +113,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "tflop_per_step": tflop,
         "fraction_of_bf16_matmul": tflop / median["package"] / rates["bf16"],
         "clock": clock_name(),
-        "machine": machine.describe(),
+        "machine": host_info.describe(),
     }
 
 

@@ -12,7 +12,7 @@ def conv2d(
 
     Weights start normal with variance 1 / fan-in, biases at zero. PyTorch's own start has a
     third of that variance; through seven gated layers it leaves so little signal that training
-    loses its first hundreds of steps (docs/RESULTS.md), an associative LSTM all of them.
+    loses its first hundreds of steps (docs/experiments/0001), an associative LSTM all of them.
     """
     conv = SharedConv2d(in_channels, out_channels, kernel, stride=stride, bias=bias)
     # On the meta device there are no numbers, and asking for some loads torch._dynamo.

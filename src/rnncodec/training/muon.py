@@ -21,8 +21,8 @@ def muon(
     """Replace the update of each hidden matrix by the nearest one with equal singular values.
 
     Plain Adam mostly follows the few directions that the first iterations share; the late
-    iterations of a codec live in the many weak ones (docs/RESULTS.md). A convolution counts as a
-    matrix (out, in x kernel x kernel). The weights at the network's ends, which are no maps
+    iterations of a codec live in the many weak ones (docs/experiments/0002). A convolution counts
+    as a matrix (out, in x kernel x kernel). The weights at the network's ends, which are no maps
     between hidden channels, and the biases go to Adam.
 
     Args:

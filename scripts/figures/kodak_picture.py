@@ -1,0 +1,45 @@
+"""The README's picture: some of the curves of an evaluation, so that each can be seen.
+
+    python scripts/figures/kodak_picture.py outputs/kodak docs/pictures/kodak.png
+
+Codecs and published curves are those named below; the folder is one of `rnncodec evaluate`. Codecs
+that only another evaluation of the same images has are taken from there with `--more FOLDER`.
+"""
+
+import argparse
+from pathlib import Path
+
+from rnncodec.evaluation.merits import merits
+from rnncodec.evaluation.paper_plot import lines_of, paper_plot
+from rnncodec.evaluation.published import read_published
+from rnncodec.evaluation.results import read_results
+
+BASELINES = ("jpeg-420", "webp")
+PUBLISHED = ("Toderici 2017", "Johnston 2018")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("evaluation", type=Path)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--more", type=Path)
+    asked = parser.parse_args()
+    rows = read_results(asked.evaluation / "results.csv")
+    if asked.more is not None:
+        known = {row.codec for row in rows}
+        others = read_results(asked.more / "results.csv")
+        rows = [*rows, *(row for row in others if row.codec not in known)]
+    found = merits(rows, None).codecs
+    shown = {entry.codec for entry in found if entry.ours}.union(BASELINES)
+    curves = {
+        entry.name: entry.curves
+        for entry in found
+        if entry.rates == "file bytes" and entry.codec.partition("+")[0] in shown
+    }
+    published = read_published(asked.evaluation / "published.csv")
+    kept = {name: curve for name, curve in published.items() if name.startswith(PUBLISHED)}
+    paper_plot([asked.picture], lines_of(curves, {}), published=kept)
+
+
+if __name__ == "__main__":
+    main()
