@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image
 
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation import baselines
-from rnncodec.evaluation.baselines import BASELINES, chosen_baselines, encode_to_size
+from rnncodec.evaluation.anchors import ANCHORS, chosen_baselines
+from rnncodec.evaluation.baselines import BASELINES, Baseline, encode_to_size
 from rnncodec.images.reading import read_image
 
 HERE = [baseline for baseline in BASELINES.values() if baseline.missing() is None]
@@ -91,6 +93,42 @@ def test_encode_to_size_finds_the_best_that_fits(
     assert len(baseline.encode(photo, higher)) > limit
 
 
+class Uneven(Baseline):
+    """Settings whose sizes and errors neither rise nor fall."""
+
+    SIZES = (100, 150, 400, 450, 200, 210, 90)
+    ERRORS = (9, 8, 6, 5, 3, 4, 11)
+
+    def encode(self, image: np.ndarray, setting: float, **more: Any) -> bytes:
+        return bytes([int(setting)]) * self.SIZES[int(setting)]
+
+    def decode(self, data: bytes) -> np.ndarray:
+        return np.full((4, 4, 3), self.ERRORS[data[0]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("limit", "setting"), [(90, 6), (120, 0), (199, 1), (200, 4), (220, 4), (500, 4)]
+)
+def test_the_best_file_of_a_size_is_found_where_sizes_and_errors_go_up_and_down(
+    limit: int, setting: int
+) -> None:
+    uneven = Uneven("uneven", "PNG", (0.0,), tuple(float(k) for k in range(7)))
+    found, data = encode_to_size(uneven, np.zeros((4, 4, 3), np.uint8), limit)
+    assert (found, len(data)) == (setting, Uneven.SIZES[setting])
+
+
+def test_the_smallest_file_need_not_be_that_of_the_first_setting() -> None:
+    uneven = Uneven("uneven", "PNG", (0.0,), tuple(float(k) for k in range(7)))
+    with pytest.raises(DataError, match="its smallest file of this image, q=6, takes 90 bytes"):
+        encode_to_size(uneven, np.zeros((4, 4, 3), np.uint8), 89)
+
+
+def test_jpeg_xl_is_not_measured_where_a_higher_quality_beats_it() -> None:
+    # from 14 to 18 most photographs have larger files than at 19, and worse ones
+    assert not {14.0, 15.0, 16.0, 17.0, 18.0} & set(BASELINES["jxl"].settings)
+    assert 19.0 in BASELINES["jxl"].settings
+
+
 def test_a_size_below_the_smallest_file_is_an_error(photo: np.ndarray) -> None:
     with pytest.raises(DataError, match=r"jpeg-420: its smallest file .*, q=1, takes \d+ bytes"):
         encode_to_size(BASELINES["jpeg-420"], photo, 100)
@@ -110,7 +148,9 @@ def test_an_image_that_a_format_cannot_hold_is_named() -> None:
 def test_baselines_are_chosen_by_name() -> None:
     assert [b.name for b in chosen_baselines("webp,jpeg-420")[0]] == ["webp", "jpeg-420"]
     assert chosen_baselines("none") == ([], [])
-    assert [b.name for b in chosen_baselines("all")[0]] == [b.name for b in HERE]
+    here = [anchor.name for anchor in ANCHORS.values() if anchor.missing() is None]
+    assert [b.name for b in chosen_baselines("all")[0]] == here
+    assert here[: len(HERE)] == [b.name for b in HERE]
     with pytest.raises(ConfigError, match=r"no 'gif'; choose among jpeg-420, .*, or all, or none"):
         chosen_baselines("gif,webp")
 
@@ -119,7 +159,7 @@ def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines.importlib.util, "find_spec", lambda _: None)
     chosen, left_out = chosen_baselines("all")
     assert "jxl" not in [baseline.name for baseline in chosen]
-    assert left_out == [
+    assert [reason for reason in left_out if "prefixes" not in reason] == [
         "jxl: pillow-jxl-plugin is not installed; run: pip install 'rnncodec[jxl]'"
     ]
     with pytest.raises(ConfigError, match=r"jxl: pillow-jxl-plugin is not installed"):

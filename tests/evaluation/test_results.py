@@ -1,5 +1,7 @@
 """results.csv comes back as it was written."""
 
+import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,11 +29,36 @@ def test_further_metrics_are_further_columns(tmp_path: Path) -> None:
     assert path.read_text().splitlines()[0].endswith("reason,uqi,vif")
 
 
+@pytest.mark.parametrize("metric", ["psnr_rgb", "psnr_hvs_m", "decode_s", "reason"])
+def test_a_file_from_before_a_column_is_read_without_it(tmp_path: Path, metric: str) -> None:
+    path = tmp_path / "results.csv"
+    more = replace(MEASURED, more={"vif": 0.5})
+    write_results(path, [more])
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    place = rows[0].index(metric)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([*row[:place], *row[place + 1 :]] for row in rows)
+    absent = "" if metric == "reason" else None
+    assert read_results(path) == [replace(more, **{metric: absent})]
+
+
+def test_a_further_metric_that_became_a_usual_one_is_read_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(
+        "codec,setting,image,iteration,bytes,bpp,psnr_rgb,vif,ssim\na,q=1,b,,9,0.5,30,0.5,0.9\n"
+    )
+    expected = Result("a", "q=1", "b", None, 9, 0.5, 30.0, 0.9, *[None] * 5, more={"vif": 0.5})
+    assert read_results(path) == [expected]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("codec,bpp\n", "expected the columns"),
         (",".join(["codec"] * 3), "expected the columns"),
+        ("codec,setting,image,bytes,bpp,psnr_rgb", "the columns .*iteration.* got codec,setting"),
+        ("codec,setting,image,iteration,bytes,bpp,ssim,ssim", "each once"),
     ],
 )
 def test_other_columns_are_refused(tmp_path: Path, text: str, message: str) -> None:

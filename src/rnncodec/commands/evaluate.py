@@ -43,7 +43,9 @@ Baselines = Annotated[
     typer.Option(
         metavar="NAME,...|all|none",
         help="jpeg-420, jpeg-420-optimized, jpeg-420-progressive, jpeg-444, jpeg-444-optimized, "
-        "jpeg2000, webp, avif, jxl (with pillow-jxl-plugin).",
+        "jpeg2000, webp, avif, jxl (with pillow-jxl-plugin); and, as ours are, one progressive "
+        "file cut: jpeg-420-prefixes, jpeg2000-prefixes (with opj_decompress), jxl-prefixes (with "
+        "cjxl and djxl).",
     ),
 ]
 Published = Annotated[
@@ -143,7 +145,7 @@ def evaluate(
     require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
-    from rnncodec.evaluation.baselines import BASELINES, chosen_baselines
+    from rnncodec.evaluation.anchors import ANCHORS, chosen_baselines
     from rnncodec.evaluation.codecs import named_models
     from rnncodec.evaluation.further import check_names
     from rnncodec.evaluation.inputs import inputs_in
@@ -154,9 +156,7 @@ def evaluate(
 
     check_folder(out)
     curves = None if published is None else read_published(published)
-    models = named_models(
-        model or [], iterations=iterations, device=device, taken=tuple(BASELINES)
-    )
+    models = named_models(model or [], iterations=iterations, device=device, taken=tuple(ANCHORS))
     formats, left_out = chosen_baselines(baselines)
     others = variants(models, adaptive or [], effort or [], chosen_rates(bpp))
     codecs: list[EvaluatedCodec] = [*models, *others, *formats]

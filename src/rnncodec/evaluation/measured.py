@@ -1,7 +1,7 @@
 """Every codec's points image by image, so that they can be averaged over any of the images."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
@@ -13,6 +13,7 @@ from rnncodec.evaluation.metrics import METRICS
 from rnncodec.evaluation.results import Result
 
 Array: TypeAlias = NDArray[np.float64]
+Indices: TypeAlias = NDArray[np.intp]
 
 DECIBEL = "ms_ssim_db"
 """MS-SSIM in dB, ``-10 log10(1 - x)`` of the average over images (not the average of dB)."""
@@ -25,6 +26,12 @@ FILES, NOMINAL = "file bytes", "nominal"
 class Measured:
     """The points of one codec under one metric: P settings by N images.
 
+    Of a codec that is asked for a setting, these are its best: a point that another of its
+    settings beats on the same image, with no more bytes a quality at least as good, is left out,
+    and that other one stands in its place. Who uses the codec would take it, and the averages
+    stay over all images. Points after the iterations of a model are as they are: they are one
+    file, whose course is what is measured.
+
     Attributes:
         codec: its name.
         metric: a name of a Result's metrics, or :data:`DECIBEL`.
@@ -34,6 +41,7 @@ class Measured:
         iterations: of one of our models, P of them; None for another codec.
         bpp, value: (P, N); of :data:`DECIBEL`, value is the plain MS-SSIM.
         left_out: further settings, which an image lacks or where one is perfect.
+        beaten: setting -> on how many of the images another one beats it, where on any.
     """
 
     codec: str
@@ -45,20 +53,61 @@ class Measured:
     bpp: Array
     value: Array
     left_out: tuple[str, ...] = ()
+    beaten: Mapping[str, int] = field(default_factory=dict)
 
     def curves(self, weights: Array) -> tuple[Array, Array]:
-        """(R, N) weights over images -> (R, P) rates and (R, P) qualities, by rising rate."""
-        bpp, value = weights @ self.bpp.T, weights @ self.value.T
-        if self.metric == DECIBEL:
-            value = -10 * np.log10(1 - value)
-        order = np.lexsort((value, bpp), axis=-1)
-        return np.take_along_axis(bpp, order, -1), np.take_along_axis(value, order, -1)
+        """(R, N) weights over images -> (R, P) rates and (R, P) qualities, by rising rate.
+
+        Averages that others beat are left out as images' points are: those stand in their place.
+        """
+        bpp, value, _ = self._curves(weights)
+        return bpp, value
 
     def samples(self) -> list[tuple[float, float]]:
         """The curve through the averages over all images."""
+        return [(bpp, value) for bpp, value, _ in self.labelled()]
+
+    def labelled(self) -> list[tuple[float, float, str]]:
+        """:meth:`samples`, each with its setting; those that are left out are not among them."""
         count = len(self.images)
-        (bpp,), (value,) = self.curves(np.full((1, count), 1 / count))
-        return list(zip(bpp.tolist(), value.tolist(), strict=True))
+        (bpp,), (value,), (places,) = self._curves(np.full((1, count), 1 / count))
+        points = zip(bpp.tolist(), value.tolist(), places.tolist(), strict=True)
+        chosen = {place: (x, y, self.settings[place]) for x, y, place in points}
+        return list(chosen.values())
+
+    def _curves(self, weights: Array) -> tuple[Array, Array, Indices]:
+        """Rates and qualities as :meth:`curves` has them, and which of the P each is of."""
+        bpp, value = weights @ self.bpp.T, weights @ self.value.T
+        if self.metric == DECIBEL:
+            value = -10 * np.log10(1 - value)
+        places = np.broadcast_to(np.arange(bpp.shape[1]), bpp.shape)
+        if self.iterations is None:
+            places = best_within(bpp, value)
+            bpp, value = (np.take_along_axis(each, places, -1) for each in (bpp, value))
+        order = np.lexsort((value, bpp), axis=-1)
+        bpp, value = (np.take_along_axis(each, order, -1) for each in (bpp, value))
+        return bpp, value, np.take_along_axis(places, order, -1)
+
+
+def best_within(bpp: Array, value: Array) -> Indices:
+    """For each of P points of R curves, (R, P), the best of those that take no more bytes.
+
+    The lower left envelope, that is: a point that none beats is its own best. Of points that are
+    as good, it is the cheapest.
+
+    Examples:
+        >>> best_within(np.array([[0.1, 0.4, 0.3, 0.5]]), np.array([[20.0, 25.0, 26.0, 29.0]]))
+        array([[0, 2, 2, 3]])
+    """
+    order = np.lexsort((-value, bpp), axis=-1)
+    rising = np.take_along_axis(value, order, -1)
+    first = np.ones((len(value), min(1, value.shape[1])), bool)
+    better = rising[:, 1:] > np.maximum.accumulate(rising, axis=1)[:, :-1]
+    places = np.where(np.hstack([first, better]), np.arange(value.shape[1]), 0)
+    by_rate = np.take_along_axis(order, np.maximum.accumulate(places, axis=1), -1)
+    best = np.empty_like(by_rate)
+    np.put_along_axis(best, order, by_rate, -1)
+    return best
 
 
 @dataclass(frozen=True)
@@ -170,7 +219,7 @@ def tabulate(
     full.sort(key=lambda row: sum(point.bpp for point in row))
     shape = (len(full), len(images))
     iterations = tuple(row[0].iteration for row in full if row[0].iteration is not None)
-    return Measured(
+    found = Measured(
         codec,
         metric,
         rates=FILES,
@@ -180,6 +229,28 @@ def tabulate(
         bpp=np.array([[point.bpp for point in row] for row in full]).reshape(shape),
         value=np.array([[point.value for point in row] for row in full]).reshape(shape),
         left_out=tuple(setting for _, setting in cells if images and setting not in kept),
+    )
+    return at_its_best(found) if found.iterations is None else found
+
+
+def at_its_best(found: Measured) -> Measured:
+    """The points that no other setting of the same image beats, which stand for those it does.
+
+    Settings that come to the same points are one, that which is beaten least.
+    """
+    places = best_within(found.bpp.T, found.value.T).T
+    bpp, value = (np.take_along_axis(each, places, 0) for each in (found.bpp, found.value))
+    lost = ((bpp != found.bpp) | (value != found.value)).sum(axis=1)
+    distinct: dict[bytes, int] = {}
+    for row in np.argsort(lost, kind="stable").tolist():
+        distinct.setdefault(bpp[row].tobytes() + value[row].tobytes(), row)
+    kept = sorted(distinct.values(), key=lambda row: float(bpp[row].sum()))
+    return replace(
+        found,
+        settings=tuple(found.settings[row] for row in kept),
+        bpp=bpp[kept],
+        value=value[kept],
+        beaten={s: n for s, n in zip(found.settings, lost.tolist(), strict=True) if n},
     )
 
 

@@ -133,7 +133,11 @@ def merits(results: Sequence[Result], anchor: str | None = None) -> Merits:
         fill(found, metric, table, anchor)
     images = {metric: table[0].images for metric, table in tables.items()}
     failed = failures(results)
-    absent = [*notes_on_images(results, images), *notes_on_settings(tables)]
+    absent = [
+        *notes_on_images(results, images),
+        *notes_on_settings(tables),
+        *notes_on_beaten(tables),
+    ]
     notes = [*absent, *notes_on_failures(failed, names, tables)]
     return Merits(anchor, list(found.values()), images, failed, notes, absent)
 
@@ -244,6 +248,22 @@ def notes_on_settings(tables: Mapping[str, Sequence[Measured]]) -> list[str]:
     ]
 
 
+def notes_on_beaten(tables: Mapping[str, Sequence[Measured]]) -> list[str]:
+    """One sentence for each codec of which an image has points that another setting beats."""
+    by_codec: dict[str, dict[str, list[str]]] = {}
+    for metric, table in tables.items():
+        for codec in table:
+            if codec.beaten:
+                told = shortened([f"{setting} ({n})" for setting, n in codec.beaten.items()])
+                by_codec.setdefault(codec.codec, {}).setdefault(told, []).append(metric)
+    return [
+        f"{codec}: left out for another of its settings that takes no more bytes and is better "
+        "(on how many images): "
+        + "; ".join(f"{told} by {', '.join(metrics)}" for told, metrics in beaten.items())
+        for codec, beaten in by_codec.items()
+    ]
+
+
 def notes_on_failures(
     failed: Sequence[Failure], names: Sequence[str], tables: Mapping[str, Sequence[Measured]]
 ) -> list[str]:
@@ -279,7 +299,9 @@ RULES: Mapping[str, str] = {
     "bd_metric": "quality against the anchor at equal rate; library bjontegaard, pchip over log10 "
     "rate, over the range that both curves cover",
     "rate_at": "bpp at which the piecewise linear curve first reaches the level",
-    "curves": "averages over images at equal iteration (ours) or setting (others)",
+    "curves": "averages over images at equal iteration (ours) or setting (others); of the others "
+    "the lower left envelope, metric by metric: on each image, and among the averages, a setting "
+    "that another one beats (no more bytes, better quality) gives way to it; results.csv has all",
     "intervals": "95 %, percentile bootstrap over images, paired across codecs",
 }
 """How each figure is made, for results.json and the report."""

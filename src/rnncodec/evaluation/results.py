@@ -48,6 +48,9 @@ class Result:
 COLUMNS = [column.name for column in fields(Result) if column.name != "more"]
 TEXTS = ("codec", "setting", "image", "reason")
 WHOLE = ("iteration", "bytes")
+REQUIRED = ("codec", "setting", "image", "iteration", "bytes", "bpp")
+"""The columns without which a row says nothing. Others may be missing, as those of metrics and
+times are that did not exist yet when a file was written."""
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:
@@ -71,18 +74,20 @@ def write_results(path: Path, results: Sequence[Result]) -> None:
 
 
 def read_results(path: Path) -> list[Result]:
-    """Read results.csv.
+    """Read results.csv, also one that lacks columns of later versions: they are None.
 
     Raises:
-        DataError: other columns, or a cell that is no number; names the line.
+        DataError: a required column is missing, or there twice; a cell that is no number, whose
+            line it names.
     """
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         try:
             header = next(reader, [])
-            if header[: len(COLUMNS)] != COLUMNS:
+            if not set(header).issuperset(REQUIRED) or len(set(header)) < len(header):
                 raise DataError(
-                    f"{path}: expected the columns {','.join(COLUMNS)}, got {','.join(header)}"
+                    f"{path}: expected the columns {','.join(REQUIRED)} and metrics, each once, "
+                    f"got {','.join(header)}"
                 )
             return [parse_row(header, row) for row in reader]
         except (ValueError, csv.Error) as error:
@@ -92,7 +97,7 @@ def read_results(path: Path) -> list[Result]:
 def parse_row(header: list[str], row: Iterable[str]) -> Result:
     """One row of results.csv; ValueError if it is none."""
     cells = dict(zip(header, row, strict=True))
-    known = {name: parse_cell(name, cells.pop(name)) for name in COLUMNS}
+    known = {name: parse_cell(name, cells.pop(name, "")) for name in COLUMNS}
     more = {name: float(cell) if cell else None for name, cell in cells.items()}
     return Result(**known, more=more)  # type: ignore[arg-type]
 

@@ -19,8 +19,9 @@ MAX_BPP = 2.0
 
 MEAN_NOTE = (
     "Each point is the mean over the images that every codec has, of rate and of quality, at "
-    "equal iteration (ours) or equal setting (the others); a setting that an image lacks is left "
-    "out. MS-SSIM in dB is −10 log10(1 − x) of the mean."
+    "equal iteration (ours) or equal setting (the others); a setting that an image lacks, or that "
+    "another one beats in bytes and quality, is left out. MS-SSIM in dB is −10 log10(1 − x) of "
+    "the mean."
 )
 
 
@@ -126,17 +127,18 @@ def line(
 
 def mean_samples(found: Measured) -> list[Sample]:
     """The curve through the averages, with the settings' names."""
-    labels = found.settings
-    if found.iterations is not None:
-        labels = tuple(f"iteration {k}" for k in found.iterations)
-    return [
-        (bpp, quality, label)
-        for (bpp, quality), label in zip(found.samples(), labels, strict=True)
-    ]
+    points = found.labelled()
+    if found.iterations is None:
+        return points
+    labels = dict(zip(found.settings, found.iterations, strict=True))
+    return [(bpp, quality, f"iteration {labels[setting]}") for bpp, quality, setting in points]
 
 
 def samples(rows: Sequence[Result], metric: str, at_nominal: bool = False) -> list[Sample]:
-    """One image's curve; rows without the metric, and perfect pictures, are left out."""
+    """One image's curve; rows without the metric, and perfect pictures, are left out.
+
+    So are settings that another one beats, as in the means.
+    """
     found = []
     for row in rows:
         quality = value(row, metric)

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.baselines import Baseline, encode_to_size
+from rnncodec.evaluation.baselines import Baseline, best_trial, smallest, trials
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.inputs import Input
 from rnncodec.evaluation.metrics import METRICS, defined
@@ -49,19 +49,6 @@ class Task:
     image: Input
     files: Sequence[OurFile]
     baselines: Sequence[Baseline]
-
-
-@dataclass(frozen=True)
-class Remembering(Baseline):
-    """A baseline that writes one image, and each of its files once."""
-
-    files: dict[float, bytes] = field(default_factory=dict)
-
-    def encode(self, image: Pixels, setting: float) -> bytes:
-        """The file at a setting; ``image`` must be the same each time."""
-        if setting not in self.files:
-            self.files[setting] = super().encode(image, setting)
-        return self.files[setting]
 
 
 def shown(baselines: Sequence[Baseline]) -> list[Baseline]:
@@ -116,19 +103,15 @@ def baseline_shots(baseline: Baseline, image: Pixels, sizes: Sequence[int]) -> l
 
     None at all where the format cannot hold this image.
     """
-    once = Remembering(**vars(baseline))
-    found: dict[float, bytes] = {}
-    for size in sizes:
-        try:
-            setting, data = encode_to_size(once, image, size)
-        except DataError:
-            smallest = baseline.ladder[0]
-            if smallest not in once.files:
-                return []
-            setting, data = smallest, once.files[smallest]
-        found[setting] = data
-    shots = [shot(baseline, setting, data, image) for setting, data in found.items()]
-    return sorted(shots, key=lambda shot: shot.size)
+    try:
+        tried = trials(baseline, image)
+    except DataError:
+        return []
+    best = {best_trial(tried, size) or smallest(tried) for size in sizes}
+    settings = [trial.setting for trial in sorted(best, key=lambda trial: trial.bytes)]
+    return [
+        shot(baseline, setting, baseline.encode(image, setting), image) for setting in settings
+    ]
 
 
 def shot(baseline: Baseline, setting: float, data: bytes, image: Pixels) -> Shot:

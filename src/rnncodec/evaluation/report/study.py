@@ -16,6 +16,7 @@ from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.measuring import Study
 from rnncodec.evaluation.merits import Merits
 from rnncodec.evaluation.plots import Curves
+from rnncodec.evaluation.prefixes import PrefixCodec
 from rnncodec.evaluation.report import exhibits, page, shots
 from rnncodec.evaluation.report.exhibits import WEBP_QUALITY, Exhibit, choose, within
 from rnncodec.evaluation.report.page import Report, write_report
@@ -199,8 +200,9 @@ def viewer_note(kept: Sequence[Exhibit], images: int, made: int) -> str:
     return (
         f"{len(kept)} of {images} images{fewer}: in order of {reference}'s mean quality over all "
         "iterations, from its worst to its best, evenly spaced. Beside each iteration of "
-        f"{reference} stands every other codec's largest file that takes no more bytes, or, "
-        "marked with how many times as many it takes, its smallest. Our "
+        f"{reference} stands every other codec's best file (by squared error, of all settings) "
+        "that takes no more bytes, or, marked with how many times as many it takes, its smallest. "
+        "Our "
         f"pictures are embedded as WebP of quality {WEBP_QUALITY}, {worst:.1f} dB or more from "
         "the decoded ones; those of the other codecs are their files themselves. The figures are "
         "those of the decoded pictures; the error is shown as embedded."
@@ -233,7 +235,7 @@ def facts(study: Study) -> dict[str, str]:
     libraries = {
         f"{name} {version}"
         for codec in study.codecs
-        if isinstance(codec, Baseline)
+        if isinstance(codec, Baseline | PrefixCodec)
         for name, version in codec.libraries().items()
     }
     found = {"Made by": f"rnncodec {__version__}"}

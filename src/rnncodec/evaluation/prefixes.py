@@ -1,0 +1,321 @@
+"""Progressive files of other formats, cut: what one file shows while it arrives, as ours do.
+
+One file of an image is written and its prefixes are decoded by decoders as they are: a JPEG by
+Pillow, the others by the programs of their libraries, since Pillow refuses their prefixes or
+shows black. Quality and layers were chosen on training photographs.
+"""
+
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnncodec.errors import DataError
+from rnncodec.evaluation.baselines import BASELINES, Baseline
+from rnncodec.evaluation.codecs import Coded
+from rnncodec.evaluation.cut_points import END_OF_IMAGE, layer_ends, packet_lengths, scan_ends
+from rnncodec.images.reading import Pixels, open_image, to_rgb
+from rnncodec.machine.external_tool import Tool
+
+QUALITY = 85
+"""Of the whole file of JPEG and JPEG XL. A JPEG then takes 2.0 bpp on average over 40 training
+photographs; with a lower one prefixes are better, and end too early to be compared up to 1.5."""
+
+HEADER = 1024
+"""Bytes that a decoded picture's file may have beside its pixels."""
+
+
+@dataclass(frozen=True)
+class PrefixCodec(ABC):
+    """A format whose files show a picture before they are whole.
+
+    Attributes:
+        name: what tables and pictures call it.
+    """
+
+    name: str
+
+    suffix = None  # its files can be made again in no time
+
+    @abstractmethod
+    def missing(self) -> str | None:
+        """Why this installation cannot measure it; None if it can."""
+
+    @abstractmethod
+    def libraries(self) -> dict[str, str | None]:
+        """Versions of all that writes and reads its files."""
+
+    @abstractmethod
+    def settings(self) -> list[str]:
+        """Everything that its files depend on, for :meth:`identity`."""
+
+    @abstractmethod
+    def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
+        """The file of an image (H, W, 3), and where it is cut: a label, and how many bytes.
+
+        Raises:
+            DataError: the format cannot hold this image.
+        """
+
+    @abstractmethod
+    def read(self, prefix: bytes, shape: tuple[int, ...]) -> Pixels | None:
+        """What a prefix of a file shows, uint8 (H, W, 3); None if nothing yet.
+
+        Raises:
+            DataError: the decoder failed otherwise.
+        """
+
+    def identity(self) -> dict[str, Any]:
+        """Name, settings and the version of every library and program."""
+        return {"prefixes": self.name, "settings": self.settings(), "libraries": self.libraries()}
+
+    def code(self, image: Pixels) -> Iterator[Coded]:
+        """Every prefix that shows a picture.
+
+        Of a program, its start and its files count into the seconds, too.
+
+        Raises:
+            DataError: the format cannot hold this image; the whole file cannot be read.
+        """
+        start = time.perf_counter()
+        data, cuts = self.write(image)
+        encode_s = time.perf_counter() - start
+        for label, end in cuts:
+            start = time.perf_counter()
+            picture = self.read(data[:end], image.shape)
+            whole = end == len(data)
+            if picture is not None:
+                seconds = time.perf_counter() - start
+                yield Coded(label, None, data[:end], picture, encode_s if whole else None, seconds)
+            elif whole:
+                raise DataError(f"{self.name}: its decoder shows nothing of a whole file")
+
+
+def options_of(baseline: Baseline) -> list[str]:
+    """How a baseline writes its files, beside the setting."""
+    return [f"{name}={value}" for name, value in baseline.options.items()]
+
+
+@dataclass(frozen=True)
+class JpegPrefixes(PrefixCodec):
+    """A progressive JPEG, cut where its scans end."""
+
+    def missing(self) -> str | None:
+        """Why this installation cannot write it; None if it can."""
+        return SCANS.missing()
+
+    def libraries(self) -> dict[str, str | None]:
+        """Versions of Pillow and its JPEG library."""
+        return SCANS.libraries()
+
+    def settings(self) -> list[str]:
+        """The whole file's quality, and how it is written."""
+        return [SCANS.label(QUALITY), *options_of(SCANS)]
+
+    def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
+        """The file, and its scans' ends."""
+        data = SCANS.encode(image, QUALITY)
+        ends = scan_ends(data)
+        ends[-1] = len(data)
+        return data, [(f"scan={k}", end) for k, end in enumerate(ends, start=1)]
+
+    def read(self, prefix: bytes, shape: tuple[int, ...]) -> Pixels | None:
+        """The picture of the scans so far.
+
+        The marker that the prefix lacks is put behind it, as any receiver can: a JPEG with fewer
+        scans is a JPEG, which decoders smooth, and no switch of Pillow's has to be turned.
+        """
+        return SCANS.decode(prefix.removesuffix(END_OF_IMAGE) + END_OF_IMAGE)
+
+
+@dataclass(frozen=True)
+class ToolPrefixes(PrefixCodec):
+    """A format whose prefixes a program decodes.
+
+    Attributes:
+        decoder: the program.
+        suffix_in: of the files that the program reads.
+    """
+
+    decoder: Tool
+    suffix_in: str
+
+    @abstractmethod
+    def arguments(self, source: str, target: str) -> list[str]:
+        """Of the program, to decode one file into another."""
+
+    def read(self, prefix: bytes, shape: tuple[int, ...]) -> Pixels | None:
+        """What the program makes of a prefix; it is given files of ours alone."""
+        source, target = f"prefix{self.suffix_in}", "picture.ppm"
+        with tempfile.TemporaryDirectory(prefix="rnncodec-") as name:
+            folder = Path(name)
+            (folder / source).write_bytes(prefix)
+            failed = self.decoder.run(*self.arguments(source, target), cwd=folder)
+            if failed is not None or not (folder / target).is_file():
+                return None
+            return read_picture(folder / target, shape, self.name)
+
+
+def read_picture(path: Path, shape: tuple[int, ...], whose: str) -> Pixels:
+    """A decoder's picture, which must be of the image's size.
+
+    Raises:
+        DataError: it is of another one, or cannot be read.
+    """
+    if path.stat().st_size > np.prod(shape, dtype=np.int64) + HEADER:
+        raise DataError(f"{whose}: its decoder wrote a larger picture than {shape[1]}x{shape[0]}")
+    with open_image(path, name=f"picture of {whose}") as image:
+        picture = to_rgb(image)
+    if picture.shape != shape:
+        size = f"{picture.shape[1]}x{picture.shape[0]}"
+        raise DataError(f"{whose}: expected {shape[1]}x{shape[0]} pixels, got {size}")
+    return picture
+
+
+@dataclass(frozen=True)
+class Jpeg2000Prefixes(ToolPrefixes):
+    """A JPEG 2000 of one quality layer for each rate, cut where these end."""
+
+    def missing(self) -> str | None:
+        """Why this installation cannot measure it; None if it can."""
+        reason = LAYERS.missing() or self.decoder.missing()
+        if reason is None and "-allow-partial" not in self.decoder.says("-h"):
+            reason = f"{self.decoder.program} knows no -allow-partial; install 2.5.0 or newer"
+        return reason and f"{self.name}: {reason.removeprefix(f'{LAYERS.name}: ')}"
+
+    def libraries(self) -> dict[str, str | None]:
+        """Versions of Pillow, its library, and the program."""
+        lines = self.decoder.says("-h").splitlines()
+        version = next((line for line in lines if "library v" in line), "").rpartition(" ")[2]
+        return LAYERS.libraries() | {self.decoder.program: version.rstrip(".") or None}
+
+    def settings(self) -> list[str]:
+        """The layers, and how they are written."""
+        return [*map(LAYERS.label, LAYERS.settings), *options_of(LAYERS)]
+
+    def arguments(self, source: str, target: str) -> list[str]:
+        """Of the program."""
+        return ["-allow-partial", "-quiet", "-i", source, "-o", target]
+
+    def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
+        """The file, and its layers' ends.
+
+        They are known from the lengths of packets, which a second file states; in the file
+        itself they would be dead weight.
+        """
+        data, stating = (
+            LAYERS.encode(
+                image,
+                LAYERS.settings[-1],
+                quality_layers=[24 / rate for rate in LAYERS.settings],
+                progression="LRCP",
+                no_jp2=True,
+                plt=stated,
+            )
+            for stated in (False, True)
+        )
+        ends = layer_ends(data, packet_lengths(stating), len(LAYERS.settings))
+        ends[-1] = len(data)
+        return data, list(zip(map(LAYERS.label, LAYERS.settings), ends, strict=True))
+
+
+@dataclass(frozen=True)
+class JxlPrefixes(ToolPrefixes):
+    """A progressive JPEG XL, cut at shares of its bytes.
+
+    Attributes:
+        encoder: the program that writes it; Pillow's plugin cannot.
+    """
+
+    encoder: Tool
+
+    def missing(self) -> str | None:
+        """Why this installation cannot measure it; None if it can."""
+        reason = self.encoder.missing() or self.decoder.missing()
+        if reason is None and not progressive(self.encoder):
+            version = first_line(self.encoder)
+            reason = f"{version} writes no progressive files; install libjxl 0.8 or newer"
+        return reason and f"{self.name}: {reason}"
+
+    def libraries(self) -> dict[str, str | None]:
+        """Versions of both programs."""
+        return {tool.program: first_line(tool) or None for tool in (self.encoder, self.decoder)}
+
+    def settings(self) -> list[str]:
+        """The encoder's arguments."""
+        return [*JXL_ARGUMENTS, *(f"{percent}%" for percent in PERCENTS)]
+
+    def arguments(self, source: str, target: str) -> list[str]:
+        """Of the decoder."""
+        return [source, target, "--allow_partial_files", "--num_threads=0", "--quiet"]
+
+    def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
+        """The file, and where it is cut: in passes over groups of pixels every byte may count."""
+        data = written(self.encoder, image, *JXL_ARGUMENTS)
+        return data, [(f"{percent}%", len(data) * percent // 100) for percent in PERCENTS]
+
+
+JXL_ARGUMENTS = ("--quality", str(QUALITY), "--effort", "7", "--progressive_ac")
+"""--progressive_ac shows more of training photographs below 0.75 bpp than --progressive does, and
+as much on average from 0.5 to 1.5 bpp."""
+
+PERCENTS = range(2, 101, 2)
+
+
+def written(encoder: Tool, image: Pixels, *arguments: str) -> bytes:
+    """What cjxl makes of an image (H, W, 3).
+
+    Raises:
+        DataError: it failed.
+    """
+    height, width = image.shape[:2]
+    with tempfile.TemporaryDirectory(prefix="rnncodec-") as name:
+        folder = Path(name)
+        (folder / "image.ppm").write_bytes(b"P6\n%d %d\n255\n" % (width, height) + image.tobytes())
+        asked = ("image.ppm", "image.jxl", *arguments, "--num_threads=0", "--quiet")
+        failed = encoder.run(*asked, cwd=folder)
+        if failed is not None:
+            raise DataError(
+                f"{encoder.program} cannot write an image of {width}x{height}: {failed}"
+            )
+        return (folder / "image.jxl").read_bytes()
+
+
+def progressive(encoder: Tool) -> bool:
+    """Whether ``--progressive_ac`` changes a file at all: 0.7 takes it and ignores it."""
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    try:
+        plain = written(encoder, image, *JXL_ARGUMENTS[:-1])
+        return written(encoder, image, *JXL_ARGUMENTS) != plain
+    except DataError:
+        return False
+
+
+def first_line(tool: Tool) -> str:
+    """Of what a program says its version is."""
+    return tool.says("--version").partition("\n")[0].partition("[")[0].strip()
+
+
+SCANS = BASELINES["jpeg-420-progressive"]
+LAYERS = BASELINES["jpeg2000"]
+_ALL: tuple[PrefixCodec, ...] = (
+    JpegPrefixes("jpeg-420-prefixes"),
+    Jpeg2000Prefixes(
+        "jpeg2000-prefixes",
+        Tool("opj_decompress", "OpenJPEG's tools (Debian: libopenjp2-tools)"),
+        ".j2k",
+    ),
+    JxlPrefixes(
+        "jxl-prefixes",
+        Tool("djxl", "libjxl's tools (Debian: libjxl-tools)"),
+        ".jxl",
+        Tool("cjxl", "libjxl's tools (Debian: libjxl-tools)"),
+    ),
+)
+PREFIXES: dict[str, PrefixCodec] = {codec.name: codec for codec in _ALL}
+"""All of these codecs by name, in the order of tables."""
