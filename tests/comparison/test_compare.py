@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 from scipy import stats
-from tests.evaluation.sweep import make_run
+from tests.comparison.sweep import make_run
 from tests.evaluation.synthetic import codec
 
-from rnncodec.evaluation.comparison import AUC_MEASURE, SCORE_MEASURE, Comparison, compare, ranks
+from rnncodec.comparison.compare import AUC_MEASURE, SCORE_MEASURE, Comparison, compare, ranks
+from rnncodec.comparison.runs import find_runs
 from rnncodec.evaluation.rate_distortion import auc, mean_curve
-from rnncodec.evaluation.runs import find_runs
 
 GAINS = {"lstm": 0.0, "gru": 0.5}
 

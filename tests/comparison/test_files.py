@@ -1,17 +1,17 @@
 import json
 from pathlib import Path
 
-from tests.evaluation.sweep import make_run, start
+from tests.comparison.sweep import make_run, start
 
-from rnncodec.evaluation.comparison import compare
-from rnncodec.evaluation.comparison_files import (
+from rnncodec.comparison.compare import compare
+from rnncodec.comparison.files import (
     FILES_WRITTEN,
     comparison_tables,
     curves,
     plain,
     write_comparison,
 )
-from rnncodec.evaluation.runs import find_runs
+from rnncodec.comparison.runs import find_runs
 
 CELLS, RECONS, CODERS = ("gru", "lstm"), ("additive", "one_shot"), ("none", "progressive")
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rnncodec.evaluation.bootstrap import RESAMPLES, SEED
-from rnncodec.evaluation.comparison import (
+from rnncodec.comparison.compare import (
     FACTORS,
     MEASURES,
     SCORE_MEASURES,
@@ -14,7 +13,8 @@ from rnncodec.evaluation.comparison import (
     Row,
     ranks,
 )
-from rnncodec.evaluation.factors import Effects
+from rnncodec.comparison.factors import Effects
+from rnncodec.evaluation.bootstrap import RESAMPLES, SEED
 from rnncodec.evaluation.measured import FILES
 from rnncodec.evaluation.merits import Merits
 from rnncodec.evaluation.paper_plot import FILLS, Drawn, Line, lines_of, paper_plot

@@ -7,11 +7,11 @@ from statistics import fmean, stdev
 
 from scipy import stats
 
+from rnncodec.comparison.factors import Effects, main_effects
+from rnncodec.comparison.runs import Run, Unfinished
 from rnncodec.evaluation.bootstrap import Estimate
-from rnncodec.evaluation.factors import Effects, main_effects
 from rnncodec.evaluation.measured import FILES, NOMINAL
 from rnncodec.evaluation.merits import Merits, merits
-from rnncodec.evaluation.runs import Run, Unfinished
 from rnncodec.models.model_description import SCORE_METRICS
 
 AUC_MEASURE = "MS-SSIM AUC [0.25, 1.5]"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from tests.evaluation.sweep import WEIGHTS, make_run, start
+from tests.comparison.sweep import WEIGHTS, make_run, start
 
+from rnncodec.comparison.runs import find_runs
 from rnncodec.errors import DataError
 from rnncodec.evaluation.results import read_results, write_results
-from rnncodec.evaluation.runs import find_runs
 
 
 def test_a_finished_run_is_read(tmp_path: Path) -> None:
