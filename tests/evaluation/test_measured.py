@@ -8,7 +8,6 @@ from tests.evaluation.synthetic import codec, failed
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation.measured import (
-    DECIBEL,
     NOMINAL,
     Failure,
     failures,
@@ -16,6 +15,7 @@ from rnncodec.evaluation.measured import (
     metrics_of,
     nominal,
 )
+from rnncodec.evaluation.metrics import DECIBEL
 
 RATES = [0.2, 0.5, 1.0, 1.8]
 

@@ -12,6 +12,7 @@ from rnncodec.comparison.runs import Run, Unfinished
 from rnncodec.evaluation.bootstrap import Estimate
 from rnncodec.evaluation.measured import FILES, NOMINAL
 from rnncodec.evaluation.merits import Merits, merits
+from rnncodec.evaluation.merits_table import areas_of
 from rnncodec.models.model_description import SCORE_METRICS
 
 AUC_MEASURE = "MS-SSIM AUC [0.25, 1.5]"
@@ -31,9 +32,9 @@ class Row:
     Attributes:
         runs: at least one.
         more: the other settings in which the compared runs differ.
-        auc, nominal, hvs: MS-SSIM AUC [0.25, 1.5] and nominal, PSNR-HVS AUC [0.25, 1.5]. Of one
-            run, with its interval over images; of several seeds, their mean with an interval
-            over seeds.
+        auc, nominal: MS-SSIM AUC [0.25, 1.5] and nominal. Of one run, with its interval over
+            images; of several seeds, their mean with an interval over seeds.
+        areas: the AUC [0.25, 1.5] of each further metric of the table, PSNR-HVS first.
         score: the mean selection score, if all runs have one; all of the same metric.
         gain: the mean share of bits that entropy coding saved.
     """
@@ -42,9 +43,14 @@ class Row:
     more: dict[str, str]
     auc: Estimate
     nominal: Estimate
-    hvs: Estimate
+    areas: dict[str, Estimate]
     score: Estimate
     gain: Estimate
+
+    @property
+    def hvs(self) -> Estimate:
+        """The PSNR-HVS AUC."""
+        return self.areas["psnr_hvs"]
 
     @property
     def name(self) -> str:
@@ -190,10 +196,15 @@ def build_row(group: Sequence[Run], varying: Sequence[str], found: Merits) -> Ro
         {name: group[0].settings.get(name, "") for name in varying},
         over("ms_ssim", "auc"),
         over("ms_ssim", "auc_nominal", NOMINAL),
-        over("psnr_hvs", "auc"),
+        {metric: over(metric, "auc") for metric in further_areas(found)},
         over_seeds([known(run.score, "the model file has no score") for run in group]),
         over_seeds([known(run.gain, "no entropy model") for run in group]),
     )
+
+
+def further_areas(found: Merits) -> list[str]:
+    """The metrics of the table besides MS-SSIM."""
+    return [metric for metric in areas_of(found) if metric != "ms_ssim"]
 
 
 def known(value: float | None, reason: str) -> Estimate:

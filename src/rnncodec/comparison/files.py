@@ -17,6 +17,8 @@ from rnncodec.comparison.factors import Effects
 from rnncodec.evaluation.bootstrap import RESAMPLES, SEED
 from rnncodec.evaluation.measured import FILES
 from rnncodec.evaluation.merits import Merits
+from rnncodec.evaluation.merits_table import name_of
+from rnncodec.evaluation.metrics import METRICS
 from rnncodec.evaluation.paper_plot import FILLS, Drawn, Line, lines_of, paper_plot
 from rnncodec.evaluation.plots import Curves
 from rnncodec.evaluation.publication import provenance, results_json, write_json
@@ -66,7 +68,8 @@ def runs_table(comparison: Comparison) -> Table:
     mixed = ["ranked by"] if len(measures) > 1 else []
     metrics = [m for m in SCORE_MEASURES if any(row.runs[0].metric == m for row in rows)]
     columns = ["rank", *mixed, "cell", "recon", "entropy", *more, "seeds"]
-    columns += ["MS-SSIM AUC [0.25, 1.5]", "MS-SSIM AUC nominal", "PSNR-HVS AUC [0.25, 1.5]"]
+    columns += ["MS-SSIM AUC [0.25, 1.5]", "MS-SSIM AUC nominal"]
+    columns += [f"{name_of(metric)} AUC [0.25, 1.5]" for metric in rows[0].areas]
     columns += [SCORE_MEASURES[m] for m in metrics] + ["parameters", "bits saved"]
     title = f"Runs, best first by {' and then by '.join(measures)}"
     table = Table(title, columns, words=4 + len(mixed) + len(more))
@@ -75,7 +78,10 @@ def runs_table(comparison: Comparison) -> Table:
         saved = ABSENT if run.entropy == "none" else table.cell(row.gain, ".1%")
         cells = [str(rank), *([row.measure] if mixed else []), run.cell, run.recon, run.entropy]
         cells += [*row.more.values(), str(len(row.runs)), table.cell(row.auc)]
-        cells += [table.cell(row.nominal), table.cell(row.hvs, ".2f")]
+        cells += [table.cell(row.nominal)]
+        cells += [
+            table.cell(area, f".{METRICS[metric].digits}f") for metric, area in row.areas.items()
+        ]
         cells += [table.cell(row.score if run.metric == m else None) for m in metrics]
         table.rows.append([*cells, f"{run.parameters:,}", saved])
     images = len(comparison.merits.images.get("ms_ssim", ())) if comparison.merits else 0
@@ -186,7 +192,7 @@ def row_json(rank: int, row: Row) -> dict[str, Any]:
         "parameters": run.parameters,
         "auc": row.auc.plain(),
         "auc_nominal": row.nominal.plain(),
-        "psnr_hvs_auc": row.hvs.plain(),
+        **{f"{metric}_auc": area.plain() for metric, area in row.areas.items()},
         "score": row.score.plain(),
         "score_metric": run.metric,
         "bits_saved": row.gain.plain(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncodec.evaluation.codecs import EvaluatedCodec
+from rnncodec.evaluation.metrics import METRICS, USUAL
 from rnncodec.evaluation.results import Result
 from rnncodec.machine.storage import write_text
 from rnncodec.version import __version__
@@ -55,7 +56,7 @@ def key(image_hash: str, codec: EvaluatedCodec, further: Sequence[str]) -> str:
     content = {
         "image": image_hash,
         "codec": codec.identity(),
-        "metrics": list(further),
+        "metrics": [*(name for name in METRICS if name not in USUAL), *further],
         "versions": versions(further),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

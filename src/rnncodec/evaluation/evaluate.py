@@ -13,10 +13,9 @@ from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.entropy_gain import entropy_section, gains
 from rnncodec.evaluation.evaluation_file import describe, write_description
 from rnncodec.evaluation.inputs import Input
-from rnncodec.evaluation.measured import DECIBEL
 from rnncodec.evaluation.measuring import Study
-from rnncodec.evaluation.metrics import METRICS
-from rnncodec.evaluation.paper_plot import PANELS, Line, lines_of, paper_plot
+from rnncodec.evaluation.metrics import METRICS, tabled
+from rnncodec.evaluation.paper_plot import Line, lines_of, paper_plot, with_decibel_of
 from rnncodec.evaluation.rate_distortion import mean_curve, summarize, write_summary
 from rnncodec.evaluation.results import Result, write_results
 from rnncodec.evaluation.runner import run
@@ -24,9 +23,6 @@ from rnncodec.images.reading import read_image
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """Rounded 8-bit RGB, (H, W, 3)."""
-
-PLOTTED = (*METRICS, DECIBEL)
-"""What the curves of rd.png have."""
 
 SHOWN_IMAGES = 3
 CROP = 256
@@ -72,7 +68,9 @@ def evaluate(
     curves = {label: mean_samples(results), f"{label}, nominal rate": nominal_samples(results)}
     write_results(out_dir / "results.csv", results)
     write_description(out_dir, description)
-    panels = PANELS if "ms_ssim" in curves[label] else ("psnr_rgb", "psnr_hvs")
+    others = [metric for metric in tabled() if metric != "ms_ssim"]
+    small = "ms_ssim" not in curves[label]
+    panels = ["psnr_rgb", *others] if small else with_decibel_of(tabled())
     lines = lines_of(curves, {f"{label}, nominal rate": Line(like=label, fill=1)})
     paper_plot([out_dir / "rd.png"], lines, published=published, panels=panels)
     plots.reconstructions(out_dir / "reconstructions.png", list(sheet_rows(study, results)))
@@ -96,7 +94,7 @@ def model_sections(
 
 def nominal_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
     """As :func:`mean_samples`, at k/8 bpp: without entropy coding, as the authors' own curve."""
-    curves = {metric: mean_curve(points, metric) for metric in PLOTTED}
+    curves = {metric: mean_curve(points, metric) for metric in with_decibel_of(list(METRICS))}
     return {
         metric: [(k / 8, value) for k, value in zip(curve.iteration, curve.value, strict=True)]
         for metric, curve in curves.items()
@@ -106,7 +104,7 @@ def nominal_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, flo
 
 def mean_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
     """Metric -> mean curve, for the metrics that have one."""
-    curves = {metric: mean_curve(points, metric) for metric in PLOTTED}
+    curves = {metric: mean_curve(points, metric) for metric in with_decibel_of(list(METRICS))}
     return {metric: curve.samples for metric, curve in curves.items() if curve is not None}
 
 

@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.metrics import METRICS
+from rnncodec.evaluation.metrics import DECIBEL, METRICS, decibels
 from rnncodec.evaluation.results import Result
 
 Array: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
-
-DECIBEL = "ms_ssim_db"
-"""MS-SSIM in dB, ``-10 log10(1 - x)`` of the average over images (not the average of dB)."""
 
 FILES, NOMINAL = "file bytes", "nominal"
 """What rates are: those of the files, or k/8 bpp after iteration k, without entropy coding."""
@@ -79,7 +76,7 @@ class Measured:
         """Rates and qualities as :meth:`curves` has them, and which of the P each is of."""
         bpp, value = weights @ self.bpp.T, weights @ self.value.T
         if self.metric == DECIBEL:
-            value = -10 * np.log10(1 - value)
+            value = decibels(value)
         places = np.broadcast_to(np.arange(bpp.shape[1]), bpp.shape)
         if self.iterations is None:
             places = best_within(bpp, value)
@@ -132,7 +129,7 @@ def metrics_of(results: Iterable[Result]) -> list[str]:
     present: set[str] = set()
     for result in results:
         further |= {name for name, value in result.more.items() if value is not None}
-        present |= {name for name in METRICS if getattr(result, name) is not None}
+        present |= {name for name in METRICS if quality(result, name) is not None}
     names = [name for name in METRICS if name in present]
     if "ms_ssim" in names:
         names.insert(names.index("ms_ssim") + 1, DECIBEL)
@@ -142,8 +139,7 @@ def metrics_of(results: Iterable[Result]) -> list[str]:
 def quality(result: Result, metric: str) -> float | None:
     """A row's value of a metric; that of :data:`DECIBEL` is the plain MS-SSIM."""
     name = "ms_ssim" if metric == DECIBEL else metric
-    value: float | None = getattr(result, name) if name in METRICS else result.more.get(name)
-    return value
+    return result.more[name] if name in result.more else getattr(result, name, None)
 
 
 def failures(results: Iterable[Result]) -> list[Failure]:

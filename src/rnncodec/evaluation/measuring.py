@@ -11,6 +11,7 @@ from rnncodec.evaluation.cache import Entry
 from rnncodec.evaluation.codecs import Coded, EvaluatedCodec
 from rnncodec.evaluation.inputs import Input, file_hash
 from rnncodec.evaluation.memory import Watched
+from rnncodec.evaluation.metrics import USUAL
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.scorer import Score, Scorer
 from rnncodec.images.reading import Pixels, read_image
@@ -134,7 +135,7 @@ def row(names: tuple[str, str], image: Pixels, coded: Coded, score: Score) -> Re
         encode_s=coded.encode_s,
         decode_s=coded.decode_s,
         reason=score.reason,
-        more=score.more,
+        more={k: v for k, v in score.values.items() if k not in USUAL} | score.more,
     )
 
 

@@ -15,7 +15,6 @@ from rnncodec.evaluation.areas import NOMINAL_ITERATIONS, mean_over, over_eighth
 from rnncodec.evaluation.bjontegaard_delta import Curves, bd_metric, bd_rate
 from rnncodec.evaluation.bootstrap import Estimate, estimate, resamples
 from rnncodec.evaluation.measured import (
-    DECIBEL,
     FILES,
     NOMINAL,
     Array,
@@ -26,14 +25,9 @@ from rnncodec.evaluation.measured import (
     metrics_of,
     nominal,
 )
+from rnncodec.evaluation.metrics import DECIBEL, METRICS
 from rnncodec.evaluation.rate_distortion import HIGH, LOW
 from rnncodec.evaluation.results import Result
-
-LEVELS: Mapping[str, Sequence[float]] = {
-    "ms_ssim": (0.95, 0.97, 0.98, 0.99),
-    "psnr_hvs": (28.0, 32.0, 36.0),
-}
-"""The qualities at which rates are compared."""
 
 NOT_BY_DELTA = ("ms_ssim",)
 """Metrics without Bjontegaard delta: MS-SSIM has its own in dB, which spreads it evenly."""
@@ -161,10 +155,8 @@ def fill(
         entry.auc[metric] = area(Curves(bpp, value), len(codec.images))
         if codec.rates == NOMINAL:
             entry.auc_nominal[metric] = nominal_area(value, codec)
-        if metric in LEVELS:
-            entry.rate_at[metric] = {
-                level: rate_of(bpp, value, codec, level) for level in LEVELS[metric]
-            }
+        if metric in METRICS and (levels := METRICS[metric].levels):
+            entry.rate_at[metric] = {level: rate_of(bpp, value, codec, level) for level in levels}
         if against and codec.codec != anchor:
             fill_deltas(entry, metric, (against[0], Curves(bpp, value)), len(codec.images))
 

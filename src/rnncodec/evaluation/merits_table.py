@@ -1,24 +1,26 @@
 """The tables of an evaluation: areas and deltas, and rates at equal quality."""
 
 from rnncodec.evaluation.bootstrap import RESAMPLES, SEED, Estimate
-from rnncodec.evaluation.measured import DECIBEL, FILES
-from rnncodec.evaluation.merits import Merits
+from rnncodec.evaluation.measured import FILES
+from rnncodec.evaluation.merits import NOT_BY_DELTA, Merits
+from rnncodec.evaluation.metrics import DECIBEL, METRICS, described, tabled
 from rnncodec.evaluation.tables import ABSENT, Table
 
-NAMES = {
-    "psnr_rgb": "PSNR",
-    "ssim": "SSIM",
-    "ms_ssim": "MS-SSIM",
-    DECIBEL: "MS-SSIM (dB)",
-    "psnr_hvs": "PSNR-HVS",
-    "psnr_hvs_m": "PSNR-HVS-M",
-}
-BY_DELTA = (DECIBEL, "psnr_hvs")
-"""The metrics whose deltas the table shows; results.json has all."""
+
+def areas_of(merits: Merits) -> dict[str, str]:
+    """The metrics whose areas the tables show, and how."""
+    present = [metric for metric, images in merits.images.items() if images]
+    return {metric: f".{METRICS[metric].digits}f" for metric in tabled(present)}
 
 
-AREAS = {"ms_ssim": ".4f", "psnr_hvs": ".2f"}
-"""The metrics whose areas the table shows, and how."""
+def deltas_of(merits: Merits) -> list[str]:
+    """The metrics whose Bjontegaard deltas the tables show; results.json has all."""
+    return [DECIBEL if metric in NOT_BY_DELTA else metric for metric in areas_of(merits)]
+
+
+def name_of(metric: str) -> str:
+    """What a metric is called in a table: without its unit, unless that tells it apart."""
+    return described(metric).heading if metric == DECIBEL else described(metric).title
 
 
 def tables(merits: Merits) -> list[Table]:
@@ -29,14 +31,16 @@ def tables(merits: Merits) -> list[Table]:
 
 def areas_table(merits: Merits) -> Table:
     """Areas under the curves."""
-    columns = ["codec", "rates", "MS-SSIM AUC", "MS-SSIM AUC nominal", "PSNR-HVS AUC"]
+    first, *others = areas_of(merits).items()
+    columns = ["codec", "rates", f"{name_of(first[0])} AUC", f"{name_of(first[0])} AUC nominal"]
+    columns += [f"{name_of(metric)} AUC" for metric, _ in others]
     title = f"Figures of merit over {count(merits)}, with 95 % intervals"
     table = Table(title, columns, notes=[*conventions(), *merits.notes], words=2)
     table.rows = [
         [
-            *(entry.codec, entry.rates, table.cell(entry.auc.get("ms_ssim"))),
-            table.cell(entry.auc_nominal.get("ms_ssim")),
-            table.cell(entry.auc.get("psnr_hvs"), AREAS["psnr_hvs"]),
+            *(entry.codec, entry.rates, table.cell(entry.auc.get(first[0]), first[1])),
+            table.cell(entry.auc_nominal.get(first[0]), first[1]),
+            *(table.cell(entry.auc.get(metric), form) for metric, form in others),
         ]
         for entry in merits.codecs
     ]
@@ -45,18 +49,19 @@ def areas_table(merits: Merits) -> Table:
 
 def deltas_table(merits: Merits, anchor: str) -> Table:
     """Areas minus the anchor's, and Bjontegaard deltas."""
-    columns = ["codec", "rates", *(f"AUC minus anchor, {NAMES[metric]}" for metric in AREAS)]
-    columns += [f"BD-rate, {NAMES[metric]} (%)" for metric in BY_DELTA]
-    columns += [f"BD-{NAMES[metric]}" for metric in BY_DELTA]
+    areas, deltas = areas_of(merits), deltas_of(merits)
+    columns = ["codec", "rates", *(f"AUC minus anchor, {name_of(metric)}" for metric in areas)]
+    columns += [f"BD-rate, {name_of(metric)} (%)" for metric in deltas]
+    columns += [f"BD-{name_of(metric)}" for metric in deltas]
     title = f"Against {anchor} over {count(merits)}, with 95 % intervals of the differences"
     table = Table(title, columns, words=2)
     for entry in merits.codecs:
         cells = ["anchor"] * (len(columns) - 2)
         if entry.codec != anchor:
             cells = [
-                *(table.cell(entry.auc_delta.get(m), f"+{form}") for m, form in AREAS.items()),
-                *(table.cell(entry.bd_rate.get(metric), "+.1f") for metric in BY_DELTA),
-                *(table.cell(entry.bd_metric.get(metric), "+.2f") for metric in BY_DELTA),
+                *(table.cell(entry.auc_delta.get(m), f"+{form}") for m, form in areas.items()),
+                *(table.cell(entry.bd_rate.get(metric), "+.1f") for metric in deltas),
+                *(table.cell(entry.bd_metric.get(metric), "+.2f") for metric in deltas),
             ]
         elif entry.rates != FILES:
             cells = [ABSENT] * len(cells)
@@ -68,10 +73,10 @@ def rates_table(merits: Merits) -> Table:
     """Bits per pixel at equal quality; beside each the change against the anchor."""
     levels = [
         (metric, level)
-        for metric in ("ms_ssim", "psnr_hvs")
+        for metric in areas_of(merits)
         for level in next((e.rate_at[metric] for e in merits.codecs if metric in e.rate_at), ())
     ]
-    columns = ["codec", "rates", *(f"{NAMES[metric]} {level:g}" for metric, level in levels)]
+    columns = ["codec", "rates", *(f"{name_of(metric)} {level:g}" for metric, level in levels)]
     base = None if merits.anchor is None else merits.of(merits.anchor)
     title = f"Rate at equal quality over {count(merits)} (bpp)"
     if base is not None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from rnncodec.evaluation.measured import DECIBEL
+from rnncodec.evaluation.metrics import DECIBEL, decibels, described, tabled
 from rnncodec.evaluation.plots import (
     AS_TEXT,
     COLOURS,
@@ -20,14 +20,11 @@ from rnncodec.evaluation.plots import (
     FAINT,
     INK,
     MARKERS,
-    TITLES,
     Curves,
 )
 from rnncodec.evaluation.rate_distortion import Samples
 from rnncodec.machine.storage import replacing
 
-PANELS = ("ms_ssim", DECIBEL, "psnr_hvs")
-HEADINGS = {**TITLES, DECIBEL: "MS-SSIM (dB)"}
 WIDTH = 7.2
 """Inches: both columns of a paper."""
 
@@ -88,7 +85,7 @@ def paper_plot(
     lines: Sequence[Drawn],
     *,
     published: Curves | None = None,
-    panels: Sequence[str] = PANELS,
+    panels: Sequence[str] | None = None,
 ) -> None:
     """Draw quality over rate, one panel per metric, once per path.
 
@@ -97,12 +94,13 @@ def paper_plot(
         lines: measured curves, solid with markers.
         published: curves by others, dashed without markers and named so; MS-SSIM in dB is
             computed from theirs.
-        panels: metrics; one that no curve has is left out.
+        panels: metrics, those of the tables by default; one that no curve has is left out.
 
     Raises:
         StorageError: one could not be written.
     """
     others = {name: with_decibel(by_metric) for name, by_metric in (published or {}).items()}
+    panels = panels or with_decibel_of(tabled())
     shown = [p for p in panels if any(drawn.curves.get(p) for drawn in lines)] or [panels[0]]
     width = WIDTH * max(2, len(shown)) / 3
     labels = list(dict.fromkeys(drawn.label for drawn in lines))
@@ -133,14 +131,26 @@ def panel(ax: Any, metric: str, lines: Sequence[Drawn], others: Curves) -> dict[
     return handles
 
 
+def with_decibel_of(metrics: Sequence[str]) -> list[str]:
+    """The metrics, with MS-SSIM in dB after MS-SSIM.
+
+    Examples:
+        >>> with_decibel_of(["psnr_rgb", "ms_ssim", "psnr_hvs"])
+        ['psnr_rgb', 'ms_ssim', 'ms_ssim_db', 'psnr_hvs']
+    """
+    return [
+        name
+        for metric in metrics
+        for name in ((metric, DECIBEL) if metric == "ms_ssim" else (metric,))
+    ]
+
+
 def with_decibel(
     by_metric: dict[str, list[tuple[float, float]]],
 ) -> dict[str, list[tuple[float, float]]]:
     """A published curve with MS-SSIM in dB beside MS-SSIM."""
     decibel = [
-        (bpp, float(-10 * np.log10(1 - value)))
-        for bpp, value in by_metric.get("ms_ssim", [])
-        if value < 1
+        (bpp, float(decibels(value))) for bpp, value in by_metric.get("ms_ssim", []) if value < 1
     ]
     return {**by_metric, DECIBEL: decibel}
 
@@ -178,7 +188,7 @@ def plot(ax: Any, samples: Samples, style: dict[str, Any]) -> Any:
 
 def dress(ax: Any, metric: str, curves: Sequence[Samples]) -> None:
     """Axes, grid and labels of one panel."""
-    ax.set_title(HEADINGS.get(metric, metric), loc="left", fontsize=8, color=INK, pad=4)
+    ax.set_title(described(metric).heading, loc="left", fontsize=8, color=INK, pad=4)
     ax.set_xlabel("rate (bpp)", fontsize=7.5, color=INK, labelpad=2)
     ax.set_xlim(0, MAX_BPP)
     ax.set_ylim(*limits(curves))

@@ -18,14 +18,6 @@ from rnncodec.machine.storage import replacing
 Curves: TypeAlias = dict[str, dict[str, list[tuple[float, float]]]]
 """Name of a codec -> metric -> (bpp, value), by increasing bpp."""
 
-TITLES = {
-    "psnr_rgb": "PSNR, RGB (dB)",
-    "ssim": "SSIM",
-    "ms_ssim": "MS-SSIM",
-    "psnr_hvs": "PSNR-HVS (dB)",
-    "psnr_hvs_m": "PSNR-HVS-M (dB)",
-}
-
 # Okabe & Ito's palette, which readers with any colour vision can tell apart; its yellow is left
 # out as too light for a line. Markers say the same again, for prints in grey.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]

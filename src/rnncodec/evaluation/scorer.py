@@ -9,7 +9,7 @@ import torch
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation.further import further_metric
-from rnncodec.evaluation.metrics import METRICS, MIN_SIDE, defined, measure
+from rnncodec.evaluation.metrics import METRICS, defined, measure
 from rnncodec.images.reading import Pixels
 
 
@@ -77,7 +77,7 @@ def missing(height: int, width: int) -> list[str]:
         ['ms_ssim needs sides of at least 176 pixels, got 768x175']
     """
     return [
-        f"{metric} needs sides of at least {MIN_SIDE[metric]} pixels, got {width}x{height}"
+        f"{metric} needs sides of at least {METRICS[metric].min_side} pixels, got {width}x{height}"
         for metric in METRICS
         if not defined(metric, height, width)
     ]

@@ -1,11 +1,10 @@
 """How the page writes each metric: its title, its unit, its digits, its axis."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnncodec.evaluation.measured import DECIBEL, quality
-from rnncodec.evaluation.plots import TITLES
+from rnncodec.evaluation.measured import quality
+from rnncodec.evaluation.metrics import DECIBEL, METRICS, decibels, described
 from rnncodec.evaluation.results import Result
 
 
@@ -14,7 +13,7 @@ class MetricStyle:
     """How a metric is written.
 
     Attributes:
-        key: its column in results.csv, or :data:`rnncodec.evaluation.measured.DECIBEL`.
+        key: its column in results.csv, or :data:`rnncodec.evaluation.metrics.DECIBEL`.
         title: with its unit.
         unit: after a value, with a space; may be "".
         digits: after the point.
@@ -28,28 +27,27 @@ class MetricStyle:
     near_one: bool = False
 
 
-BUILT_IN = [
-    MetricStyle("ms_ssim", TITLES["ms_ssim"], near_one=True),
-    MetricStyle(DECIBEL, "MS-SSIM (dB)", " dB", 2),
-    MetricStyle("psnr_rgb", "PSNR RGB (dB)", " dB", 2),
-    MetricStyle("psnr_hvs", TITLES["psnr_hvs"], " dB", 2),
-    MetricStyle("psnr_hvs_m", TITLES["psnr_hvs_m"], " dB", 2),
-    MetricStyle("ssim", TITLES["ssim"], near_one=True),
-]
+FIRST = ("ms_ssim", DECIBEL, "psnr_rgb", "psnr_hvs", "psnr_hvs_m", "ssim")
+"""The order of the page; other metrics come after these."""
 
 
 def styles(metrics: Iterable[str]) -> list[MetricStyle]:
-    """How to write these metrics, further ones last.
+    """How to write these metrics: first those of :data:`FIRST`, then registered ones.
 
     Examples:
         >>> [style.title for style in styles(["vif", "psnr_rgb"])]
         ['PSNR RGB (dB)', 'vif']
     """
     wanted = list(metrics)
-    known = [style for style in BUILT_IN if style.key in wanted]
-    return known + [
-        MetricStyle(name, name) for name in wanted if name not in {style.key for style in BUILT_IN}
-    ]
+    order = dict.fromkeys([*FIRST, *METRICS, *wanted])
+    return [style(name) for name in order if name in wanted]
+
+
+def style(name: str) -> MetricStyle:
+    """How to write one metric."""
+    metric = described(name)
+    unit = f" {metric.unit}" if metric.unit else ""
+    return MetricStyle(name, metric.heading, unit, metric.digits, metric.near_one)
 
 
 def value(result: Result, metric: str) -> float | None:
@@ -57,4 +55,4 @@ def value(result: Result, metric: str) -> float | None:
     found = quality(result, metric)
     if found is None or metric != DECIBEL:
         return found
-    return -10 * math.log10(1 - found) if found < 1 else math.inf
+    return float(decibels(found))

@@ -6,9 +6,10 @@ from html import escape
 from typing import TypeAlias
 
 from rnncodec.evaluation.bootstrap import Estimate
-from rnncodec.evaluation.measured import DECIBEL, FILES
-from rnncodec.evaluation.merits import LEVELS, CodecMerits, Merits
-from rnncodec.evaluation.merits_table import NAMES, conventions, count
+from rnncodec.evaluation.measured import FILES
+from rnncodec.evaluation.merits import CodecMerits, Merits
+from rnncodec.evaluation.merits_table import areas_of, conventions, count, deltas_of, name_of
+from rnncodec.evaluation.metrics import METRICS, described
 from rnncodec.evaluation.plots import COLOURS
 
 Figure: TypeAlias = Callable[[CodecMerits], Estimate | None]
@@ -33,29 +34,59 @@ class Column:
 
 def area_columns(merits: Merits) -> list[Column]:
     """Areas under the curves, and deltas against the anchor if there is one."""
+    areas = areas_of(merits)
+    first = next(iter(areas))
     found = [
-        Column("MS-SSIM\nAUC", lambda entry: entry.auc.get("ms_ssim"), ".4f"),
-        Column("MS-SSIM\nAUC nominal", lambda entry: entry.auc_nominal.get("ms_ssim"), ".4f"),
-        Column("PSNR-HVS\nAUC (dB)", lambda entry: entry.auc.get("psnr_hvs"), ".2f"),
+        Column(f"{name_of(metric)}\nAUC{unit(metric)}", figure_of("auc", metric), form)
+        for metric, form in areas.items()
     ]
+    nominal = Column(
+        f"{name_of(first)}\nAUC nominal", figure_of("auc_nominal", first), areas[first]
+    )
+    found.insert(1, nominal)
     if merits.anchor is None:
         return found
-    return [
-        *found,
-        Column("AUC − anchor\nMS-SSIM", lambda e: e.auc_delta.get("ms_ssim"), "+.4f"),
-        Column("AUC − anchor\nPSNR-HVS (dB)", lambda e: e.auc_delta.get("psnr_hvs"), "+.2f"),
-        Column("BD-rate (%)\nMS-SSIM, dB", lambda e: e.bd_rate.get(DECIBEL), "+.1f", True),
-        Column("BD-rate (%)\nPSNR-HVS", lambda e: e.bd_rate.get("psnr_hvs"), "+.1f", True),
+    found += [
+        Column(
+            f"AUC − anchor\n{described(metric).heading}",
+            figure_of("auc_delta", metric),
+            f"+{form}",
+        )
+        for metric, form in areas.items()
     ]
+    return found + [
+        Column(
+            f"BD-rate (%)\n{name_of(metric).replace(' (dB)', ', dB')}",
+            figure_of("bd_rate", metric),
+            "+.1f",
+            low_is_better=True,
+        )
+        for metric in deltas_of(merits)
+    ]
+
+
+def unit(metric: str) -> str:
+    """A metric's unit in brackets, after a space; "" without one."""
+    return f" ({described(metric).unit})" if described(metric).unit else ""
+
+
+def figure_of(kind: str, metric: str) -> Figure:
+    """A figure of merit, an attribute of CodecMerits, of one metric."""
+
+    def figure(entry: CodecMerits) -> Estimate | None:
+        by_metric: dict[str, Estimate] = getattr(entry, kind)
+        return by_metric.get(metric)
+
+    return figure
 
 
 def rate_columns(merits: Merits) -> list[Column]:
     """Bits per pixel at equal quality."""
     return [
-        Column(f"{NAMES[metric]}\n{level:g}", rate_figure(metric, level), ".3f", True)
-        for metric, levels in LEVELS.items()
+        Column(f"{name_of(metric)}\n{level:g}", rate_figure(metric, level), ".3f", True)
+        for metric in areas_of(merits)
         if merits.images.get(metric)
-        for level in levels
+        for level in METRICS[metric].levels
     ]
 
 
