@@ -30,7 +30,7 @@ from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.entropy_gain import describe
 from rnncodec.evaluation.evaluate import evaluate
-from rnncodec.evaluation.inputs import inputs_of
+from rnncodec.evaluation.image_files import inputs_of
 from rnncodec.models import model_file
 from rnncodec.models.model_description import SCORE_METRICS, score_metric
 from rnncodec.runs import sweep_files

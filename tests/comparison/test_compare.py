@@ -8,7 +8,7 @@ from tests.evaluation.synthetic import codec
 
 from rnncodec.comparison.compare import AUC_MEASURE, SCORE_MEASURE, Comparison, compare, ranks
 from rnncodec.comparison.runs import find_runs
-from rnncodec.evaluation.rate_distortion import auc, mean_curve
+from rnncodec.evaluation.curves import auc, mean_curve
 
 GAINS = {"lstm": 0.0, "gru": 0.5}
 

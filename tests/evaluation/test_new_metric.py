@@ -14,17 +14,17 @@ from rnncodec.comparison.compare import compare
 from rnncodec.comparison.files import comparison_tables
 from rnncodec.comparison.runs import find_runs
 from rnncodec.evaluation import cache
-from rnncodec.evaluation.inputs import inputs_in
-from rnncodec.evaluation.measuring import Study
-from rnncodec.evaluation.merits import merits
-from rnncodec.evaluation.merits_table import tables
+from rnncodec.evaluation.curves import summarize
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.metrics import METRICS, Metric, tabled
 from rnncodec.evaluation.paper_plot import with_decibel_of
-from rnncodec.evaluation.rate_distortion import summarize
 from rnncodec.evaluation.report.curves import plot_data
 from rnncodec.evaluation.report.tables import merits_html
 from rnncodec.evaluation.results import Result, read_results, write_results
 from rnncodec.evaluation.runner import run
+from rnncodec.evaluation.summary import merits
+from rnncodec.evaluation.tables import tables
 
 
 def closeness(reference: torch.Tensor, test: torch.Tensor) -> torch.Tensor:
@@ -45,7 +45,7 @@ def rated(results: list[Result]) -> list[Result]:
 def test_it_is_measured_and_has_a_column(
     gallery: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = Study([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out")
+    study = EvaluationSpec([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out")
     results = run(study, progress=False).results
     write_results(tmp_path / "results.csv", results)
     assert read_results(tmp_path / "results.csv")[0].more["closeness"] is not None

@@ -36,7 +36,7 @@ def compare(
         write_comparison,
     )
     from rnncodec.comparison.runs import find_runs
-    from rnncodec.evaluation.published import read_published
+    from rnncodec.evaluation.results import read_published
     from rnncodec.evaluation.tables import plain
 
     if published is not None and out is None:

@@ -9,10 +9,10 @@ from scipy import stats
 
 from rnncodec.comparison.factors import Effects, main_effects
 from rnncodec.comparison.runs import Run, Unfinished
-from rnncodec.evaluation.bootstrap import Estimate
-from rnncodec.evaluation.measured import FILES, NOMINAL
-from rnncodec.evaluation.merits import Merits, merits
-from rnncodec.evaluation.merits_table import areas_of
+from rnncodec.evaluation.rd_points import FILES, NOMINAL
+from rnncodec.evaluation.statistics import Estimate
+from rnncodec.evaluation.summary import Merits, merits
+from rnncodec.evaluation.tables import areas_of
 from rnncodec.models.model_description import SCORE_METRICS
 
 AUC_MEASURE = "MS-SSIM AUC [0.25, 1.5]"

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from rnncodec.evaluation.bootstrap import Estimate
-from rnncodec.evaluation.measured import Array
+from rnncodec.evaluation.rd_points import Array
+from rnncodec.evaluation.statistics import Estimate
 
 Setting = Mapping[str, str]
 """One run: factor -> level."""

@@ -14,15 +14,14 @@ from rnncodec.comparison.compare import (
     ranks,
 )
 from rnncodec.comparison.factors import Effects
-from rnncodec.evaluation.bootstrap import RESAMPLES, SEED
-from rnncodec.evaluation.measured import FILES
-from rnncodec.evaluation.merits import Merits
-from rnncodec.evaluation.merits_table import name_of
+from rnncodec.evaluation.export import provenance, results_json, write_json
 from rnncodec.evaluation.metrics import METRICS
 from rnncodec.evaluation.paper_plot import FILLS, Drawn, Line, lines_of, paper_plot
 from rnncodec.evaluation.plots import Curves
-from rnncodec.evaluation.publication import provenance, results_json, write_json
-from rnncodec.evaluation.tables import ABSENT, Table, latex, markdown
+from rnncodec.evaluation.rd_points import FILES
+from rnncodec.evaluation.statistics import RESAMPLES, SEED
+from rnncodec.evaluation.summary import Merits
+from rnncodec.evaluation.tables import ABSENT, Table, latex, markdown, name_of
 from rnncodec.machine.storage import write_text
 
 FILES_WRITTEN = ("comparison.json", "table.md", "table.tex", "rd.pdf", "rd.png")

@@ -15,7 +15,7 @@ from rnncodec.codec import Codec, load
 from rnncodec.coding.adaptive import Rule
 from rnncodec.coding.refining import Effort
 from rnncodec.errors import ConfigError, ModelError
-from rnncodec.evaluation.inputs import file_hash
+from rnncodec.evaluation.image_files import file_hash
 from rnncodec.images.reading import Pixels
 from rnncodec.machine.names import printable
 from rnncodec.models.model_description import parameter_counts, part_name, read_description

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from rnncodec.evaluation import plots
 from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.curves import mean_curve, summarize, write_summary
 from rnncodec.evaluation.entropy_gain import entropy_section, gains
-from rnncodec.evaluation.evaluation_file import describe, write_description
-from rnncodec.evaluation.inputs import Input
-from rnncodec.evaluation.measuring import Study
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.export import describe, write_description
+from rnncodec.evaluation.image_files import Input
 from rnncodec.evaluation.metrics import METRICS, tabled
 from rnncodec.evaluation.paper_plot import Line, lines_of, paper_plot, with_decibel_of
-from rnncodec.evaluation.rate_distortion import mean_curve, summarize, write_summary
 from rnncodec.evaluation.results import Result, write_results
 from rnncodec.evaluation.runner import run
 from rnncodec.images.reading import read_image
@@ -60,7 +60,7 @@ def evaluate(
         DataError: no images, or not one that could be coded.
         StorageError: a file could not be written.
     """
-    study = Study([model], images, out_dir)
+    study = EvaluationSpec([model], images, out_dir)
     measured = run(study, workers=workers, progress=progress)
     description = describe(study, measured, left_out=[], published=None)
     results = measured.results
@@ -108,7 +108,7 @@ def mean_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]
     return {metric: curve.samples for metric, curve in curves.items() if curve is not None}
 
 
-def sheet_rows(study: Study, results: Sequence[Result]) -> Iterator[plots.Row]:
+def sheet_rows(study: EvaluationSpec, results: Sequence[Result]) -> Iterator[plots.Row]:
     """The rows of the sheet of reconstructions: the first images, from their kept files."""
     (model,) = study.codecs
     assert isinstance(model, EvaluatedModel)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from rnncodec.evaluation.curves import Samples
 from rnncodec.evaluation.metrics import DECIBEL, decibels, described, tabled
 from rnncodec.evaluation.plots import (
     AS_TEXT,
@@ -22,7 +23,6 @@ from rnncodec.evaluation.plots import (
     MARKERS,
     Curves,
 )
-from rnncodec.evaluation.rate_distortion import Samples
 from rnncodec.machine.storage import replacing
 
 WIDTH = 7.2

@@ -18,11 +18,11 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.curves import MeanCurve, auc, auc_nominal, mean_curve
 from rnncodec.evaluation.evaluate import centre
-from rnncodec.evaluation.inputs import Input
-from rnncodec.evaluation.measuring import Study
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.image_files import Input
 from rnncodec.evaluation.metrics import DECIBEL, METRICS, decibels, described
-from rnncodec.evaluation.rate_distortion import MeanCurve, auc, auc_nominal, mean_curve
 from rnncodec.evaluation.results import Result, read_results
 from rnncodec.images.reading import Pixels, read_image
 from rnncodec.training.wandb_logger import outliving
@@ -64,7 +64,13 @@ def log_evaluation(
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     if "entropy" in summary:
         run.log(entropy_record(summary["entropy"]))
-    run.log({"evaluation/pictures": picture_table(model, Study([model], images, folder), results)})
+    run.log(
+        {
+            "evaluation/pictures": picture_table(
+                model, EvaluationSpec([model], images, folder), results
+            )
+        }
+    )
     sheets = {path.stem: path for path in (folder / "rd.png", folder / "reconstructions.png")}
     run.log({f"evaluation/{name}": wandb.Image(str(path)) for name, path in sheets.items()})
 
@@ -126,7 +132,7 @@ def chart(metric: str, curve: MeanCurve) -> Any:
     return wandb.plot.line(table, "bpp", metric, stroke="rate", title=title)
 
 
-def picture_table(model: EvaluatedModel, study: Study, results: Sequence[Result]) -> Any:
+def picture_table(model: EvaluatedModel, study: EvaluationSpec, results: Sequence[Result]) -> Any:
     """A row per image: the original, then iterations 1, 2, 4, ... and the last, with their scores.
 
     Bpp and MS-SSIM are of the whole image; what is shown is at most its middle.

@@ -13,11 +13,11 @@ from string import Template
 from typing import Any
 
 from rnncodec.evaluation import plots
-from rnncodec.evaluation.merits import Merits
 from rnncodec.evaluation.report import curves
-from rnncodec.evaluation.report.exhibits import Exhibit, Shot
 from rnncodec.evaluation.report.tables import failures_html, merits_html
+from rnncodec.evaluation.report.viewer_images import Exhibit, Shot
 from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.summary import Merits
 from rnncodec.machine.storage import write_text
 from rnncodec.version import __version__
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from html import escape
 from typing import TypeAlias
 
-from rnncodec.evaluation.bootstrap import Estimate
-from rnncodec.evaluation.measured import FILES
-from rnncodec.evaluation.merits import CodecMerits, Merits
-from rnncodec.evaluation.merits_table import areas_of, conventions, count, deltas_of, name_of
 from rnncodec.evaluation.metrics import METRICS, described
 from rnncodec.evaluation.plots import COLOURS
+from rnncodec.evaluation.rd_points import FILES
+from rnncodec.evaluation.statistics import Estimate
+from rnncodec.evaluation.summary import CodecMerits, Merits
+from rnncodec.evaluation.tables import areas_of, conventions, count, deltas_of, name_of
 
 Figure: TypeAlias = Callable[[CodecMerits], Estimate | None]
 

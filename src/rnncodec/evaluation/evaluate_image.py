@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from rnncodec.errors import BitstreamError, ConfigError, DataError
 from rnncodec.evaluation import cache
 from rnncodec.evaluation.cache import Entry
 from rnncodec.evaluation.codecs import Coded, EvaluatedCodec
-from rnncodec.evaluation.inputs import Input, file_hash
-from rnncodec.evaluation.memory import Watched
+from rnncodec.evaluation.image_files import Input, file_hash
 from rnncodec.evaluation.metrics import USUAL
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.scorer import Score, Scorer
@@ -18,9 +18,56 @@ from rnncodec.images.reading import Pixels, read_image
 from rnncodec.machine.names import printable
 from rnncodec.machine.storage import write_bytes
 
+T = TypeVar("T")
+
+RESET = Path("/proc/self/clear_refs")
+STATUS = Path("/proc/self/status")
+
+
+def reset_peak() -> bool:
+    """Forget the highest resident memory so far; whether the system could."""
+    try:
+        RESET.write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak() -> int | None:
+    """The most resident memory, in bytes, since :func:`reset_peak`; None where unknown."""
+    try:
+        lines = STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(found[0]) * 1024 if found else None
+
+
+class Watched(Iterator[T]):
+    """Passes items on, and notes how much memory the process held while they were made.
+
+    What their user does between two items does not count.
+
+    Attributes:
+        most: bytes; None where the system does not say.
+    """
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self.items = items
+        self.most: int | None = None
+
+    def __next__(self) -> T:
+        known = reset_peak()
+        try:
+            return next(self.items)
+        finally:
+            found = peak()
+            if known and found is not None:
+                self.most = max(found, self.most or 0)
+
 
 @dataclass(frozen=True)
-class Study:
+class EvaluationSpec:
     """What is measured, and where it is kept.
 
     Attributes:
@@ -51,7 +98,7 @@ class Study:
         return cache.key(file_hash(image.path), codec, self.further)
 
 
-def known(study: Study, image: Input, codec: EvaluatedCodec) -> Entry | None:
+def known(study: EvaluationSpec, image: Input, codec: EvaluatedCodec) -> Entry | None:
     """The entry of an earlier run, if its coded file is still there too."""
     try:
         path = study.entry_file(image, codec)
@@ -68,7 +115,7 @@ def known(study: Study, image: Input, codec: EvaluatedCodec) -> Entry | None:
 
 
 def measure_image(
-    study: Study,
+    study: EvaluationSpec,
     image: Input,
     codecs: Sequence[EvaluatedCodec],
     stopped: Callable[[], bool] = lambda: False,
@@ -104,7 +151,9 @@ def measure_image(
         yield codec.name, entry
 
 
-def coded_entry(study: Study, image: Input, codec: EvaluatedCodec, scorer: Scorer) -> Entry:
+def coded_entry(
+    study: EvaluationSpec, image: Input, codec: EvaluatedCodec, scorer: Scorer
+) -> Entry:
     """Every setting of a codec on an image; the last file is kept if the codec's files are."""
     steps = Watched(codec.code(scorer.image))
     results, last = [], b""

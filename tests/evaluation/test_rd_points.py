@@ -7,7 +7,8 @@ import pytest
 from tests.evaluation.synthetic import codec, failed
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.measured import (
+from rnncodec.evaluation.metrics import DECIBEL
+from rnncodec.evaluation.rd_points import (
     NOMINAL,
     Failure,
     failures,
@@ -15,7 +16,6 @@ from rnncodec.evaluation.measured import (
     metrics_of,
     nominal,
 )
-from rnncodec.evaluation.metrics import DECIBEL
 
 RATES = [0.2, 0.5, 1.0, 1.8]
 

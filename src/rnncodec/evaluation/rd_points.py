@@ -20,7 +20,7 @@ FILES, NOMINAL = "file bytes", "nominal"
 
 
 @dataclass(frozen=True)
-class Measured:
+class RDPoints:
     """The points of one codec under one metric: P settings by N images.
 
     Of a codec that is asked for a setting, these are its best: a point that another of its
@@ -165,7 +165,7 @@ class Point(NamedTuple):
     value: float
 
 
-def measure(results: Sequence[Result], metric: str) -> list[Measured]:
+def measure(results: Sequence[Result], metric: str) -> list[RDPoints]:
     """The points of every codec that has some, in the table's order, over the same images.
 
     The images are those for which every such codec has the metric. A setting that one of them
@@ -197,7 +197,7 @@ def measure(results: Sequence[Result], metric: str) -> list[Measured]:
 
 def tabulate(
     codec: str, metric: str, points: Sequence[Point], images: tuple[str, ...]
-) -> Measured:
+) -> RDPoints:
     """The points of one codec as arrays over ``images``; see :func:`measure`."""
     cells: dict[tuple[int | None, str], dict[str, Point]] = {}
     for point in points:
@@ -215,7 +215,7 @@ def tabulate(
     full.sort(key=lambda row: sum(point.bpp for point in row))
     shape = (len(full), len(images))
     iterations = tuple(row[0].iteration for row in full if row[0].iteration is not None)
-    found = Measured(
+    found = RDPoints(
         codec,
         metric,
         rates=FILES,
@@ -229,7 +229,7 @@ def tabulate(
     return at_its_best(found) if found.iterations is None else found
 
 
-def at_its_best(found: Measured) -> Measured:
+def at_its_best(found: RDPoints) -> RDPoints:
     """The points that no other setting of the same image beats, which stand for those it does.
 
     Settings that come to the same points are one, that which is beaten least.
@@ -250,7 +250,7 @@ def at_its_best(found: Measured) -> Measured:
     )
 
 
-def nominal(measured: Measured) -> Measured:
+def nominal(measured: RDPoints) -> RDPoints:
     """One of our models at k/8 bpp: without entropy coding, as the authors' own curve."""
     assert measured.iterations is not None, measured.codec
     rates = np.array(measured.iterations, float)[:, None] / 8

@@ -1,19 +1,25 @@
-"""Writes what a paper needs: results.json, table.md, table.tex, rd.pdf and rd.png."""
+"""Writes what explains an evaluation (evaluation.json) and what a paper needs of it."""
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rnncodec.evaluation.bootstrap import RESAMPLES, SEED, Estimate
-from rnncodec.evaluation.measured import FILES
-from rnncodec.evaluation.merits import RULES, CodecMerits, Merits
-from rnncodec.evaluation.merits_table import tables
+from rnncodec.errors import DataError
+from rnncodec.evaluation.cache import versions
+from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.image_files import Input, file_hash
 from rnncodec.evaluation.paper_plot import Line, lines_of, paper_plot
 from rnncodec.evaluation.plots import Curves
-from rnncodec.evaluation.tables import latex, markdown
+from rnncodec.evaluation.rd_points import FILES
+from rnncodec.evaluation.runner import EvaluationResult
+from rnncodec.evaluation.statistics import RESAMPLES, SEED, Estimate
+from rnncodec.evaluation.summary import RULES, CodecMerits, Merits
+from rnncodec.evaluation.tables import latex, markdown, tables
+from rnncodec.images.reading import read_size
 from rnncodec.machine.storage import write_text
 from rnncodec.version import __version__
 
@@ -130,3 +136,65 @@ def provenance() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {"rnncodec": __version__, "versions": versions}
+
+
+NAME = "evaluation.json"
+
+
+def describe(
+    study: EvaluationSpec,
+    measured: EvaluationResult,
+    *,
+    left_out: Sequence[str],
+    published: str | None,
+) -> dict[str, Any]:
+    """What evaluation.json holds.
+
+    ``images``: name, path, width, height, SHA-256 (an unreadable one has a reason instead).
+    ``codecs`` by name: for our models what the model file says and its path, for the others
+    settings and libraries; and the peak memory of a process while it codes, in bytes, all of
+    Python and torch included. ``left_out``: codecs that this installation lacks. ``published``:
+    the file of published curves in the folder, if one was given.
+    """
+    return {
+        "images": [describe_image(image) for image in study.images],
+        "codecs": {
+            codec.name: {
+                **codec.identity(),
+                **(codec.facts if isinstance(codec, EvaluatedModel) else {}),
+                **({"path": str(codec.path)} if isinstance(codec, EvaluatedModel) else {}),
+                "peak_memory": measured.peak_memory[codec.name],
+            }
+            for codec in study.codecs
+        },
+        "left_out": list(left_out),
+        "published": published,
+        "metrics": list(study.further),
+        "versions": versions(study.further),
+    }
+
+
+def describe_image(image: Input) -> dict[str, Any]:
+    """One image file as plain data."""
+    path = str(image.path.resolve())
+    try:
+        width, height = read_size(image.path)
+        digest = file_hash(image.path)
+    except DataError as error:
+        return {"name": image.name, "path": path, "reason": str(error)}
+    return {
+        "name": image.name,
+        "path": path,
+        "width": width,
+        "height": height,
+        "sha256": digest,
+    }
+
+
+def write_description(folder: Path, description: Mapping[str, Any]) -> None:
+    """Write evaluation.json, atomically.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    write_text(folder / NAME, json.dumps(description, indent=2) + "\n")

@@ -10,9 +10,9 @@ import torch
 from rnncodec.errors import DataError
 from rnncodec.evaluation.baselines import Baseline, best_trial, smallest, trials
 from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.inputs import Input
+from rnncodec.evaluation.image_files import Input
 from rnncodec.evaluation.metrics import METRICS, defined
-from rnncodec.evaluation.report.exhibits import Exhibit, Shot, fidelity, lossless, nearly
+from rnncodec.evaluation.report.viewer_images import Exhibit, Shot, fidelity, lossless, nearly
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.scorer import as_tensor
 from rnncodec.images.reading import Pixels, read_image, to_rgb

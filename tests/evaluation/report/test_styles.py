@@ -1,6 +1,6 @@
 import math
 
-from rnncodec.evaluation.report.metrics import styles, value
+from rnncodec.evaluation.report.curves import styles, value
 from rnncodec.evaluation.results import Result
 
 

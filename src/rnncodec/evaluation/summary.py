@@ -11,23 +11,35 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.evaluation.areas import NOMINAL_ITERATIONS, mean_over, over_eighths, rate_at
-from rnncodec.evaluation.bjontegaard_delta import Curves, bd_metric, bd_rate
-from rnncodec.evaluation.bootstrap import Estimate, estimate, resamples
-from rnncodec.evaluation.measured import (
+from rnncodec.evaluation.curves import (
+    HIGH,
+    LOW,
+    NOMINAL_ITERATIONS,
+    mean_over,
+    over_eighths,
+    rate_at,
+)
+from rnncodec.evaluation.metrics import DECIBEL, METRICS
+from rnncodec.evaluation.rd_points import (
     FILES,
     NOMINAL,
     Array,
     Failure,
-    Measured,
+    RDPoints,
     failures,
     measure,
     metrics_of,
     nominal,
 )
-from rnncodec.evaluation.metrics import DECIBEL, METRICS
-from rnncodec.evaluation.rate_distortion import HIGH, LOW
 from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.statistics import (
+    Curves,
+    Estimate,
+    bd_metric,
+    bd_rate,
+    estimate,
+    resamples,
+)
 
 NOT_BY_DELTA = ("ms_ssim",)
 """Metrics without Bjontegaard delta: MS-SSIM has its own in dB, which spreads it evenly."""
@@ -139,7 +151,7 @@ def merits(results: Sequence[Result], anchor: str | None = None) -> Merits:
 def fill(
     found: dict[tuple[str, str], CodecMerits],
     metric: str,
-    table: Sequence[Measured],
+    table: Sequence[RDPoints],
     anchor: str | None,
 ) -> None:
     """Enter one metric's curves and figures."""
@@ -194,7 +206,7 @@ def uncovered(whose: str, curves: Curves) -> str:
     return f"{whose} covers {bpp[0]:.3f}-{bpp[-1]:.3f} bpp, not {LOW}-{HIGH}"
 
 
-def nominal_area(value: Array, codec: Measured) -> Estimate:
+def nominal_area(value: Array, codec: RDPoints) -> Estimate:
     """AUC nominal, of (R, P) qualities after the iterations of ``codec``."""
     has = codec.iterations or ()
     there = len({k for k in has if k <= NOMINAL_ITERATIONS})
@@ -202,7 +214,7 @@ def nominal_area(value: Array, codec: Measured) -> Estimate:
     return estimate(over_eighths(has, value), len(codec.images), reason=reason)
 
 
-def rate_of(bpp: Array, value: Array, codec: Measured, level: float) -> Estimate:
+def rate_of(bpp: Array, value: Array, codec: RDPoints, level: float) -> Estimate:
     """The rate at which (R, P) curves reach a level."""
     reason = "the curve has no points"
     if bpp.shape[1] and value[0, 0] > level:
@@ -226,7 +238,7 @@ def notes_on_images(results: Sequence[Result], images: Mapping[str, tuple[str, .
     ]
 
 
-def notes_on_settings(tables: Mapping[str, Sequence[Measured]]) -> list[str]:
+def notes_on_settings(tables: Mapping[str, Sequence[RDPoints]]) -> list[str]:
     """One sentence for each codec and set of settings that its averages leave out."""
     by_settings: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for metric, table in tables.items():
@@ -240,7 +252,7 @@ def notes_on_settings(tables: Mapping[str, Sequence[Measured]]) -> list[str]:
     ]
 
 
-def notes_on_beaten(tables: Mapping[str, Sequence[Measured]]) -> list[str]:
+def notes_on_beaten(tables: Mapping[str, Sequence[RDPoints]]) -> list[str]:
     """One sentence for each codec of which an image has points that another setting beats."""
     by_codec: dict[str, dict[str, list[str]]] = {}
     for metric, table in tables.items():
@@ -257,7 +269,7 @@ def notes_on_beaten(tables: Mapping[str, Sequence[Measured]]) -> list[str]:
 
 
 def notes_on_failures(
-    failed: Sequence[Failure], names: Sequence[str], tables: Mapping[str, Sequence[Measured]]
+    failed: Sequence[Failure], names: Sequence[str], tables: Mapping[str, Sequence[RDPoints]]
 ) -> list[str]:
     """What is absent from the averages, and why."""
     rows = [

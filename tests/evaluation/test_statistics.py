@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rnncodec.evaluation.bootstrap import RESAMPLES, Estimate, estimate, resamples
+from rnncodec.evaluation.statistics import RESAMPLES, Estimate, estimate, resamples
 
 VALUES = np.random.default_rng(3).gamma(2.0, size=24)
 

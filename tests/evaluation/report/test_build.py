@@ -10,13 +10,13 @@ from PIL import Image
 from rnncodec.codec import Codec
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.inputs import inputs_in
-from rnncodec.evaluation.measuring import Study
-from rnncodec.evaluation.merits import Merits, merits
-from rnncodec.evaluation.report import exhibits, shots
-from rnncodec.evaluation.report.study import Making, lead, report_study, tasks
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.image_files import inputs_in
+from rnncodec.evaluation.report import viewer_encoding, viewer_images
+from rnncodec.evaluation.report.build import ReportOptions, lead, report_study, tasks
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import run
+from rnncodec.evaluation.summary import Merits, merits
 from rnncodec.models.model_file import Model
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU
@@ -24,7 +24,9 @@ from rnncodec.network.recon.additive import Additive
 
 
 @pytest.fixture(scope="module")
-def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, list[Result], Merits]:
+def evaluated(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[EvaluationSpec, list[Result], Merits]:
     folder = tmp_path_factory.mktemp("study")
     (folder / "images").mkdir()
     for seed, name in enumerate("ab"):
@@ -35,7 +37,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, list[Res
     Codec(Model(Network(GRU, Additive, width=0.125, iterations=3))).save(folder / "m.safetensors")
     model = EvaluatedModel("m", folder / "m.safetensors")
     codecs = [model, BASELINES["jpeg-420"], BASELINES["jpeg-444"], BASELINES["jpeg2000"]]
-    study = Study([*codecs, BASELINES["webp"]], inputs_in(folder / "images"), folder)
+    study = EvaluationSpec([*codecs, BASELINES["webp"]], inputs_in(folder / "images"), folder)
     results = run(study, progress=False).results
     return study, results, merits(results, "webp")
 
@@ -46,9 +48,9 @@ def blocks(path: Path) -> dict[str, dict]:
 
 
 @pytest.fixture(scope="module")
-def written(evaluated: tuple[Study, list[Result], Merits]) -> Path:
+def written(evaluated: tuple[EvaluationSpec, list[Result], Merits]) -> Path:
     study, results, worth = evaluated
-    return report_study(study, results, worth, making=Making(progress=False))
+    return report_study(study, results, worth, making=ReportOptions(progress=False))
 
 
 def test_each_exhibit_shows_our_iterations_as_the_table_has_them(written: Path, evaluated):
@@ -70,7 +72,7 @@ def test_the_other_codecs_files_are_the_largest_that_fit_or_the_smallest():
     image = np.asarray(Image.effect_mandelbrot((96, 64), (-2, -1, 1, 1), 20).convert("RGB"))
     webp = BASELINES["webp"]
     sizes = sorted(len(webp.encode(image, quality)) for quality in webp.ladder)
-    found = shots.baseline_shots(webp, image, [1, sizes[40], sizes[40] + 1, sizes[-1]])
+    found = viewer_encoding.baseline_shots(webp, image, [1, sizes[40], sizes[40] + 1, sizes[-1]])
     assert found[0].size == len(webp.encode(image, webp.ladder[0]))
     assert all(shot.size <= sizes[-1] for shot in found)
     assert [shot.size for shot in found] == sorted({shot.size for shot in found})
@@ -83,21 +85,21 @@ def test_the_other_codecs_files_are_the_largest_that_fit_or_the_smallest():
 def test_a_page_that_tells_the_same_is_left_alone(written: Path, evaluated):
     study, results, worth = evaluated
     before = written.stat().st_mtime_ns
-    report_study(study, results, worth, making=Making(progress=False))
+    report_study(study, results, worth, making=ReportOptions(progress=False))
     assert written.stat().st_mtime_ns == before
 
 
 def test_what_changes_the_page_rewrites_it(evaluated):
     study, results, worth = evaluated
-    path = report_study(study, results, worth, making=Making(show=1, progress=False))
+    path = report_study(study, results, worth, making=ReportOptions(show=1, progress=False))
     assert blocks(path)["viewer-data"]["images"] in (["a"], ["b"])
-    path = report_study(study, results, worth, making=Making(show=0, progress=False))
+    path = report_study(study, results, worth, making=ReportOptions(show=0, progress=False))
     assert 'id="viewer"' not in path.read_text()
 
 
 def test_without_a_model_there_is_nothing_to_show(evaluated):
     study, results, _ = evaluated
-    formats = Study(study.codecs[1:], study.images, study.folder)
+    formats = EvaluationSpec(study.codecs[1:], study.images, study.folder)
     assert tasks(formats, results, show=6) == []
 
 
@@ -107,13 +109,13 @@ def test_the_lead_names_codecs_and_counts_images():
 
 def test_the_whole_page_stays_within_its_budget(evaluated, monkeypatch: pytest.MonkeyPatch):
     study, results, worth = evaluated
-    making = Making(progress=False)
+    making = ReportOptions(progress=False)
     path = report_study(study, results, worth, making=making)
-    monkeypatch.setattr(exhibits, "BUDGET", path.stat().st_size - 1)
+    monkeypatch.setattr(viewer_images, "BUDGET", path.stat().st_size - 1)
     report_study(study, results, worth, making=making)
     assert len(blocks(path)["viewer-data"]["images"]) == 1
-    assert path.stat().st_size <= exhibits.BUDGET
-    monkeypatch.setattr(exhibits, "BUDGET", 1000)
+    assert path.stat().st_size <= viewer_images.BUDGET
+    monkeypatch.setattr(viewer_images, "BUDGET", 1000)
     report_study(study, results, worth, making=making)
     assert 'id="viewer"' not in path.read_text()
     assert "No picture is shown: a single one" in path.read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.inputs import Input, file_hash, inputs_in, named
+from rnncodec.evaluation.image_files import Input, file_hash, inputs_in, named
 
 
 def test_images_of_one_name_are_told_apart(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import pytest
 from tests.evaluation.synthetic import codec, failed
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.evaluation.measured import FILES, NOMINAL
-from rnncodec.evaluation.merits import merits
-from rnncodec.evaluation.rate_distortion import auc, auc_nominal, mean_curve
+from rnncodec.evaluation.curves import auc, auc_nominal, mean_curve
+from rnncodec.evaluation.rd_points import FILES, NOMINAL
 from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.summary import merits
 
 RATES = [k / 8 for k in range(1, 17)]
 ANCHOR = codec("anchor", [0.1, 0.2, 0.4, 0.7, 1.1, 1.6, 2.2])

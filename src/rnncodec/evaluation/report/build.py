@@ -13,17 +13,17 @@ import PIL
 
 from rnncodec.evaluation.baselines import Baseline
 from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.measuring import Study
-from rnncodec.evaluation.merits import Merits
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
 from rnncodec.evaluation.plots import Curves
 from rnncodec.evaluation.prefixes import PrefixCodec
-from rnncodec.evaluation.report import exhibits, page, shots
-from rnncodec.evaluation.report.exhibits import WEBP_QUALITY, Exhibit, choose, within
+from rnncodec.evaluation.report import page, viewer_encoding, viewer_images
 from rnncodec.evaluation.report.page import Report, write_report
-from rnncodec.evaluation.report.shots import OurFile, Task, make_exhibit
 from rnncodec.evaluation.report.tables import merits_html
+from rnncodec.evaluation.report.viewer_encoding import OurFile, Task, make_exhibit
+from rnncodec.evaluation.report.viewer_images import WEBP_QUALITY, Exhibit, choose, within
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import progress_bar
+from rnncodec.evaluation.summary import Merits
 from rnncodec.machine.processes import deaf_to_interrupts
 from rnncodec.version import __version__
 
@@ -34,7 +34,7 @@ NAME = "report.html"
 
 
 @dataclass(frozen=True)
-class Making:
+class ReportOptions:
     """How to make the page.
 
     Attributes:
@@ -49,12 +49,12 @@ class Making:
 
 
 def report_study(
-    study: Study,
+    study: EvaluationSpec,
     results: Sequence[Result],
     merits: Merits,
     *,
     published: Curves | None = None,
-    making: Making | None = None,
+    making: ReportOptions | None = None,
 ) -> Path:
     """Write report.html into the study's folder, unless the one there tells the same.
 
@@ -62,7 +62,7 @@ def report_study(
         RNNCodecError: an image or a kept file cannot be read any more.
         StorageError: the page could not be written.
     """
-    making = making or Making()
+    making = making or ReportOptions()
     path = study.folder / NAME
     told = merits_html(merits)
     origin = digest(study, results, published=published or {}, show=making.show, told=told)
@@ -80,13 +80,15 @@ def report_study(
         facts=facts(study),
         origin=origin,
     )
-    kept = within(found, exhibits.BUDGET - len(page.page(report).encode()))
+    kept = within(found, viewer_images.BUDGET - len(page.page(report).encode()))
     note = viewer_note(kept, len(study.images), len(found)) if kept else no_viewer_note(found)
     write_report(path, replace(report, exhibits=kept, viewer_note=note))
     return path
 
 
-def make_exhibits(study: Study, results: Sequence[Result], making: Making) -> list[Exhibit]:
+def make_exhibits(
+    study: EvaluationSpec, results: Sequence[Result], making: ReportOptions
+) -> list[Exhibit]:
     """The images of the viewer; none without a model that coded one."""
     todo = tasks(study, results, making.show)
     found = []
@@ -110,7 +112,7 @@ def mapped(todo: Sequence[Task], workers: int) -> Iterator[Exhibit]:
         yield from exhibits
 
 
-def tasks(study: Study, results: Sequence[Result], show: int) -> list[Task]:
+def tasks(study: EvaluationSpec, results: Sequence[Result], show: int) -> list[Task]:
     """What is to make, for the images that the first model makes most and least of."""
     models = [codec for codec in study.codecs if isinstance(codec, EvaluatedModel)]
     formats = [codec for codec in study.codecs if isinstance(codec, Baseline)]
@@ -118,13 +120,15 @@ def tasks(study: Study, results: Sequence[Result], show: int) -> list[Task]:
         return []
     by_name = {image.name: image for image in study.images}
     return [
-        Task(by_name[name], our_files(study, models, results, name), shots.shown(formats))
+        Task(
+            by_name[name], our_files(study, models, results, name), viewer_encoding.shown(formats)
+        )
         for name in choose(results, models[0].name, show)
     ]
 
 
 def our_files(
-    study: Study, models: Sequence[EvaluatedModel], results: Sequence[Result], image: str
+    study: EvaluationSpec, models: Sequence[EvaluatedModel], results: Sequence[Result], image: str
 ) -> list[OurFile]:
     """What the models made of an image, those that failed left out."""
     found = []
@@ -140,7 +144,7 @@ def our_files(
 
 
 def digest(
-    study: Study, results: Sequence[Result], *, published: Curves, show: int, told: str
+    study: EvaluationSpec, results: Sequence[Result], *, published: Curves, show: int, told: str
 ) -> str:
     """What the page depends on, as one hexadecimal number; ``told`` are its figures of merit."""
     content = {
@@ -152,7 +156,7 @@ def digest(
         "show": show,
         "merits": told,
         "page": [page.asset(name) for name in page.ASSETS],
-        "pictures": [WEBP_QUALITY, exhibits.BUDGET],
+        "pictures": [WEBP_QUALITY, viewer_images.BUDGET],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -216,12 +220,13 @@ def no_viewer_note(made: Sequence[Exhibit]) -> str:
     least = min(exhibit.weight for exhibit in made)
     return (
         "No picture is shown: a single one, with what the codecs make of it, would take "
-        f"{least / 1e6:.0f} MB or more, and the whole page may have {exhibits.BUDGET / 1e6:.0f}. "
-        "Our coded files lie beside this page, in the folder files."
+        f"{least / 1e6:.0f} MB or more, and the whole page may have "
+        f"{viewer_images.BUDGET / 1e6:.0f}. Our coded files lie "
+        "beside this page, in the folder files."
     )
 
 
-def fingerprints(study: Study) -> dict[str, str]:
+def fingerprints(study: EvaluationSpec) -> dict[str, str]:
     """Of each of our models, by name."""
     return {
         codec.name: codec.facts["fingerprint"]
@@ -230,7 +235,7 @@ def fingerprints(study: Study) -> dict[str, str]:
     }
 
 
-def facts(study: Study) -> dict[str, str]:
+def facts(study: EvaluationSpec) -> dict[str, str]:
     """What the page was made with."""
     libraries = {
         f"{name} {version}"

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 from tests.evaluation.synthetic import codec
 
-from rnncodec.evaluation.measured import NOMINAL
-from rnncodec.evaluation.merits import merits
-from rnncodec.evaluation.publication import FILES_WRITTEN, write_publication
+from rnncodec.evaluation.export import FILES_WRITTEN, write_publication
+from rnncodec.evaluation.rd_points import NOMINAL
+from rnncodec.evaluation.summary import merits
 
 RATES = [k / 8 for k in range(1, 17)]
 

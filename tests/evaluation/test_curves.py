@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnncodec.evaluation.rate_distortion import (
+from rnncodec.evaluation.curves import (
     MeanCurve,
     auc,
     auc_nominal,
