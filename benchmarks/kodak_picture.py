@@ -9,7 +9,7 @@ that only another evaluation of the same images has are taken from there with `-
 import argparse
 from pathlib import Path
 
-from rnncodec.evaluation.paper_plot import lines_of, paper_plot
+from rnncodec.evaluation.plots import lines_of, paper_plot
 from rnncodec.evaluation.results import read_published, read_results
 from rnncodec.evaluation.summary import merits
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.evaluation.stand_in import Brighter
 
-from rnncodec.evaluation import cache
+from rnncodec.evaluation import evaluate_image
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
 from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.runner import run
@@ -29,7 +29,7 @@ def test_what_a_figure_depends_on_is_measured_again(
     assert [found(Brighter()), found(Brighter(name="renamed"))] == [0, 1]
     assert found(Brighter(strength=2)) == 0
     assert found(Brighter(), further=["visual_information_fidelity"]) == 0
-    monkeypatch.setattr(cache, "__version__", "99")
+    monkeypatch.setattr(evaluate_image, "__version__", "99")
     assert found(Brighter()) == 0
     (folder / "a.png").unlink()
     (folder / "b.png").write_bytes((gallery(c=(24, 28)) / "c.png").read_bytes())

@@ -13,12 +13,12 @@ from tests.evaluation.synthetic import codec
 from rnncodec.comparison.compare import compare
 from rnncodec.comparison.files import comparison_tables
 from rnncodec.comparison.runs import find_runs
-from rnncodec.evaluation import cache
+from rnncodec.evaluation import evaluate_image
 from rnncodec.evaluation.curves import summarize
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
 from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.metrics import METRICS, Metric, tabled
-from rnncodec.evaluation.paper_plot import with_decibel_of
+from rnncodec.evaluation.plots import with_decibel_of
 from rnncodec.evaluation.report.curves import plot_data
 from rnncodec.evaluation.report.tables import merits_html
 from rnncodec.evaluation.results import Result, read_results, write_results
@@ -49,9 +49,9 @@ def test_it_is_measured_and_has_a_column(
     results = run(study, progress=False).results
     write_results(tmp_path / "results.csv", results)
     assert read_results(tmp_path / "results.csv")[0].more["closeness"] is not None
-    before = cache.key("image", Brighter(), [])
+    before = evaluate_image.key("image", Brighter(), [])
     monkeypatch.delitem(METRICS, "closeness")
-    assert cache.key("image", Brighter(), []) != before
+    assert evaluate_image.key("image", Brighter(), []) != before
 
 
 def test_it_is_in_the_summary_the_tables_and_the_plots() -> None:

@@ -16,8 +16,7 @@ from rnncodec.comparison.compare import (
 from rnncodec.comparison.factors import Effects
 from rnncodec.evaluation.export import provenance, results_json, write_json
 from rnncodec.evaluation.metrics import METRICS
-from rnncodec.evaluation.paper_plot import FILLS, Drawn, Line, lines_of, paper_plot
-from rnncodec.evaluation.plots import Curves
+from rnncodec.evaluation.plots import FILLS, Curves, Drawn, Line, lines_of, paper_plot
 from rnncodec.evaluation.rd_points import FILES
 from rnncodec.evaluation.statistics import RESAMPLES, SEED
 from rnncodec.evaluation.summary import Merits

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.cache import versions
 from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.evaluate_image import EvaluationSpec, versions
 from rnncodec.evaluation.image_files import Input, file_hash
-from rnncodec.evaluation.paper_plot import Line, lines_of, paper_plot
-from rnncodec.evaluation.plots import Curves
+from rnncodec.evaluation.plots import Curves, Line, lines_of, paper_plot
 from rnncodec.evaluation.rd_points import FILES
 from rnncodec.evaluation.runner import EvaluationResult
 from rnncodec.evaluation.statistics import RESAMPLES, SEED, Estimate

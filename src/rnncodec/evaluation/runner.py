@@ -24,8 +24,7 @@ from rich.progress import (
 )
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.evaluation.cache import Entry
-from rnncodec.evaluation.evaluate_image import EvaluationSpec, known, measure_image
+from rnncodec.evaluation.evaluate_image import Entry, EvaluationSpec, known, measure_image
 from rnncodec.evaluation.results import Result
 from rnncodec.machine.processes import deaf_to_interrupts
 

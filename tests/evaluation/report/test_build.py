@@ -12,7 +12,7 @@ from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
 from rnncodec.evaluation.image_files import inputs_in
-from rnncodec.evaluation.report import viewer_encoding, viewer_images
+from rnncodec.evaluation.report import viewer
 from rnncodec.evaluation.report.build import ReportOptions, lead, report_study, tasks
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import run
@@ -72,7 +72,7 @@ def test_the_other_codecs_files_are_the_largest_that_fit_or_the_smallest():
     image = np.asarray(Image.effect_mandelbrot((96, 64), (-2, -1, 1, 1), 20).convert("RGB"))
     webp = BASELINES["webp"]
     sizes = sorted(len(webp.encode(image, quality)) for quality in webp.ladder)
-    found = viewer_encoding.baseline_shots(webp, image, [1, sizes[40], sizes[40] + 1, sizes[-1]])
+    found = viewer.baseline_shots(webp, image, [1, sizes[40], sizes[40] + 1, sizes[-1]])
     assert found[0].size == len(webp.encode(image, webp.ladder[0]))
     assert all(shot.size <= sizes[-1] for shot in found)
     assert [shot.size for shot in found] == sorted({shot.size for shot in found})
@@ -111,11 +111,11 @@ def test_the_whole_page_stays_within_its_budget(evaluated, monkeypatch: pytest.M
     study, results, worth = evaluated
     making = ReportOptions(progress=False)
     path = report_study(study, results, worth, making=making)
-    monkeypatch.setattr(viewer_images, "BUDGET", path.stat().st_size - 1)
+    monkeypatch.setattr(viewer, "BUDGET", path.stat().st_size - 1)
     report_study(study, results, worth, making=making)
     assert len(blocks(path)["viewer-data"]["images"]) == 1
-    assert path.stat().st_size <= viewer_images.BUDGET
-    monkeypatch.setattr(viewer_images, "BUDGET", 1000)
+    assert path.stat().st_size <= viewer.BUDGET
+    monkeypatch.setattr(viewer, "BUDGET", 1000)
     report_study(study, results, worth, making=making)
     assert 'id="viewer"' not in path.read_text()
     assert "No picture is shown: a single one" in path.read_text()

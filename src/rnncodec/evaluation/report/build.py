@@ -16,11 +16,18 @@ from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
 from rnncodec.evaluation.plots import Curves
 from rnncodec.evaluation.prefixes import PrefixCodec
-from rnncodec.evaluation.report import page, viewer_encoding, viewer_images
+from rnncodec.evaluation.report import page, viewer
 from rnncodec.evaluation.report.page import Report, write_report
 from rnncodec.evaluation.report.tables import merits_html
-from rnncodec.evaluation.report.viewer_encoding import OurFile, Task, make_exhibit
-from rnncodec.evaluation.report.viewer_images import WEBP_QUALITY, Exhibit, choose, within
+from rnncodec.evaluation.report.viewer import (
+    WEBP_QUALITY,
+    Exhibit,
+    OurFile,
+    Task,
+    choose,
+    make_exhibit,
+    within,
+)
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import progress_bar
 from rnncodec.evaluation.summary import Merits
@@ -80,7 +87,7 @@ def report_study(
         facts=facts(study),
         origin=origin,
     )
-    kept = within(found, viewer_images.BUDGET - len(page.page(report).encode()))
+    kept = within(found, viewer.BUDGET - len(page.page(report).encode()))
     note = viewer_note(kept, len(study.images), len(found)) if kept else no_viewer_note(found)
     write_report(path, replace(report, exhibits=kept, viewer_note=note))
     return path
@@ -120,9 +127,7 @@ def tasks(study: EvaluationSpec, results: Sequence[Result], show: int) -> list[T
         return []
     by_name = {image.name: image for image in study.images}
     return [
-        Task(
-            by_name[name], our_files(study, models, results, name), viewer_encoding.shown(formats)
-        )
+        Task(by_name[name], our_files(study, models, results, name), viewer.shown(formats))
         for name in choose(results, models[0].name, show)
     ]
 
@@ -156,7 +161,7 @@ def digest(
         "show": show,
         "merits": told,
         "page": [page.asset(name) for name in page.ASSETS],
-        "pictures": [WEBP_QUALITY, viewer_images.BUDGET],
+        "pictures": [WEBP_QUALITY, viewer.BUDGET],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -221,7 +226,7 @@ def no_viewer_note(made: Sequence[Exhibit]) -> str:
     return (
         "No picture is shown: a single one, with what the codecs make of it, would take "
         f"{least / 1e6:.0f} MB or more, and the whole page may have "
-        f"{viewer_images.BUDGET / 1e6:.0f}. Our coded files lie "
+        f"{viewer.BUDGET / 1e6:.0f}. Our coded files lie "
         "beside this page, in the folder files."
     )
 

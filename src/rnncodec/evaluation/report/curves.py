@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from rnncodec.evaluation.metrics import DECIBEL, METRICS, decibels, described
-from rnncodec.evaluation.paper_plot import with_decibel
-from rnncodec.evaluation.plots import COLOURS, DASHES, MARKERS, Curves
+from rnncodec.evaluation.plots import COLOURS, DASHES, MARKERS, Curves, with_decibel
 from rnncodec.evaluation.rd_points import RDPoints, measure, metrics_of, nominal, quality
 from rnncodec.evaluation.results import Result
 

@@ -15,7 +15,7 @@ from typing import Any
 from rnncodec.evaluation import plots
 from rnncodec.evaluation.report import curves
 from rnncodec.evaluation.report.tables import failures_html, merits_html
-from rnncodec.evaluation.report.viewer_images import Exhibit, Shot
+from rnncodec.evaluation.report.viewer import Exhibit, Shot
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.summary import Merits
 from rnncodec.machine.storage import write_text
