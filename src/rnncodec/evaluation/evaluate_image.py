@@ -200,7 +200,7 @@ def measure_image(
     Args:
         study: what it belongs to.
         image: the image.
-        codecs: those that are to do.
+        codecs: still to be evaluated.
         stopped: asked before each codec; once it says so, no more are run.
 
     Raises:

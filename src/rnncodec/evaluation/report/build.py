@@ -18,7 +18,7 @@ from rnncodec.evaluation.plots import Curves
 from rnncodec.evaluation.prefixes import PrefixCodec
 from rnncodec.evaluation.report import page, viewer
 from rnncodec.evaluation.report.page import Report, write_report
-from rnncodec.evaluation.report.tables import merits_html
+from rnncodec.evaluation.report.tables import asset, merits_html
 from rnncodec.evaluation.report.viewer import (
     WEBP_QUALITY,
     Exhibit,
@@ -160,7 +160,7 @@ def digest(
         "published": published,
         "show": show,
         "merits": told,
-        "page": [page.asset(name) for name in page.ASSETS],
+        "page": [asset(name) for name in page.ASSETS],
         "pictures": [WEBP_QUALITY, viewer.BUDGET],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
