@@ -145,10 +145,10 @@ def evaluate(
     require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
-    from rnncodec.evaluation.anchors import ANCHORS, chosen_baselines
     from rnncodec.evaluation.codecs import named_models
     from rnncodec.evaluation.evaluate_image import EvaluationSpec
     from rnncodec.evaluation.image_files import inputs_in
+    from rnncodec.evaluation.prefixes import ANCHORS, chosen_baselines
     from rnncodec.evaluation.report.build import ReportOptions
     from rnncodec.evaluation.results import read_published
     from rnncodec.evaluation.runner import run
