@@ -13,8 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
-from rnncodec.evaluation.published import read_published
-from rnncodec.evaluation.results import read_results
+from rnncodec.evaluation.results import read_published, read_results
 
 Curve = list[tuple[float, float]]
 

@@ -23,7 +23,7 @@ SEED = int(os.environ.get("REORDER_SEED", "1"))
 @functools.cache
 def order(length: int) -> torch.Tensor:
     """A permutation of so many terms."""
-    with torch._C.DisableTorchFunction():
+    with torch._C.DisableTorchFunction(), torch.inference_mode(False):
         return torch.randperm(length, generator=torch.Generator().manual_seed(SEED))
 
 
@@ -57,6 +57,7 @@ class ReorderedSums(TorchFunctionMode):
 
 ABOUT_THE_ORDER = {
     "test_what_is_computed_again_is_the_same": "backward computes again in the usual order",
+    "test_pictures_are_those_of_the_files_beside_their_scores": "child processes keep the order",
     "test_in_bf16_one_rounding_is_closer_to_the_truth_than_many": "a copy's gradient is float32",
 }
 """Tests of what this changes, by name, and why."""

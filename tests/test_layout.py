@@ -15,6 +15,7 @@ FLOORS = (
     {"coding", "models", "prepare"},
     {"codec", "runs"},
     {"evaluation", "pillow"},
+    {"comparison"},
     {"commands", "training"},
     {"cli", "experiment"},
 )

@@ -9,10 +9,9 @@ that only another evaluation of the same images has are taken from there with `-
 import argparse
 from pathlib import Path
 
-from rnncodec.evaluation.merits import merits
-from rnncodec.evaluation.paper_plot import lines_of, paper_plot
-from rnncodec.evaluation.published import read_published
-from rnncodec.evaluation.results import read_results
+from rnncodec.evaluation.plots import lines_of, paper_plot
+from rnncodec.evaluation.results import read_published, read_results
+from rnncodec.evaluation.summary import merits
 
 BASELINES = ("jpeg-420", "webp")
 PUBLISHED = ("Toderici 2017", "Johnston 2018")

@@ -28,9 +28,8 @@ from rich.console import Console
 from rnncodec.coding.transform import Transform
 from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.entropy_gain import describe
-from rnncodec.evaluation.evaluate import evaluate
-from rnncodec.evaluation.inputs import inputs_of
+from rnncodec.evaluation.evaluate import entropy_sentence, evaluate
+from rnncodec.evaluation.image_files import inputs_of
 from rnncodec.models import model_file
 from rnncodec.models.model_description import SCORE_METRICS, score_metric
 from rnncodec.runs import sweep_files
@@ -305,7 +304,7 @@ def report(files: RunFiles) -> float:
     for name, value in summary["auc"].items():
         console.print(f"{name}: {value['value']:.4f}")
     if "entropy" in summary:
-        console.print(describe(summary["entropy"]))
+        console.print(entropy_sentence(summary["entropy"]))
     for name in ("rd.png", "reconstructions.png", "results.csv", "summary.json"):
         console.print(f"  {files.evaluation / name}")
     console.print(f"  {files.model}")

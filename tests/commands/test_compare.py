@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.evaluation.sweep import make_run, start
+from tests.comparison.sweep import make_run, start
 
 from rnncodec.commands import compare
 

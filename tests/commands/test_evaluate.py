@@ -23,11 +23,11 @@ def evaluate(command, tmp_path: Path) -> Callable:
 
 
 def test_models_and_baselines_in_one_table(evaluate, picture, tiny: Codec, tmp_path: Path) -> None:
-    picture("in/a.png")
+    picture("in/a.png", (48, 44))
     (tmp_path / "in/broken.png").write_bytes(b"nothing")
     curves = tmp_path / "rd.csv"
     curves.write_text("codec,metric,bpp,value\nA,ms_ssim,1,0.9\n")
-    metric = "spatial_correlation_coefficient"
+    metric = "visual_information_fidelity"
     done = evaluate(
         *("--model", "tiny", "--baselines", "webp,jpeg-420", "--iterations", 2),
         *("--published", curves, "--metric", metric),
@@ -42,13 +42,13 @@ def test_models_and_baselines_in_one_table(evaluate, picture, tiny: Codec, tmp_p
     assert all(row.more[metric] is not None for row in rows if row.image == "a")
     found = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert [image["name"] for image in found["images"]] == ["a", "broken"]
-    assert found["images"][0]["width"] == 40
+    assert found["images"][0]["width"] == 48
     assert found["codecs"]["tiny"]["fingerprint"] == tiny.fingerprint.hex()
     assert found["codecs"]["tiny"]["parameters"] > 0
     assert found["codecs"]["webp"]["peak_memory"] > 2**20
     assert (tmp_path / "out" / found["published"]).read_text() == curves.read_text()
     coded = (tmp_path / "out/files/tiny/a.rnc").read_bytes()
-    assert tiny.decode(coded).size == (40, 32)
+    assert tiny.decode(coded).size == (48, 44)
 
 
 def test_names_are_text_in_all_that_is_written(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rnncodec.evaluation.areas import mean_over, over_eighths, rate_at
+from rnncodec.evaluation.curves import mean_over, over_eighths, rate_at
 
 RNG = np.random.default_rng(5)
 BPP = np.sort(RNG.uniform(0.05, 2.5, (40, 9)), axis=1)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tests.evaluation.synthetic import codec
 
-from rnncodec.evaluation.measured import best_within, measure
-from rnncodec.evaluation.merits import merits
+from rnncodec.evaluation.rd_points import best_within, measure
 from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.summary import merits
 
 ANCHOR = codec("anchor", [0.1, 0.2, 0.4, 0.7, 1.1, 1.6, 2.2])
 RISING = codec("jxl", [0.1, 0.2, 0.35, 0.7, 1.1, 1.6, 2.2])

@@ -11,8 +11,8 @@ from PIL import Image
 
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation import baselines
-from rnncodec.evaluation.anchors import ANCHORS, chosen_baselines
 from rnncodec.evaluation.baselines import BASELINES, Baseline, encode_to_size
+from rnncodec.evaluation.prefixes import ANCHORS, chosen_baselines
 from rnncodec.images.reading import read_image
 
 HERE = [baseline for baseline in BASELINES.values() if baseline.missing() is None]

@@ -3,16 +3,16 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
-from rnncodec.evaluation.bjontegaard_delta import (
+from rnncodec.evaluation.statistics import (
     METRIC,
     RATE,
+    RESAMPLES,
     Curves,
     bd_metric,
     bd_rate,
     deltas,
     integrals,
 )
-from rnncodec.evaluation.bootstrap import RESAMPLES
 
 RATES = np.geomspace(0.1, 2.0, 9)
 QUALITY = 28 + 8 * np.log2(1 + RATES)

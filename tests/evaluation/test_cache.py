@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tests.evaluation.stand_in import Brighter
 
-from rnncodec.evaluation import cache
-from rnncodec.evaluation.inputs import inputs_in
-from rnncodec.evaluation.measuring import Study
+from rnncodec.evaluation import evaluate_image
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.runner import run
 
 Gallery = Callable[..., Path]
@@ -23,13 +23,13 @@ def test_what_a_figure_depends_on_is_measured_again(
     folder = gallery(a=(24, 24))
 
     def found(codec: Brighter, **more: Any) -> int:
-        study = Study([codec], inputs_in(folder), tmp_path / "out", **more)
+        study = EvaluationSpec([codec], inputs_in(folder), tmp_path / "out", **more)
         return run(study, progress=False).found
 
     assert [found(Brighter()), found(Brighter(name="renamed"))] == [0, 1]
     assert found(Brighter(strength=2)) == 0
-    assert found(Brighter(), further=["spatial_correlation_coefficient"]) == 0
-    monkeypatch.setattr(cache, "__version__", "99")
+    assert found(Brighter(), further=["visual_information_fidelity"]) == 0
+    monkeypatch.setattr(evaluate_image, "__version__", "99")
     assert found(Brighter()) == 0
     (folder / "a.png").unlink()
     (folder / "b.png").write_bytes((gallery(c=(24, 28)) / "c.png").read_bytes())
@@ -38,7 +38,7 @@ def test_what_a_figure_depends_on_is_measured_again(
 
 
 def test_a_damaged_cache_is_measured_again(gallery: Gallery, tmp_path: Path) -> None:
-    study = Study([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out")
+    study = EvaluationSpec([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out")
     first = run(study, progress=False)
     (entry,) = (tmp_path / "out/cache").iterdir()
     entry.write_text(entry.read_text()[:-9])
@@ -48,7 +48,10 @@ def test_a_damaged_cache_is_measured_again(gallery: Gallery, tmp_path: Path) -> 
 
 
 def test_entries_are_readable_json(gallery: Gallery, tmp_path: Path) -> None:
-    run(Study([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out"), progress=False)
+    run(
+        EvaluationSpec([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out"),
+        progress=False,
+    )
     (entry,) = (tmp_path / "out/cache").iterdir()
     rows = json.loads(entry.read_text())["results"]
     assert [row["setting"] for row in rows] == ["e=5", "e=2"]

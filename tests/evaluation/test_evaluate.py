@@ -10,7 +10,7 @@ from rnncodec.codec import Codec
 from rnncodec.errors import DataError, StorageError
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.evaluate import Sheet, evaluate, nominal_samples
-from rnncodec.evaluation.inputs import inputs_in
+from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.results import Result, read_results
 from rnncodec.images.reading import read_image
 

@@ -1,7 +1,7 @@
 from tests.evaluation.synthetic import codec, failed
 
-from rnncodec.evaluation.merits import merits
-from rnncodec.evaluation.merits_table import tables
+from rnncodec.evaluation.summary import merits
+from rnncodec.evaluation.tables import tables
 
 RATES = [k / 8 for k in range(1, 17)]
 ROWS = [

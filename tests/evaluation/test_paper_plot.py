@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from rnncodec.evaluation.paper_plot import (
+from rnncodec.evaluation.plots import (
+    AS_TEXT,
     Drawn,
     Line,
     legend,
@@ -17,7 +18,6 @@ from rnncodec.evaluation.paper_plot import (
     solid,
     with_decibel,
 )
-from rnncodec.evaluation.plots import AS_TEXT
 
 CURVE = [(0.125, 0.8), (0.5, 0.95), (1.0, 0.98), (3.0, 0.99)]
 METRICS = {"ms_ssim": CURVE, "ms_ssim_db": CURVE, "psnr_hvs": CURVE}

@@ -10,7 +10,6 @@ from PIL import Image, ImageFile
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation import prefixes
-from rnncodec.evaluation.anchors import ANCHORS, chosen_baselines
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.cut_points import (
     END_OF_IMAGE,
@@ -19,7 +18,14 @@ from rnncodec.evaluation.cut_points import (
     packet_lengths,
     scan_ends,
 )
-from rnncodec.evaluation.prefixes import PREFIXES, Jpeg2000Prefixes, JxlPrefixes, read_picture
+from rnncodec.evaluation.prefixes import (
+    ANCHORS,
+    PREFIXES,
+    Jpeg2000Prefixes,
+    JxlPrefixes,
+    chosen_baselines,
+    read_picture,
+)
 from rnncodec.images.reading import read_image
 from rnncodec.machine.external_tool import Tool
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.published import read_published
+from rnncodec.evaluation.results import read_published
 
 
 def test_curves_are_grouped_and_sorted(tmp_path: Path) -> None:

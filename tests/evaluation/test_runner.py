@@ -12,8 +12,8 @@ from rnncodec.codec import Codec
 from rnncodec.errors import ConfigError
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import Coded, EvaluatedModel
-from rnncodec.evaluation.inputs import inputs_in
-from rnncodec.evaluation.measuring import Study
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import run
 
@@ -29,7 +29,7 @@ def test_a_second_run_measures_nothing_and_finds_the_same(
     gallery: Gallery, tmp_path: Path
 ) -> None:
     codec = Brighter()
-    study = Study([codec], inputs_in(gallery(a=(24, 24), b=(24, 30))), tmp_path / "out")
+    study = EvaluationSpec([codec], inputs_in(gallery(a=(24, 24), b=(24, 30))), tmp_path / "out")
     first = run(study, progress=False)
     second = run(study, progress=False)
     assert codec.coded == [24, 30]
@@ -48,9 +48,9 @@ def test_an_interrupted_run_goes_on_where_it_stopped(gallery: Gallery, tmp_path:
             yield from super().code(image)
 
     with pytest.raises(KeyboardInterrupt):
-        run(Study([Interrupted()], images, tmp_path / "out"), progress=False)
+        run(EvaluationSpec([Interrupted()], images, tmp_path / "out"), progress=False)
     codec = Brighter()
-    measured = run(Study([codec], images, tmp_path / "out"), progress=False)
+    measured = run(EvaluationSpec([codec], images, tmp_path / "out"), progress=False)
     assert (measured.found, codec.coded) == (1, [30, 36])
     assert [row.image for row in measured.results] == ["a", "a", "b", "b", "c", "c"]
 
@@ -61,8 +61,8 @@ def test_two_processes_find_what_one_does(
     tiny_codec.save(tmp_path / "tiny.safetensors")
     images = inputs_in(gallery(a=(32, 40), b=(40, 32), broken=None))
     codecs = [EvaluatedModel("tiny", tmp_path / "tiny.safetensors"), JPEG]
-    one = run(Study(codecs, images, tmp_path / "one"), progress=False)
-    two = run(Study(codecs, images, tmp_path / "two"), workers=2, progress=False)
+    one = run(EvaluationSpec(codecs, images, tmp_path / "one"), progress=False)
+    two = run(EvaluationSpec(codecs, images, tmp_path / "two"), workers=2, progress=False)
     assert timeless(one.results) == timeless(two.results)
     kept = [
         [path.read_bytes() for path in sorted((tmp_path / out / "files").rglob("*.rnc"))]
@@ -74,4 +74,4 @@ def test_two_processes_find_what_one_does(
 
 def test_no_worker_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="workers=-1: expected at least 0"):
-        run(Study([], [], tmp_path), workers=-1)
+        run(EvaluationSpec([], [], tmp_path), workers=-1)

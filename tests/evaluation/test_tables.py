@@ -1,4 +1,4 @@
-from rnncodec.evaluation.bootstrap import Estimate
+from rnncodec.evaluation.statistics import Estimate
 from rnncodec.evaluation.tables import Table, escape, latex, markdown, plain
 
 

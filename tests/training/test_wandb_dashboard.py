@@ -12,7 +12,7 @@ import pytest
 import typer
 import wandb
 
-from rnncodec.evaluation.rate_distortion import MeanCurve
+from rnncodec.evaluation.curves import MeanCurve
 from rnncodec.training import wandb_dashboard
 from rnncodec.training.wandb_evaluation import areas, charts, with_decibels
 

@@ -16,9 +16,9 @@ from rnncodec.codec import Codec
 from rnncodec.entropy import quantize
 from rnncodec.entropy.progressive import Progressive
 from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.curves import MeanCurve
 from rnncodec.evaluation.evaluate import evaluate
-from rnncodec.evaluation.inputs import inputs_in
-from rnncodec.evaluation.rate_distortion import MeanCurve
+from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.models.model_file import Model
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU

@@ -29,14 +29,14 @@ def compare(
     """
     if importlib.util.find_spec("bjontegaard") is None:
         raise ConfigError("compare needs more packages: pip install 'rnncodec[train]'")
-    from rnncodec.evaluation.comparison import compare as put_side_by_side
-    from rnncodec.evaluation.comparison_files import (
+    from rnncodec.comparison.compare import compare as put_side_by_side
+    from rnncodec.comparison.files import (
         FILES_WRITTEN,
         comparison_tables,
         write_comparison,
     )
-    from rnncodec.evaluation.published import read_published
-    from rnncodec.evaluation.runs import find_runs
+    from rnncodec.comparison.runs import find_runs
+    from rnncodec.evaluation.results import read_published
     from rnncodec.evaluation.tables import plain
 
     if published is not None and out is None:

@@ -17,11 +17,11 @@ from rnncodec.machine.storage import write_bytes
 
 if TYPE_CHECKING:
     from rnncodec.evaluation.codecs import EvaluatedCodec, EvaluatedModel
-    from rnncodec.evaluation.measuring import Study
+    from rnncodec.evaluation.evaluate_image import EvaluationSpec
     from rnncodec.evaluation.plots import Curves
-    from rnncodec.evaluation.report.study import Making
+    from rnncodec.evaluation.report.build import ReportOptions
     from rnncodec.evaluation.results import Result
-    from rnncodec.evaluation.runner import Measured
+    from rnncodec.evaluation.runner import EvaluationResult
 
 Models = Annotated[
     list[str] | None,
@@ -57,7 +57,7 @@ Metrics = Annotated[
     typer.Option(
         "--metric",
         metavar="NAME",
-        help="A further metric by its name in torchmetrics.functional.image; once for each.",
+        help="A further metric: visual_information_fidelity.",
     ),
 ]
 Workers = Annotated[
@@ -145,14 +145,14 @@ def evaluate(
     require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
-    from rnncodec.evaluation.anchors import ANCHORS, chosen_baselines
     from rnncodec.evaluation.codecs import named_models
-    from rnncodec.evaluation.further import check_names
-    from rnncodec.evaluation.inputs import inputs_in
-    from rnncodec.evaluation.measuring import Study
-    from rnncodec.evaluation.published import read_published
-    from rnncodec.evaluation.report.study import Making
+    from rnncodec.evaluation.evaluate_image import EvaluationSpec
+    from rnncodec.evaluation.image_files import inputs_in
+    from rnncodec.evaluation.prefixes import ANCHORS, chosen_baselines
+    from rnncodec.evaluation.report.build import ReportOptions
+    from rnncodec.evaluation.results import read_published
     from rnncodec.evaluation.runner import run
+    from rnncodec.evaluation.scorer import check_names
 
     check_folder(out)
     curves = None if published is None else read_published(published)
@@ -162,11 +162,11 @@ def evaluate(
     codecs: list[EvaluatedCodec] = [*models, *others, *formats]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
-    study = Study(codecs, inputs_in(images), out, metric or [])
+    study = EvaluationSpec(codecs, inputs_in(images), out, metric or [])
     for reason in left_out:
         typer.echo(f"rnncodec: left out: {reason}", err=True)
     torch.set_num_threads(1)
-    making = Making(show, processors.available() if workers is None else workers)
+    making = ReportOptions(show, processors.available() if workers is None else workers)
     measured = run(study, workers=making.workers)
     write_tables(study, measured, left_out, published)
     say(study, measured, write_figures(study, measured, anchor, published=curves, making=making))
@@ -217,10 +217,13 @@ def chosen_rates(text: str | None) -> list[float]:
 
 
 def write_tables(
-    study: "Study", measured: "Measured", left_out: list[str], published: Path | None
+    study: "EvaluationSpec",
+    measured: "EvaluationResult",
+    left_out: list[str],
+    published: Path | None,
 ) -> None:
     """What was measured, as it is: results.csv, evaluation.json and the published curves."""
-    from rnncodec.evaluation.evaluation_file import describe, write_description
+    from rnncodec.evaluation.export import describe, write_description
     from rnncodec.evaluation.results import write_results
 
     if published is not None:
@@ -234,17 +237,17 @@ def write_tables(
 
 
 def write_figures(
-    study: "Study",
-    measured: "Measured",
+    study: "EvaluationSpec",
+    measured: "EvaluationResult",
     anchor: str | None,
     *,
     published: "Curves | None",
-    making: "Making",
+    making: "ReportOptions",
 ) -> Path:
     """What follows from it, for papers and for the eye; the path of the page."""
-    from rnncodec.evaluation.merits import merits
-    from rnncodec.evaluation.publication import write_publication
-    from rnncodec.evaluation.report.study import fingerprints, report_study
+    from rnncodec.evaluation.export import write_publication
+    from rnncodec.evaluation.report.build import fingerprints, report_study
+    from rnncodec.evaluation.summary import merits
 
     worth = merits(measured.results, anchor)
     prints = fingerprints(study)
@@ -294,7 +297,7 @@ def check_folder(out: Path) -> None:
         raise StorageError(f"{out}: holds a training run's own evaluation; choose another --out")
 
 
-def say(study: "Study", measured: "Measured", page: Path) -> None:
+def say(study: "EvaluationSpec", measured: "EvaluationResult", page: Path) -> None:
     """Print a line per codec, the failures, and where the table and the page are."""
     rows: dict[str, list[Result]] = defaultdict(list)
     for result in measured.results:

@@ -15,7 +15,7 @@ from rnncodec.codec import Codec, load
 from rnncodec.coding.adaptive import Rule
 from rnncodec.coding.refining import Effort
 from rnncodec.errors import ConfigError, ModelError
-from rnncodec.evaluation.inputs import file_hash
+from rnncodec.evaluation.image_files import file_hash
 from rnncodec.images.reading import Pixels
 from rnncodec.machine.names import printable
 from rnncodec.models.model_description import parameter_counts, part_name, read_description
@@ -77,10 +77,9 @@ class EvaluatedModel:
         path: its model file; the weights are loaded when they are first needed.
         iterations: how many; default: all.
         device: where the network runs.
-        adaptive, effort: of coding, see :meth:`rnncodec.codec.Codec.encode`. With an adaptive bit
-            rate k/8 bpp is not the nominal rate of iteration k, which is a setting then as those
-            of other codecs are; once all blocks of an image have ended, further ones are the same
-            file.
+        adaptive, effort: of coding, see :meth:`rnncodec.codec.Codec.encode`. With
+            adaptive rates k/8 bpp is not iteration k's rate, so rows carry ``setting`` and no
+            ``iteration``. Once every block has stopped, later rows repeat the same file.
         rates: in bits a pixel, rising.
 
     Raises:

@@ -1,8 +1,10 @@
 """Measures a trained model: results.csv, summary.json, rd.png, reconstructions.png (section 4)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,23 +12,19 @@ from numpy.typing import NDArray
 
 from rnncodec.evaluation import plots
 from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.entropy_gain import entropy_section, gains
-from rnncodec.evaluation.evaluation_file import describe, write_description
-from rnncodec.evaluation.inputs import Input
-from rnncodec.evaluation.measured import DECIBEL
-from rnncodec.evaluation.measuring import Study
-from rnncodec.evaluation.metrics import METRICS
-from rnncodec.evaluation.paper_plot import PANELS, Line, lines_of, paper_plot
-from rnncodec.evaluation.rate_distortion import mean_curve, summarize, write_summary
+from rnncodec.evaluation.curves import mean_curve, summarize, write_summary
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.export import describe, write_description
+from rnncodec.evaluation.image_files import Input
+from rnncodec.evaluation.metrics import METRICS, tabled
+from rnncodec.evaluation.plots import Line, lines_of, paper_plot, with_decibel_of
 from rnncodec.evaluation.results import Result, write_results
 from rnncodec.evaluation.runner import run
+from rnncodec.geometry import BITS, blocks
 from rnncodec.images.reading import read_image
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """Rounded 8-bit RGB, (H, W, 3)."""
-
-PLOTTED = (*METRICS, DECIBEL)
-"""What the curves of rd.png have."""
 
 SHOWN_IMAGES = 3
 CROP = 256
@@ -64,7 +62,7 @@ def evaluate(
         DataError: no images, or not one that could be coded.
         StorageError: a file could not be written.
     """
-    study = Study([model], images, out_dir)
+    study = EvaluationSpec([model], images, out_dir)
     measured = run(study, workers=workers, progress=progress)
     description = describe(study, measured, left_out=[], published=None)
     results = measured.results
@@ -72,7 +70,9 @@ def evaluate(
     curves = {label: mean_samples(results), f"{label}, nominal rate": nominal_samples(results)}
     write_results(out_dir / "results.csv", results)
     write_description(out_dir, description)
-    panels = PANELS if "ms_ssim" in curves[label] else ("psnr_rgb", "psnr_hvs")
+    others = [metric for metric in tabled() if metric != "ms_ssim"]
+    small = "ms_ssim" not in curves[label]
+    panels = ["psnr_rgb", *others] if small else with_decibel_of(tabled())
     lines = lines_of(curves, {f"{label}, nominal rate": Line(like=label, fill=1)})
     paper_plot([out_dir / "rd.png"], lines, published=published, panels=panels)
     plots.reconstructions(out_dir / "reconstructions.png", list(sheet_rows(study, results)))
@@ -96,7 +96,7 @@ def model_sections(
 
 def nominal_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
     """As :func:`mean_samples`, at k/8 bpp: without entropy coding, as the authors' own curve."""
-    curves = {metric: mean_curve(points, metric) for metric in PLOTTED}
+    curves = {metric: mean_curve(points, metric) for metric in with_decibel_of(list(METRICS))}
     return {
         metric: [(k / 8, value) for k, value in zip(curve.iteration, curve.value, strict=True)]
         for metric, curve in curves.items()
@@ -106,11 +106,11 @@ def nominal_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, flo
 
 def mean_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
     """Metric -> mean curve, for the metrics that have one."""
-    curves = {metric: mean_curve(points, metric) for metric in PLOTTED}
+    curves = {metric: mean_curve(points, metric) for metric in with_decibel_of(list(METRICS))}
     return {metric: curve.samples for metric, curve in curves.items() if curve is not None}
 
 
-def sheet_rows(study: Study, results: Sequence[Result]) -> Iterator[plots.Row]:
+def sheet_rows(study: EvaluationSpec, results: Sequence[Result]) -> Iterator[plots.Row]:
     """The rows of the sheet of reconstructions: the first images, from their kept files."""
     (model,) = study.codecs
     assert isinstance(model, EvaluatedModel)
@@ -176,3 +176,66 @@ def centre(image: Pixels, side: int = CROP) -> Pixels:
     """
     top, left = (max(0, length - side) // 2 for length in image.shape[:2])
     return image[top : top + side, left : left + side].copy()
+
+
+def gains(results: Sequence[Result], sizes: Mapping[str, tuple[int, int]]) -> list[float]:
+    """What entropy coding saves: the mean over images, for files cut after iteration 1, 2, ...
+
+    The gain of a file of k iterations is ``1 - bytes / raw bytes``, its header counted, where raw
+    is 32 bits for each iteration and 16x16 block.
+
+    Args:
+        results: of one of our models; rows without a file are passed over.
+        sizes: width and height of each image, by name.
+
+    Examples:
+        >>> rows = [
+        ...     Result("a", f"t={k}", "b", k, size, *[None] * 8) for k, size in ((1, 6), (2, 16))
+        ... ]
+        >>> gains(rows, {"b": (32, 16)})
+        [0.25, 0.0]
+    """
+    found: dict[int, list[float]] = defaultdict(list)
+    for result in results:
+        if result.iteration is not None and result.bytes is not None:
+            width, height = sizes[result.image]
+            raw = BITS * blocks(height) * blocks(width) / 8
+            found[result.iteration].append(1 - result.bytes / (result.iteration * raw))
+    return [fmean(found[iteration]) for iteration in sorted(found)]
+
+
+def entropy_section(notes: dict[str, Any], by_iteration: Sequence[float]) -> dict[str, Any]:
+    """The section ``entropy`` of summary.json.
+
+    Args:
+        notes: what the model file says: name, bits per bit of the held-out photographs by
+            iteration (as floats, and in the integers that code), rate lost between the two.
+        by_iteration: the gains of the evaluation images' files, see :func:`gains`.
+    """
+    rates = notes["bits_per_bit"]
+    columns = zip(rates["float"], rates["integer"], by_iteration, strict=True)
+    return {
+        "model": notes["name"],
+        "bits_per_bit": fmean(rates["integer"]),
+        "rate_lost_to_quantisation": notes["rate_lost_to_quantisation"],
+        "gain_over_raw_bits": by_iteration[-1],
+        "by_iteration": [
+            {"iteration": k, "bits_per_bit_float": a, "bits_per_bit": b, "gain_over_raw_bits": g}
+            for k, (a, b, g) in enumerate(columns, start=1)
+        ],
+    }
+
+
+def entropy_sentence(section: dict[str, Any]) -> str:
+    """The section in one sentence.
+
+    Examples:
+        >>> entropy_sentence({"model": "progressive", "bits_per_bit": 0.87,
+        ...     "gain_over_raw_bits": 0.12, "rate_lost_to_quantisation": 0.001})
+        'entropy=progressive: 0.870 bits per bit, 0.10 % lost to integers; files 12.0 % smaller'
+    """
+    return (
+        f"entropy={section['model']}: {section['bits_per_bit']:.3f} bits per bit, "
+        f"{section['rate_lost_to_quantisation']:.2%} lost to integers; files "
+        f"{section['gain_over_raw_bits']:.1%} smaller"
+    ).replace("%", " %")

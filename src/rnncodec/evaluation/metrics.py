@@ -10,16 +10,20 @@ import contextlib
 import functools
 import importlib
 import io
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rnncodec.errors import DataError
 from rnncodec.images import similarity
 
-Metric: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+Function: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+Values = TypeVar("Values", float, NDArray[np.float64])
 
 PEAK = 255.0
 TILE = 8
@@ -86,23 +90,96 @@ def psnr_hvs_m(reference: Tensor, test: Tensor) -> Tensor:
     return -10 * torch.log10(hvs_errors(reference, test)[:, 1])
 
 
-METRICS: dict[str, Metric] = {
-    "psnr_rgb": psnr_rgb,
-    "ssim": ssim,
-    "ms_ssim": ms_ssim,
-    "psnr_hvs": psnr_hvs,
-    "psnr_hvs_m": psnr_hvs_m,
-}
-"""All metrics by name, in the order of the columns of results.csv."""
+@dataclass(frozen=True)
+class Metric:
+    """A metric, and how tables, plots, pages and dashboards write it.
 
-MIN_SIDE = {
-    "psnr_rgb": 1,
-    "ssim": similarity.WINDOW,
-    "ms_ssim": similarity.MIN_SIDE,
-    "psnr_hvs": TILE,
-    "psnr_hvs_m": TILE,
+    Attributes:
+        title: its name, without unit.
+        function: ``(reference, test) -> values``; None for what is computed from averages.
+        unit: of its values; may be "".
+        digits: after the point.
+        min_side: the shorter side, in pixels, from which on it is defined.
+        near_one: whether it crowds just below 1, where an axis in decibels helps.
+        levels: the qualities at which rates are compared.
+        tabled: whether the tables and the plots for print show it; results.json has all.
+    """
+
+    title: str
+    function: Function | None = None
+    unit: str = ""
+    digits: int = 4
+    min_side: int = 1
+    near_one: bool = False
+    levels: tuple[float, ...] = ()
+    tabled: bool = True
+
+    def __call__(self, reference: Tensor, test: Tensor) -> Tensor:
+        """Its values, float64 (B,), for two uint8 tensors (B, 3, H, W)."""
+        assert self.function is not None, self.title
+        return self.function(reference, test)
+
+    @property
+    def heading(self) -> str:
+        """The title, with the unit in brackets."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+METRICS: dict[str, Metric] = {
+    "psnr_rgb": Metric("PSNR RGB", psnr_rgb, "dB", 2, tabled=False),
+    "ssim": Metric("SSIM", ssim, min_side=similarity.WINDOW, near_one=True, tabled=False),
+    "ms_ssim": Metric(
+        "MS-SSIM",
+        ms_ssim,
+        min_side=similarity.MIN_SIDE,
+        near_one=True,
+        levels=(0.95, 0.97, 0.98, 0.99),
+    ),
+    "psnr_hvs": Metric("PSNR-HVS", psnr_hvs, "dB", 2, TILE, levels=(28.0, 32.0, 36.0)),
+    "psnr_hvs_m": Metric("PSNR-HVS-M", psnr_hvs_m, "dB", 2, TILE, tabled=False),
 }
-"""The shorter side, in pixels, from which on a metric is defined."""
+"""All metrics by name, in the order of their columns. An entry here is all that a metric needs to
+be measured and shown; one without a column in :class:`~rnncodec.evaluation.results.Result` is
+written after those that have one."""
+
+DECIBEL = "ms_ssim_db"
+"""MS-SSIM in dB: :func:`decibels` of the average over images (not the average of dB)."""
+
+DECIBEL_METRIC = Metric("MS-SSIM", unit="dB", digits=2)
+
+
+def described(name: str) -> Metric:
+    """How to write a metric; one that is not registered goes by its name.
+
+    Examples:
+        >>> described("psnr_hvs").heading, described(DECIBEL).heading, described("vif").heading
+        ('PSNR-HVS (dB)', 'MS-SSIM (dB)', 'vif')
+    """
+    return DECIBEL_METRIC if name == DECIBEL else METRICS.get(name, Metric(name))
+
+
+def tabled(present: Container[str] = METRICS) -> list[str]:
+    """The metrics of tables, in their order: the usual ones, and of the others those present."""
+    return [
+        name
+        for name, metric in METRICS.items()
+        if metric.tabled and (name in USUAL or name in present)
+    ]
+
+
+USUAL = ("psnr_rgb", "ssim", "ms_ssim", "psnr_hvs", "psnr_hvs_m")
+"""The metrics that results.csv always has a column for."""
+
+
+def decibels(similarity: Values) -> Values:
+    r"""A similarity, which crowds below 1, spread out: :math:`-10 \log_{10} (1 - x)`.
+
+    Examples:
+        >>> decibels(np.array([0.9, 0.99, 1.0]))
+        array([10., 20., inf])
+    """
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(1 - similarity)  # type: ignore[no-any-return]
 
 
 def defined(metric: str, height: int, width: int) -> bool:
@@ -112,7 +189,7 @@ def defined(metric: str, height: int, width: int) -> bool:
         >>> defined("ms_ssim", 512, 768), defined("ms_ssim", 175, 768)
         (True, False)
     """
-    return min(height, width) >= MIN_SIDE[metric]
+    return min(height, width) >= METRICS[metric].min_side
 
 
 def measure(reference: Tensor, test: Tensor) -> dict[str, float | None]:
@@ -127,18 +204,23 @@ def measure(reference: Tensor, test: Tensor) -> dict[str, float | None]:
     Raises:
         DataError: other types, or two sizes.
     """
-    values: dict[str, float | None] = dict.fromkeys(METRICS)
-    values["psnr_rgb"] = psnr_rgb(reference, test).item()
+    check_pair("psnr_rgb", reference, test)
     height, width = reference.shape[-2:]
+    once: dict[str, float] = {}
     if defined("ms_ssim", height, width):
         both = similarity.both_scales(planes(reference), planes(test))
-        values["ssim"], values["ms_ssim"] = (value.item() for value in both)
-    elif defined("ssim", height, width):
-        values["ssim"] = ssim(reference, test).item()
+        once["ssim"], once["ms_ssim"] = (value.item() for value in both)
     if defined("psnr_hvs", height, width):
         errors = hvs_errors(reference, test)[0]
-        values["psnr_hvs"], values["psnr_hvs_m"] = (-10 * torch.log10(errors)).tolist()
-    return values
+        once["psnr_hvs"], once["psnr_hvs_m"] = (-10 * torch.log10(errors)).tolist()
+    return {
+        name: once[name]
+        if name in once
+        else metric(reference, test).item()
+        if defined(name, height, width)
+        else None
+        for name, metric in METRICS.items()
+    }
 
 
 def planes(image: Tensor) -> Tensor:
@@ -197,6 +279,6 @@ def check_pair(metric: str, reference: Tensor, test: Tensor) -> None:
         )
     if not defined(metric, *reference.shape[-2:]):
         raise DataError(
-            f"{metric} needs sides of at least {MIN_SIDE[metric]} pixels, got "
+            f"{metric} needs sides of at least {METRICS[metric].min_side} pixels, got "
             f"{reference.shape[-1]}x{reference.shape[-2]}; leave the value absent"
         )

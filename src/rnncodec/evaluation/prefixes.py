@@ -11,11 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnncodec.errors import DataError
+from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.baselines import BASELINES, Baseline
 from rnncodec.evaluation.codecs import Coded
 from rnncodec.evaluation.cut_points import END_OF_IMAGE, layer_ends, packet_lengths, scan_ends
@@ -319,3 +319,34 @@ _ALL: tuple[PrefixCodec, ...] = (
 )
 PREFIXES: dict[str, PrefixCodec] = {codec.name: codec for codec in _ALL}
 """All of these codecs by name, in the order of tables."""
+
+
+Anchor: TypeAlias = Baseline | PrefixCodec
+
+ANCHORS: dict[str, Anchor] = {**BASELINES, **PREFIXES}
+"""By name, in the order of tables."""
+
+
+def chosen_baselines(asked: str) -> tuple[list[Anchor], list[str]]:
+    """The baselines of ``--baselines``, and why others that ``all`` asks for are left out.
+
+    Args:
+        asked: names with commas between, ``all`` or ``none``.
+
+    Raises:
+        ConfigError: an unknown name, or one that this installation cannot write.
+    """
+    if asked == "none":
+        return [], []
+    names = list(ANCHORS) if asked == "all" else list(dict.fromkeys(asked.split(",")))
+    unknown = [name for name in names if name not in ANCHORS]
+    if unknown:
+        raise ConfigError(
+            f"--baselines: no {', '.join(map(repr, unknown))}; choose among "
+            f"{', '.join(ANCHORS)}, or all, or none"
+        )
+    reasons = {name: ANCHORS[name].missing() for name in names}
+    lacking = [reason for reason in reasons.values() if reason]
+    if lacking and asked != "all":
+        raise ConfigError(f"--baselines: {'; '.join(lacking)}")
+    return [ANCHORS[name] for name in names if not reasons[name]], lacking

@@ -24,8 +24,7 @@ from rich.progress import (
 )
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.evaluation.cache import Entry
-from rnncodec.evaluation.measuring import Study, known, measure_image
+from rnncodec.evaluation.evaluate_image import Entry, EvaluationSpec, known, measure_image
 from rnncodec.evaluation.results import Result
 from rnncodec.machine.processes import deaf_to_interrupts
 
@@ -42,7 +41,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Measured:
+class EvaluationResult:
     """What a study found.
 
     Attributes:
@@ -56,7 +55,7 @@ class Measured:
     found: int
 
 
-def run(study: Study, *, workers: int = 1, progress: bool = True) -> Measured:
+def run(study: EvaluationSpec, *, workers: int = 1, progress: bool = True) -> EvaluationResult:
     """Measure what is not known yet.
 
     Args:
@@ -86,7 +85,7 @@ def run(study: Study, *, workers: int = 1, progress: bool = True) -> Measured:
     return collect(study, entries, found)
 
 
-def plan(study: Study) -> tuple[Entries, list[Unit]]:
+def plan(study: EvaluationSpec) -> tuple[Entries, list[Unit]]:
     """What is known already, and what is to do.
 
     A model's work on an image is one unit. The formats that are kept without files are another
@@ -106,7 +105,7 @@ def plan(study: Study) -> tuple[Entries, list[Unit]]:
     return entries, units
 
 
-def collect(study: Study, entries: Entries, found: int) -> Measured:
+def collect(study: EvaluationSpec, entries: Entries, found: int) -> EvaluationResult:
     """The table of everything; DataError if there is nothing in it but failures."""
     pairs = [(codec.name, image.name) for codec in study.codecs for image in study.images]
     results = [result for pair in pairs for result in entries[pair].results]
@@ -119,11 +118,11 @@ def collect(study: Study, entries: Entries, found: int) -> Measured:
     for codec in study.codecs:
         peaks = [entries[codec.name, image.name].peak_memory for image in study.images]
         memory[codec.name] = max((peak for peak in peaks if peak is not None), default=None)
-    return Measured(results, memory, found)
+    return EvaluationResult(results, memory, found)
 
 
 def in_this_process(
-    study: Study, units: Sequence[Unit], _: int
+    study: EvaluationSpec, units: Sequence[Unit], _: int
 ) -> Iterator[tuple[tuple[str, str], Entry]]:
     """The units one after the other."""
     for unit in units:
@@ -134,7 +133,7 @@ def in_this_process(
 
 
 def in_processes(
-    study: Study, units: Sequence[Unit], workers: int
+    study: EvaluationSpec, units: Sequence[Unit], workers: int
 ) -> Iterator[tuple[tuple[str, str], Entry]]:
     """The units in worker processes, in the order in which they get done."""
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads, broken
@@ -163,11 +162,11 @@ def in_processes(
 class Worker:
     """What a worker process holds; models stay loaded from one unit to the next."""
 
-    study: Study
+    study: EvaluationSpec
     stop: Event
 
     @classmethod
-    def start(cls, study: Study, stop: Event) -> None:
+    def start(cls, study: EvaluationSpec, stop: Event) -> None:
         """Called once in each new process."""
         cls.study, cls.stop = study, stop
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says stop

@@ -1,16 +1,58 @@
 """The quality of the pictures that codecs make of one image, each measured once."""
 
 import hashlib
-from collections.abc import Sequence
+import importlib
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from rnncodec.errors import DataError
-from rnncodec.evaluation.further import further_metric
-from rnncodec.evaluation.metrics import METRICS, MIN_SIDE, defined, measure
+from rnncodec.errors import ConfigError, DataError
+from rnncodec.evaluation.metrics import METRICS, defined, measure
 from rnncodec.images.reading import Pixels
+
+NAMES = ("visual_information_fidelity",)
+"""What `--metric` offers."""
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what is no further metric.
+
+    Raises:
+        ConfigError: an unknown name; lists the valid ones.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise ConfigError(
+                f"--metric {name}: no such metric; choose among {', '.join(NAMES)} (the usual "
+                "ones are always measured)"
+            )
+
+
+def further_metric(name: str, reference: Tensor, test: Tensor) -> float:
+    """One of ``NAMES`` of one pair of pictures.
+
+    Args:
+        name: which.
+        reference: uint8 (1, 3, H, W).
+        test: the same.
+
+    Raises:
+        DataError: the metric has no finite value for these pictures, or refuses their size.
+    """
+    check_names([name])
+    module = importlib.import_module("torchmetrics.functional.image")
+    function: Callable[..., Tensor] = getattr(module, name)
+    try:
+        value = function(test.to(torch.float32), reference.to(torch.float32)).item()
+    except (ValueError, RuntimeError) as error:
+        raise DataError(f"{name}: {error}") from error
+    if not math.isfinite(value):
+        raise DataError(f"{name} is {value} for this picture; it is left out")
+    return value
 
 
 @dataclass(frozen=True)
@@ -36,7 +78,7 @@ class Scorer:
 
     Args:
         image: the original, uint8 (H, W, 3).
-        further: names of further metrics, see :mod:`rnncodec.evaluation.further`.
+        further: names of further metrics, see :mod:`rnncodec.evaluation.scorer`.
     """
 
     def __init__(self, image: Pixels, further: Sequence[str] = ()) -> None:
@@ -77,7 +119,7 @@ def missing(height: int, width: int) -> list[str]:
         ['ms_ssim needs sides of at least 176 pixels, got 768x175']
     """
     return [
-        f"{metric} needs sides of at least {MIN_SIDE[metric]} pixels, got {width}x{height}"
+        f"{metric} needs sides of at least {METRICS[metric].min_side} pixels, got {width}x{height}"
         for metric in METRICS
         if not defined(metric, height, width)
     ]

@@ -15,7 +15,7 @@ from rich.console import Console
 from wandb_workspaces import expr
 
 from rnncodec.errors import ConfigError, RNNCodecError
-from rnncodec.training.wandb_evaluation import CHART_TITLES
+from rnncodec.evaluation.metrics import METRICS, USUAL, described
 
 RD_METRICS = ("ms_ssim", "ms_ssim_db", "psnr_hvs", "psnr_hvs_m", "psnr_rgb")
 AUC_METRICS = ("ms_ssim", "ms_ssim_nominal", "psnr_hvs")
@@ -93,6 +93,11 @@ def title(group: str | None) -> str:
     return TITLE if group is None else f"{TITLE} of {group}"
 
 
+def rd_metrics() -> list[str]:
+    """The metrics with panels: :data:`RD_METRICS`, then those that were registered later."""
+    return [*RD_METRICS, *(metric for metric in METRICS if metric not in USUAL)]
+
+
 def runset(group: str | None) -> wr.Runset:
     """The report's runs, best first; of the report's own project, since it names no other."""
     order = [wr.OrderBy(wr.SummaryMetric(BEST_FIRST), ascending=False)]
@@ -108,16 +113,16 @@ def rd_panels(axis: str, axis_title: str) -> list[Any]:
     """One panel per metric, in which the curves of all runs lie over each other."""
     return [
         wr.LinePlot(
-            title=f"{CHART_TITLES[metric]} by {axis_title}",
+            title=f"{described(metric).heading} by {axis_title}",
             x=axis,
             y=[f"rd/{metric}"],
             range_x=(0, 2),
             title_x=axis_title,
-            title_y=CHART_TITLES[metric],
+            title_y=described(metric).heading,
             smoothing_type="none",
             max_runs_to_show=MOST_RUNS,
         )
-        for metric in RD_METRICS
+        for metric in rd_metrics()
     ]
 
 
@@ -128,9 +133,11 @@ def chart_panels() -> list[Any]:
             query={"summaryTable": {"tableKey": f"rd_charts/{metric}_table"}},
             chart_name="wandb/line/v0",
             chart_fields={"x": "bpp", "y": metric, "stroke": "rate"},
-            chart_strings={"title": f"{CHART_TITLES[metric]} by bpp, of the files and nominal"},
+            chart_strings={
+                "title": f"{described(metric).heading} by bpp, of the files and nominal"
+            },
         )
-        for metric in RD_METRICS
+        for metric in rd_metrics()
     ]
 
 

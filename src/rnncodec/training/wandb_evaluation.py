@@ -18,12 +18,11 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.curves import MeanCurve, auc, auc_nominal, mean_curve
 from rnncodec.evaluation.evaluate import centre
-from rnncodec.evaluation.inputs import Input
-from rnncodec.evaluation.measuring import Study
-from rnncodec.evaluation.metrics import METRICS
-from rnncodec.evaluation.plots import TITLES
-from rnncodec.evaluation.rate_distortion import MeanCurve, auc, auc_nominal, mean_curve
+from rnncodec.evaluation.evaluate_image import EvaluationSpec
+from rnncodec.evaluation.image_files import Input
+from rnncodec.evaluation.metrics import DECIBEL, METRICS, decibels, described
 from rnncodec.evaluation.results import Result, read_results
 from rnncodec.images.reading import Pixels, read_image
 from rnncodec.training.wandb_logger import outliving
@@ -31,8 +30,6 @@ from rnncodec.training.wandb_logger import outliving
 SHOWN_IMAGES = 3
 SIDE = 512
 """How many images the table shows, and how much of each at most, in pixels."""
-
-CHART_TITLES = {**TITLES, "ms_ssim_db": "MS-SSIM (dB)"}
 
 
 @outliving()
@@ -67,7 +64,13 @@ def log_evaluation(
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     if "entropy" in summary:
         run.log(entropy_record(summary["entropy"]))
-    run.log({"evaluation/pictures": picture_table(model, Study([model], images, folder), results)})
+    run.log(
+        {
+            "evaluation/pictures": picture_table(
+                model, EvaluationSpec([model], images, folder), results
+            )
+        }
+    )
     sheets = {path.stem: path for path in (folder / "rd.png", folder / "reconstructions.png")}
     run.log({f"evaluation/{name}": wandb.Image(str(path)) for name, path in sheets.items()})
 
@@ -80,14 +83,15 @@ def areas(curves: Mapping[str, MeanCurve]) -> dict[str, float]:
 
 
 def with_decibels(curves: Mapping[str, MeanCurve]) -> dict[str, MeanCurve]:
-    """The mean MS-SSIM as -10 log10(1 - x), which spreads what crowds below 1; none at 1."""
+    """The mean MS-SSIM in dB, which spreads what crowds below 1; none at 1."""
     curve = curves.get("ms_ssim")
     kept = [] if curve is None else [row for row in rows(curve) if row[2] < 1]
     if curve is None or not kept:
         return {}
     iteration, bpp, value = (list(column) for column in zip(*kept, strict=True))
-    decibels = [-10 * math.log10(1 - x) for x in value]
-    return {"ms_ssim_db": replace(curve, iteration=iteration, bpp=bpp, value=decibels)}
+    return {
+        DECIBEL: replace(curve, iteration=iteration, bpp=bpp, value=list(map(decibels, value)))
+    }
 
 
 def rows(curve: MeanCurve) -> Iterator[tuple[int, float, float]]:
@@ -124,11 +128,11 @@ def chart(metric: str, curve: MeanCurve) -> Any:
     files = [["files", k, bpp, value] for k, bpp, value in rows(curve)]
     nominal = [["nominal", k, k / 8, value] for k, _, value in rows(curve)]
     table = wandb.Table(columns=["rate", "iteration", "bpp", metric], data=[*files, *nominal])
-    title = f"{CHART_TITLES[metric]} by bpp, of the files and nominal"
+    title = f"{described(metric).heading} by bpp, of the files and nominal"
     return wandb.plot.line(table, "bpp", metric, stroke="rate", title=title)
 
 
-def picture_table(model: EvaluatedModel, study: Study, results: Sequence[Result]) -> Any:
+def picture_table(model: EvaluatedModel, study: EvaluationSpec, results: Sequence[Result]) -> Any:
     """A row per image: the original, then iterations 1, 2, 4, ... and the last, with their scores.
 
     Bpp and MS-SSIM are of the whole image; what is shown is at most its middle.

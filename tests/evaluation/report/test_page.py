@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rnncodec.evaluation.merits import merits
 from rnncodec.evaluation.report import Exhibit, Report, Shot, write_report
 from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.summary import merits
 
 HOSTILE = "</script><script>alert(1)</script>&\u2028$script"
 

@@ -1,7 +1,7 @@
-from rnncodec.evaluation.bootstrap import Estimate
-from rnncodec.evaluation.measured import FILES, NOMINAL, Failure
-from rnncodec.evaluation.merits import CodecMerits, Merits
+from rnncodec.evaluation.rd_points import FILES, NOMINAL, Failure
 from rnncodec.evaluation.report.tables import failures_html, merits_html
+from rnncodec.evaluation.statistics import Estimate
+from rnncodec.evaluation.summary import CodecMerits, Merits
 
 OURS = CodecMerits(
     "m <i>",

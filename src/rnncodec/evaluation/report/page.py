@@ -6,25 +6,25 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
-from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from markupsafe import Markup
+
 from rnncodec.evaluation import plots
-from rnncodec.evaluation.merits import Merits
 from rnncodec.evaluation.report import curves
-from rnncodec.evaluation.report.exhibits import Exhibit, Shot
-from rnncodec.evaluation.report.tables import failures_html, merits_html
+from rnncodec.evaluation.report.tables import asset, failures_html, merits_html, template
+from rnncodec.evaluation.report.viewer import Exhibit, Shot
 from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.summary import Merits
 from rnncodec.machine.storage import write_text
 from rnncodec.version import __version__
 
 SCRIPTS = ["page.js", "merits.js", "scales.js", "chart.js", "pixels.js", "viewer.js"]
 """In the order in which they stand in the page."""
 
-ASSETS = ["page.html", "curves.html", "viewer.html", "page.css", *SCRIPTS]
+ASSETS = ["page.html", "tables.html", "page.css", *SCRIPTS]
 
 DARK_COLOURS = {"#0072B2": "#4a9fd4", "#000000": "#d5d9dd", "#009E73": "#1db58a"}
 """What replaces the plots' colours on a dark ground, where they would be hard to see."""
@@ -73,45 +73,30 @@ def write_report(path: Path, report: Report) -> None:
 def page(report: Report) -> str:
     """The whole page as text."""
     style, script = page_style(), page_script()
-    return Template(asset("page.html")).substitute(
-        policy=policy(style, script),
-        version=escape(__version__),
-        origin=escape(report.origin),
-        title=escape(report.title),
-        lead=escape(report.lead),
-        style=style,
-        script=script,
-        sections="\n".join(sections(report)),
-        data="\n".join(data_blocks(report)),
-        footer="".join(
-            f"<p>{escape(name)}: {escape(fact)}</p>" for name, fact in report.facts.items()
-        ),
+    return template("page.html").render(
+        policy=Markup(policy(style, script)),
+        version=__version__,
+        origin=report.origin,
+        title=report.title,
+        lead=report.lead,
+        style=Markup(style),
+        script=Markup(script),
+        merits=merits_html(report.merits),
+        failures=failures_html(report.merits),
+        viewer=bool(report.exhibits),
+        viewer_note=report.viewer_note,
+        data=data_blocks(report),
+        facts=report.facts,
     )
 
 
-def sections(report: Report) -> list[str]:
-    """The parts of the page that there is something to say in."""
-    found = [merits_html(report.merits), asset("curves.html")]
-    if report.exhibits:
-        found.append(Template(asset("viewer.html")).substitute(note=escape(report.viewer_note)))
-    elif report.viewer_note:
-        found.append(
-            '<section aria-labelledby="viewer-title"><h2 id="viewer-title">The pictures</h2>'
-            f'<p class="note">{escape(report.viewer_note)}</p></section>'
-        )
-    found.append(failures_html(report.merits))
-    return [section for section in found if section]
-
-
-def data_blocks(report: Report) -> list[str]:
+def data_blocks(report: Report) -> dict[str, Markup]:
     """The numbers and pictures, each image in a block of its own that is read when it is shown."""
-    found = [block("curves-data", curves.plot_data(report.results, report.published))]
+    found = {"curves-data": block(curves.plot_data(report.results, report.published))}
     if report.exhibits:
-        found.append(block("viewer-data", viewer_index(report)))
-        found += [
-            block(f"exhibit-{k}", exhibit_data(exhibit))
-            for k, exhibit in enumerate(report.exhibits)
-        ]
+        found["viewer-data"] = block(viewer_index(report))
+        for k, exhibit in enumerate(report.exhibits):
+            found[f"exhibit-{k}"] = block(exhibit_data(exhibit))
     return found
 
 
@@ -152,12 +137,12 @@ def shot_data(shot: Shot) -> dict[str, Any]:
     return vars(shot) | {"data": data, "psnr_rgb": None if perfect else shot.psnr_rgb}
 
 
-def block(name: str, content: dict[str, Any]) -> str:
+def block(content: dict[str, Any]) -> Markup:
     """Data in a page: JSON in which nothing can end its element or begin another."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return f'<script type="application/json" id="{name}">{text}</script>'
+    return Markup(text)
 
 
 def page_style() -> str:
@@ -189,8 +174,3 @@ def policy(style: str, script: str) -> str:
 def digest(text: str) -> str:
     """How a policy names an inline text."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def asset(name: str) -> str:
-    """A file of this package's ``assets`` folder."""
-    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Trained runs side by side: finds them, ranks them, says which settings explain differences."""
