@@ -27,7 +27,7 @@ from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.cache import Entry
 from rnncodec.evaluation.measuring import Study, known, measure_image
 from rnncodec.evaluation.results import Result
-from rnncodec.machine.processes import deaf_to_interrupts
+from rnncodec.machine.signals import deaf_to_interrupts
 
 Entries: TypeAlias = dict[tuple[str, str], Entry]
 """(codec, image) -> what was measured."""

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
-from rnncodec.machine.processes import deaf_to_interrupts
+from rnncodec.machine.signals import deaf_to_interrupts
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from rnncodec.errors import ConfigError, StorageError
-from rnncodec.machine.page_file import read_page, write_page
+from rnncodec.machine.inplace_json import read_page, write_page
 from rnncodec.runs import liveness
 from rnncodec.runs.run_directory import RunFiles
 

@@ -23,7 +23,7 @@ from rnncodec.evaluation.report.shots import OurFile, Task, make_exhibit
 from rnncodec.evaluation.report.tables import merits_html
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import progress_bar
-from rnncodec.machine.processes import deaf_to_interrupts
+from rnncodec.machine.signals import deaf_to_interrupts
 from rnncodec.version import __version__
 
 SHOW = 6

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rnncodec.machine.processes import Terminated, deaf_to_interrupts, ended_by_sigterm
+from rnncodec.machine.signals import Terminated, deaf_to_interrupts, ended_by_sigterm
 
 
 def test_a_process_started_meanwhile_outlives_an_interrupt() -> None:

@@ -7,11 +7,11 @@ from contextlib import contextmanager, nullcontext
 import torch
 from omegaconf import DictConfig
 
-from rnncodec.machine.processes import ended_by_sigterm
+from rnncodec.machine.signals import ended_by_sigterm
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.training.distributed import is_main, own_process_group, wait_for_all
-from rnncodec.training.meeting import meeting, started_together
+from rnncodec.training.rendezvous import meeting, started_together
 
 
 @contextmanager
