@@ -22,7 +22,7 @@ def main(cfg: DictConfig) -> float:
         return experiment.run(cfg)
     except RNNCodecError as error:  # of this kind Hydra prints the message, without a traceback
         raise CompactHydraException(f"error: {error}") from error
-    except KeyboardInterrupt:  # the run has written down that it is to be gone on with
+    except KeyboardInterrupt:  # the run is already recorded as resumable
         signals.end_by(signal.SIGINT)
     except signals.Terminated:
         signals.end_by(signal.SIGTERM)

@@ -53,7 +53,7 @@ from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.fit import fit, quiet_lightning
 from rnncodec.training.job_progress import JobProgress
 from rnncodec.training.progress import TrainingProgress
-from rnncodec.training.run_context import attempt
+from rnncodec.training.run_context import run_context
 from rnncodec.training.selection import EntropySelection, Selection
 from rnncodec.training.wandb_evaluation import log_evaluation
 
@@ -99,7 +99,7 @@ def train(cfg: DictConfig, files: RunFiles) -> None:
     if cfg.spread:
         take_gpu(files.folder.parent)
     refuse = partial(check, cfg, files)
-    with attempt(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as begin:
+    with run_context(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as begin:
         if is_main():
             record(cfg, files)
             record_arithmetic(cfg, files)

@@ -31,7 +31,7 @@ def test_ranks_meet_where_there_are_several(trainer: dict[str, int], together: b
 def test_ranks_do_not_meet_where_rank_0_starts_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_NTASKS", raising=False)
     assert rendezvous.started_together(OmegaConf.create({"devices": 2})) is None
-    with rendezvous.meeting(None, "run") as begins:
+    with rendezvous.rendezvous(None, "run") as begins:
         begins("phase")
 
 

@@ -27,7 +27,7 @@ from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.cache import Entry
 from rnncodec.evaluation.measuring import Study, known, measure_image
 from rnncodec.evaluation.results import Result
-from rnncodec.machine.signals import deaf_to_interrupts
+from rnncodec.machine.signals import sigint_blocked
 
 Entries: TypeAlias = dict[tuple[str, str], Entry]
 """(codec, image) -> what was measured."""
@@ -146,7 +146,7 @@ def in_processes(
         initargs=(study, stop),
     )
     try:
-        with deaf_to_interrupts():
+        with sigint_blocked():
             futures = [pool.submit(Worker.work, unit) for unit in units]
         for future in as_completed(futures):
             yield from future.result()

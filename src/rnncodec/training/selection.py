@@ -36,7 +36,7 @@ class KeepBest(Callback, Generic[Scores]):
         self.gathered: list[Scores] = []
 
     def judge(self, pl_module: L.LightningModule, scores: list[Scores]) -> float:
-        """Log the scores of all ranks; their sum in one number, larger is better.
+        """Log the gathered scores and return one scalar (larger is better).
 
         NaN says that an output was not finite: the training has diverged.
         """
