@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from rnncodec import experiment
 from rnncodec.errors import RNNCodecError
-from rnncodec.machine import processes
+from rnncodec.machine import signals
 from rnncodec.runs.command_line import with_home
 
 experiment.register_resolvers()
@@ -22,10 +22,10 @@ def main(cfg: DictConfig) -> float:
         return experiment.run(cfg)
     except RNNCodecError as error:  # of this kind Hydra prints the message, without a traceback
         raise CompactHydraException(f"error: {error}") from error
-    except KeyboardInterrupt:  # the run has written down that it is to be gone on with
-        processes.end_by(signal.SIGINT)
-    except processes.Terminated:
-        processes.end_by(signal.SIGTERM)
+    except KeyboardInterrupt:  # the run is already recorded as resumable
+        signals.end_by(signal.SIGINT)
+    except signals.Terminated:
+        signals.end_by(signal.SIGTERM)
 
 
 if __name__ == "__main__":

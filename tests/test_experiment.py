@@ -28,7 +28,7 @@ from rnncodec import experiment
 from rnncodec.codec import load
 from rnncodec.errors import ConfigError, DataError, DivergenceError, ModelError, RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.machine.processes import Terminated
+from rnncodec.machine.signals import Terminated
 from rnncodec.models import model_file
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles

@@ -33,15 +33,15 @@ from rnncodec.evaluation.image_files import inputs_of
 from rnncodec.models import model_file
 from rnncodec.models.model_description import SCORE_METRICS, score_metric
 from rnncodec.runs import sweep_files
+from rnncodec.runs.codec_lookup import codec_file
 from rnncodec.runs.device_slots import take_gpu
 from rnncodec.runs.factors import factors, sweep_name
-from rnncodec.runs.finished_codec import codec_file
 from rnncodec.runs.preflight import NO_ENTROPY, check, entropy_name
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.run_names import run_name
 from rnncodec.runs.run_settings import arithmetic, record, record_arithmetic, settings
 from rnncodec.training import wandb_logger
-from rnncodec.training.attempt import attempt
+from rnncodec.training.bit_rates import integer_rates, rate_lost
 from rnncodec.training.callbacks import Interrupt, LastCheckpoint, LearningRate, Throughput
 from rnncodec.training.checkpoint import AtomicCheckpointIO
 from rnncodec.training.codec_module import CodecModule
@@ -49,10 +49,10 @@ from rnncodec.training.codes import CodeData
 from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep_in_children
 from rnncodec.training.divergence import StopIfDiverged
 from rnncodec.training.entropy_module import EntropyModule
-from rnncodec.training.fitting import fit, quiet_lightning
+from rnncodec.training.fit import fit, quiet_lightning
 from rnncodec.training.job_progress import JobProgress
 from rnncodec.training.progress import TrainingProgress
-from rnncodec.training.rates import integer_rates, rate_lost
+from rnncodec.training.run_context import run_context
 from rnncodec.training.selection import EntropySelection, Selection
 from rnncodec.training.wandb_evaluation import log_evaluation
 
@@ -98,7 +98,7 @@ def train(cfg: DictConfig, files: RunFiles) -> None:
     if cfg.spread:
         take_gpu(files.folder.parent)
     refuse = partial(check, cfg, files)
-    with attempt(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as begin:
+    with run_context(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as begin:
         if is_main():
             record(cfg, files)
             record_arithmetic(cfg, files)

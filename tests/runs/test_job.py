@@ -13,7 +13,7 @@ import pytest
 from tests.runs.clocks import Clock
 
 from rnncodec.errors import ConfigError, StorageError
-from rnncodec.machine.page_file import read_page, write_page
+from rnncodec.machine.inplace_json import read_page, write_page
 from rnncodec.runs import liveness
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles

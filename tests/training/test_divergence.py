@@ -23,7 +23,7 @@ from rnncodec.training.callbacks import LastCheckpoint
 from rnncodec.training.checkpoint import AtomicCheckpointIO
 from rnncodec.training.distributed import own_process_group
 from rnncodec.training.divergence import StepValues, StopIfDiverged, require_finite_weights
-from rnncodec.training.fitting import quiet_lightning
+from rnncodec.training.fit import quiet_lightning
 
 BAD_STEP = 3
 

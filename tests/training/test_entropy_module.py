@@ -17,9 +17,9 @@ from rnncodec.models import model_file
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU
 from rnncodec.network.recon.additive import Additive
+from rnncodec.training.bit_rates import integer_rates
 from rnncodec.training.entropy_module import EntropyModule, signs
-from rnncodec.training.fitting import quiet_lightning
-from rnncodec.training.rates import integer_rates
+from rnncodec.training.fit import quiet_lightning
 from rnncodec.training.selection import EntropySelection
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rnncodec.machine.page_file import read_page
+from rnncodec.machine.inplace_json import read_page
 from rnncodec.training.job_progress import JobProgress
 
 

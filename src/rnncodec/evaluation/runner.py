@@ -26,7 +26,7 @@ from rich.progress import (
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.evaluate_image import Entry, EvaluationSpec, known, measure_image
 from rnncodec.evaluation.results import Result
-from rnncodec.machine.processes import deaf_to_interrupts
+from rnncodec.machine.signals import sigint_blocked
 
 Entries: TypeAlias = dict[tuple[str, str], Entry]
 """(codec, image) -> what was measured."""
@@ -145,7 +145,7 @@ def in_processes(
         initargs=(study, stop),
     )
     try:
-        with deaf_to_interrupts():
+        with sigint_blocked():
             futures = [pool.submit(Worker.work, unit) for unit in units]
         for future in as_completed(futures):
             yield from future.result()

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
-from rnncodec.machine.processes import deaf_to_interrupts
+from rnncodec.machine.signals import sigint_blocked
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -87,7 +87,7 @@ class Team(Generic[T, R]):
     def _submit(self, batch: list[T]) -> Future[list[R]]:
         assert self._pool is not None
         try:
-            with deaf_to_interrupts():  # it may start a process
+            with sigint_blocked():  # it may start a process
                 return self._pool.submit(_do, batch)
         except BrokenProcessPool as error:  # by an earlier batch, which will be told
             failed: Future[list[R]] = Future()

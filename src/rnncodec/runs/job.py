@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from rnncodec.errors import ConfigError, StorageError
-from rnncodec.machine.page_file import read_page, write_page
+from rnncodec.machine.inplace_json import read_page, write_page
 from rnncodec.runs import liveness
 from rnncodec.runs.run_directory import RunFiles
 
@@ -21,7 +21,7 @@ class Job:
     """Around a run: locks its directory, records its state, beats while it lives.
 
     The states are ``running``, ``done``, ``failed`` (with a reason) and ``stopped``: asked to
-    end by a signal, to be gone on with. An attempt that is refused leaves the state of a run
+    end by a signal, and resumable. An attempt that is refused leaves the state of a run
     that has trained as it is.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
-from rnncodec.machine.page_file import read_page
+from rnncodec.machine.inplace_json import read_page
 
 if sys.platform != "win32":
     import fcntl

@@ -13,7 +13,7 @@ from rnncodec.errors import ConfigError
 from rnncodec.images import distortion
 from rnncodec.models import model_file
 from rnncodec.network import families
-from rnncodec.runs.finished_codec import codec_file
+from rnncodec.runs.codec_lookup import codec_file
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.run_settings import check_settings
 from rnncodec.runs.setting_checks import check_complete, check_values

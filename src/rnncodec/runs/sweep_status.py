@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncodec.errors import ConfigError
-from rnncodec.machine.page_file import read_page
+from rnncodec.machine.inplace_json import read_page
 from rnncodec.runs import liveness
 from rnncodec.runs.run_directory import SWEEP, RunFiles, failure_note
 

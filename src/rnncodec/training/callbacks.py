@@ -12,7 +12,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.connectors.signal_connector import _SignalConnector
 
-from rnncodec.machine.processes import Terminated
+from rnncodec.machine.signals import Terminated
 from rnncodec.training.budget import budget_used
 from rnncodec.training.distributed import on_any_rank
 from rnncodec.training.schedule import WarmupCosine

@@ -15,7 +15,7 @@ from rnncodec.images.pixels import from_uint8, to_uint8
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.shared_convolution import shared
 from rnncodec.network.unroll import unroll
-from rnncodec.training import noise
+from rnncodec.training import counter_rng
 from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
 
 OptimizerFactory = Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer]
@@ -89,7 +89,7 @@ class CodecModule(L.LightningModule):
         """The binarizer's noise for images (B, 3, H, W) with these sample numbers (B,)."""
         rows, columns = (side // BLOCK for side in x.shape[-2:])
         shape = (self.network.iterations, BITS, rows, columns)
-        return noise.uniform(self.seed, index, shape)
+        return counter_rng.uniform(self.seed, index, shape)
 
     def log_losses(self, losses: Tensor, *, batch_size: int) -> None:
         """Log the mean loss and that of each iteration; show the first, middle and last."""

@@ -10,10 +10,10 @@ from torch.optim import Optimizer
 
 from rnncodec.entropy import EntropyModel, bits_per_bit
 from rnncodec.errors import ConfigError, ModelError
+from rnncodec.training.bit_rates import Rates, by_iteration
 from rnncodec.training.budget import budget_used
 from rnncodec.training.codec_module import OptimizerFactory, built
 from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
-from rnncodec.training.rates import Rates, by_iteration
 
 
 class EntropyModule(L.LightningModule):

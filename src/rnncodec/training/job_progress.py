@@ -9,7 +9,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from rnncodec.errors import StorageError
-from rnncodec.machine.page_file import write_page
+from rnncodec.machine.inplace_json import write_page
 from rnncodec.training.budget import own_budget_used
 
 _log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from lightning.pytorch.callbacks import Callback
 from rnncodec.entropy import quantize
 from rnncodec.errors import DataError
 from rnncodec.models import model_file
+from rnncodec.training.bit_rates import Rates, mean_rates
 from rnncodec.training.codec_module import CodecModule, ValidationScores
 from rnncodec.training.distributed import interleaved
 from rnncodec.training.divergence import diverged, require_finite_weights
 from rnncodec.training.entropy_module import EntropyModule
-from rnncodec.training.rates import Rates, mean_rates
 
 Scores = TypeVar("Scores")
 """What a validation step returns."""
@@ -36,7 +36,7 @@ class KeepBest(Callback, Generic[Scores]):
         self.gathered: list[Scores] = []
 
     def judge(self, pl_module: L.LightningModule, scores: list[Scores]) -> float:
-        """Log the scores of all ranks; their sum in one number, larger is better.
+        """Log the gathered scores and return one scalar (larger is better).
 
         NaN says that an output was not finite: the training has diverged.
         """

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnncodec.errors import ConfigError, StorageError
 from rnncodec.machine import storage
-from rnncodec.machine.page_file import read_page, write_page
+from rnncodec.machine.inplace_json import read_page, write_page
 from rnncodec.runs.job import outcome
 from rnncodec.runs.run_directory import MODEL, SHARED, SWEEP, RunFiles, failure_note
 from rnncodec.runs.run_names import given_name, run_name

@@ -31,7 +31,7 @@ from rnncodec.evaluation.report.viewer import (
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import progress_bar
 from rnncodec.evaluation.summary import Merits
-from rnncodec.machine.processes import deaf_to_interrupts
+from rnncodec.machine.signals import sigint_blocked
 from rnncodec.version import __version__
 
 SHOW = 6
@@ -114,7 +114,7 @@ def mapped(todo: Sequence[Task], workers: int) -> Iterator[Exhibit]:
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads, broken
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        with deaf_to_interrupts():
+        with sigint_blocked():
             exhibits = pool.map(make_exhibit, todo)
         yield from exhibits
 

@@ -1,4 +1,4 @@
-"""One attempt at a run: its record, its threads, its process group."""
+"""The context of a run: its record, its threads, its process group."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -7,20 +7,20 @@ from contextlib import contextmanager, nullcontext
 import torch
 from omegaconf import DictConfig
 
-from rnncodec.machine.processes import ended_by_sigterm
+from rnncodec.machine.signals import ended_by_sigterm
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.training.distributed import is_main, own_process_group, wait_for_all
-from rnncodec.training.meeting import meeting, started_together
+from rnncodec.training.rendezvous import rendezvous, started_together
 
 
 @contextmanager
-def attempt(
+def run_context(
     files: RunFiles, *, threads: int | None, trainer: DictConfig, check: Callable[[], None]
 ) -> Iterator[Callable[[str], None]]:
     """Around all phases; what it yields is to be called with the name of each as it begins.
 
-    Rank 0 keeps the record, and the others wait for it.
+    Rank 0 writes the record; the others wait for it.
 
     Args:
         files: of the run.
@@ -37,7 +37,7 @@ def attempt(
     with (
         ended_by_sigterm(),  # but for the steps of a training, which end by themselves
         own_process_group(),
-        meeting(started_together(trainer), files.folder.name) as rank_0_begins,
+        rendezvous(started_together(trainer), files.folder.name) as rank_0_begins,
         Job(files, check) if is_main() else nullcontext() as job,
     ):
 

@@ -11,10 +11,10 @@ from typing import NoReturn
 
 
 class Terminated(SystemExit):
-    """SIGTERM has come: what it ends has not failed, and is to be gone on with."""
+    """SIGTERM has come: what it ends has not failed and can be resumed."""
 
     def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)  # as a shell tells of a process that it ended
+        super().__init__(128 + signal.SIGTERM)  # the status that a shell reports
 
     def __str__(self) -> str:
         return "told to end (SIGTERM)"
@@ -43,7 +43,7 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
+def sigint_blocked() -> Iterator[None]:
     """Hold Ctrl-C back for the length of the block; processes started in it never hear it.
 
     A worker can ignore the signal itself only once it runs our code: while it still imports, an

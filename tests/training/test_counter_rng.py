@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from rnncodec.training.noise import mix, uniform
+from rnncodec.training.counter_rng import mix, uniform
 
 
 def test_splitmix64_reference_values() -> None:

@@ -13,7 +13,7 @@ from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
 from rnncodec.models import model_file
 from rnncodec.network.autoencoder import Network
-from rnncodec.runs.finished_codec import codec_file
+from rnncodec.runs.codec_lookup import codec_file
 from rnncodec.runs.run_settings import settings
 
 GROUPS = ("cell", "recon")

@@ -1,4 +1,4 @@
-"""Rank 0's word to the other ranks of a run, which have no process group before they train."""
+"""Rank 0 announces each phase to the other ranks, which have no process group before training."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from torch._C._distributed_c10d import Store
 
 END = "end"
-LEFT = "left"
+LEFT_COUNT = "left"
 PAUSE = 0.1
 PATIENCE = timedelta(minutes=10)
 """For rank 0 to start, and to answer."""
-FAREWELL = 60.0
+SHUTDOWN_TIMEOUT = 60.0
 """Seconds that rank 0 stays for the others to hear how it ended."""
 
 
@@ -42,7 +42,9 @@ def started_together(trainer: DictConfig) -> ClusterEnvironment | None:
 
 
 @contextmanager
-def meeting(environment: ClusterEnvironment | None, name: str) -> Iterator[Callable[[str], None]]:
+def rendezvous(
+    environment: ClusterEnvironment | None, name: str
+) -> Iterator[Callable[[str], None]]:
     """Around what all ranks do; what it yields is to be called as each phase begins.
 
     Ranks other than 0 wait there until rank 0 has begun the phase, and end if it ends instead.
@@ -57,13 +59,13 @@ def meeting(environment: ClusterEnvironment | None, name: str) -> Iterator[Calla
     if environment is None:
         yield lambda _: None
         return
-    with (leading if is_main() else following)(environment, name) as begins:
+    with (rank0 if is_main() else other_ranks)(environment, name) as begins:
         yield begins
 
 
 @contextmanager
-def leading(environment: ClusterEnvironment, name: str) -> Iterator[Callable[[str], None]]:
-    """Rank 0's part: it says which phase it has begun, and how it ended."""
+def rank0(environment: ClusterEnvironment, name: str) -> Iterator[Callable[[str], None]]:
+    """On rank 0: announce each phase as it begins, and how the run ended."""
     store = shared_store(environment, name)
     try:
         yield lambda phase: store.set(phase, "")
@@ -72,19 +74,19 @@ def leading(environment: ClusterEnvironment, name: str) -> Iterator[Callable[[st
         raise
     finally:
         if ranks() == 0:  # else the end of the process group tells them
-            part(store, environment.world_size() - 1)
+            wait_for_others(store, environment.world_size() - 1)
 
 
 @contextmanager
-def following(environment: ClusterEnvironment, name: str) -> Iterator[Callable[[str], None]]:
-    """The others' part: they wait for what rank 0 says."""
+def other_ranks(environment: ClusterEnvironment, name: str) -> Iterator[Callable[[str], None]]:
+    """On the other ranks: wait for what rank 0 announces."""
     with of_rank_0():
         store = shared_store(environment, name)
     try:
         yield partial(wait_for, store)
     finally:
         with suppress(dist.DistError):  # rank 0 may be gone
-            store.add(LEFT, 1)
+            store.add(LEFT_COUNT, 1)
 
 
 def shared_store(environment: ClusterEnvironment, name: str) -> "Store":
@@ -120,8 +122,8 @@ def wait_for(store: "Store", phase: str) -> None:
             time.sleep(PAUSE)
 
 
-def part(store: "Store", others: int) -> None:
-    """Stay until the others have left: the store ends with this process."""
-    deadline = time.monotonic() + FAREWELL
-    while store.add(LEFT, 0) < others and time.monotonic() < deadline:
+def wait_for_others(store: "Store", others: int) -> None:
+    """Wait until the other ranks have ended: the store ends with this process."""
+    deadline = time.monotonic() + SHUTDOWN_TIMEOUT
+    while store.add(LEFT_COUNT, 0) < others and time.monotonic() < deadline:
         time.sleep(PAUSE)

@@ -10,7 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from rnncodec.machine.allocator import freed_memory_kept
-from rnncodec.machine.processes import Terminated
+from rnncodec.machine.signals import Terminated
 from rnncodec.training.callbacks import Interrupt
 from rnncodec.training.selection import KeepBest
 

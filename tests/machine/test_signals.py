@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from rnncodec.machine.processes import Terminated, deaf_to_interrupts, ended_by_sigterm
+from rnncodec.machine.signals import Terminated, ended_by_sigterm, sigint_blocked
 
 
 def test_a_process_started_meanwhile_outlives_an_interrupt() -> None:
-    with deaf_to_interrupts():
+    with sigint_blocked():
         child = subprocess.Popen(
             [sys.executable, "-c", "print('up', flush=True); print(input())"],
             stdin=subprocess.PIPE,
@@ -35,7 +35,7 @@ def listening() -> Iterator[None]:
 
 
 def interrupted(done: list[str]) -> None:
-    with deaf_to_interrupts():
+    with sigint_blocked():
         # to this thread: one sent to the process may reach another, which has it unblocked
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         done.append("the block")

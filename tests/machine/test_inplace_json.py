@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rnncodec.errors import StorageError
-from rnncodec.machine.page_file import PAGE, read_page, write_page
+from rnncodec.machine.inplace_json import PAGE, read_page, write_page
 
 
 def test_written_in_place_with_the_same_size(tmp_path: Path) -> None:

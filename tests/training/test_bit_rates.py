@@ -6,8 +6,8 @@ import torch
 
 from rnncodec.entropy import bits_per_bit, quantize
 from rnncodec.entropy.progressive import Progressive
+from rnncodec.training.bit_rates import by_iteration, integer_rates, mean_rates, rate_lost
 from rnncodec.training.entropy_module import signs
-from rnncodec.training.rates import by_iteration, integer_rates, mean_rates, rate_lost
 
 
 def model() -> Progressive:
