@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from rnncodec.bitstream import Codes, Header, info, sending
 from rnncodec.coding.adaptive import Rule, ends
 from rnncodec.coding.encoding import Encoder, Target, fitting, needed
-from rnncodec.coding.goals import first_reaching
+from rnncodec.coding.latent_optimization import Effort
 from rnncodec.coding.pictures import Picture
-from rnncodec.coding.refining import Effort
+from rnncodec.coding.quality_target import first_reaching
 from rnncodec.coding.transform import Analysis
 from rnncodec.geometry import UNSENT
 
