@@ -122,10 +122,10 @@ class Codec:
                 times.
             effort: steps of gradient descent that search for better bits, for those of each
                 iteration (see :mod:`rnncodec.coding.latent_optimization`); 4 save 10 to 25 % of
-                the bytes at equal MS-SSIM and take 20 times as long as plain coding
-                (twice that where bf16 is not in hardware). With a rate they raise the quality at its
-                end, with a quality they save iterations, without a target they raise the quality after each. Of
-                blocks that end (``adaptive``), the bits that are sent; a quality asked of both
+                the bytes at equal MS-SSIM and take 20 times as long as plain coding (twice that
+                where bf16 is not in hardware). With a rate they raise the quality at its end, with
+                a quality they save iterations, without a target they raise the quality after each.
+                Of blocks that end (``adaptive``), the bits that are sent; a quality asked of both
                 takes eight searches.
             progress: called with the steps of ``effort`` that are done and how many there are,
                 anew for each tile and search.
