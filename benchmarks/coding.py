@@ -92,9 +92,9 @@ def against_textbook(iterations: int, repeats: int) -> dict[str, Any]:
     received = (torch.tensor(codes).float() * 2 - 1).permute(0, 3, 1, 2)[None].contiguous()
 
     def paint(k: int) -> None:
-        Synthesizer(transform, header, k).paint(codes[:k])
+        Synthesizer(transform, header, k).synthesize(codes[:k])
 
-    painted = Synthesizer(transform, header, iterations).paint(codes).astype(int)
+    painted = Synthesizer(transform, header, iterations).synthesize(codes).astype(int)
     with torch.inference_mode():
         expected = to_uint8(textbook.decode(received))[0].permute(1, 2, 0).numpy()
         works = {

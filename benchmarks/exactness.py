@@ -172,7 +172,7 @@ def paint(codec: Codec, codes: Codes, shape: tuple[int, ...]) -> NDArray[np.uint
     header = Header(
         width=shape[1], height=shape[0], iterations=len(codes), fingerprint=codec.fingerprint
     )
-    return Synthesizer(codec.transform, header, len(codes)).paint(codes)
+    return Synthesizer(codec.transform, header, len(codes)).synthesize(codes)
 
 
 def hashes(kind: str, model: IntegerModel, codes: Codes) -> dict[str, list[str]]:

@@ -209,7 +209,7 @@ class Codec:
         """
         header, segments = self._open(data, iterations, max_pixels)
         codes = CodeReader(self.model.entropy, header, len(segments)).read(segments)
-        pixels = Synthesizer(self.transform, header, len(segments)).paint(codes)
+        pixels = Synthesizer(self.transform, header, len(segments)).synthesize(codes)
         return to_image(pixels, header.colour, header.icc_profile)
 
     def decode_progressive(
@@ -318,10 +318,10 @@ class Codec:
                 header = event
                 self._check(header)
                 codes = CodeReader(self.model.entropy, header, header.iterations)
-                painter = Synthesizer(self.transform, header, header.iterations)
+                synthesizer = Synthesizer(self.transform, header, header.iterations)
             elif isinstance(event, Segment):
                 assert header is not None
-                yield header, painter.paint(codes.read([event]))
+                yield header, synthesizer.synthesize(codes.read([event]))
             elif isinstance(event, NeedData):
                 chunk = next(chunks, b"")
                 reader.feed(chunk) if chunk else reader.close()

@@ -37,7 +37,7 @@ from rnncodec.network.unroll import (
 )
 
 BATCH_POSITIONS = 1 << 12
-"""So many positions of small tiles are painted at once: the memory of one tile of 1024 pixels."""
+"""So many positions of small tiles are synthesized at once: the memory of one tile of 1024 pixels."""
 STATES = 3 << 30
 """Bytes that the states of tiles may take while others run: of 16 Mpixel in the compact model."""
 ANEW = (4, 8)
@@ -280,7 +280,7 @@ class Synthesizer:
     Args:
         transform: the network.
         header: of the file.
-        iterations: how many will be painted in all; tiles are forgotten after the last.
+        iterations: how many will be synthesized in all; tiles are forgotten after the last.
     """
 
     def __init__(self, transform: Transform, header: Header, iterations: int) -> None:
@@ -288,28 +288,28 @@ class Synthesizer:
         self.header = header
         self.iterations = iterations
         self.done = 0
-        self._running: dict[int, TilePainter] = {}
+        self._running: dict[int, TileSynthesizer] = {}
 
     @freed_memory_kept()
     @float32_convolutions()
-    def paint(self, codes: Codes) -> Pixels:
+    def synthesize(self, codes: Codes) -> Pixels:
         """Run the next n iterations from their codes (n, h, w, 32) -> uint8 (H, W, 3)."""
         picture = np.empty((self.header.height, self.header.width, 3), np.uint8)
         self.done += len(codes)
         for batch in batches(self.header, positions=BATCH_POSITIONS):
-            painter = self._running.pop(batch.numbers[0], None) or TilePainter(
+            synthesizer = self._running.pop(batch.numbers[0], None) or TileSynthesizer(
                 self.transform, self.iterations, adaptive=self.header.adaptive
             )
             stacked = np.stack([codes[:, *tile.slices] for tile in batch.tiles], axis=1)
-            for tile, pixels in zip(batch.tiles, painter.paint(stacked), strict=True):
+            for tile, pixels in zip(batch.tiles, synthesizer.synthesize(stacked), strict=True):
                 target = picture[pixel_slices(tile)]
                 target[:] = pixels[: target.shape[0], : target.shape[1]]
             if self.done < self.iterations:
-                self._running[batch.numbers[0]] = painter
+                self._running[batch.numbers[0]] = synthesizer
         return picture
 
 
-class TilePainter:
+class TileSynthesizer:
     """The decoder network on B tiles of one size; keeps its recurrent state between calls."""
 
     def __init__(self, transform: Transform, iterations: int, *, adaptive: bool) -> None:
@@ -319,7 +319,7 @@ class TilePainter:
         source = partial(next_code, self.waiting, transform.device)
         self.steps = iterate(transform.network, source, iterations, adaptive=adaptive)
 
-    def paint(self, codes: Codes) -> Pixels:
+    def synthesize(self, codes: Codes) -> Pixels:
         """Codes (n, B, h, w, 32) of the next iterations -> uint8 (B, 16 h, 16 w, 3)."""
         self.waiting.extend(codes)
         with torch.inference_mode():
