@@ -126,7 +126,7 @@ class Effort:
 
 
 class PerturbedEncoderLoop(EncoderLoop):
-    """A sender whose expectations are perturbed; see the module.
+    """An encoder loop whose expectations are perturbed; see the module.
 
     Args:
         network: the codec.
@@ -311,10 +311,10 @@ class Search:
 
     def run(self, first: int, end: int, before: Outcome) -> list[Outcome]:
         """Iterations ``first`` to ``end`` (exclusive), after what came before."""
-        outcomes, kept = [], ActivationBudget()
+        outcomes, budget = [], ActivationBudget()
         for t in range(first, end):
-            if kept.has_room():
-                with kept:
+            if budget.has_room():
+                with budget:
                     before = self.iteration(t, before)
             else:
                 before = checkpoint(
@@ -325,15 +325,15 @@ class Search:
 
     def iteration(self, t: int, before: Outcome) -> Outcome:
         """Iteration ``t`` (from 0) with its deltas as they are, after what came before."""
-        sender = PerturbedEncoderLoop(self.network, self.x, self.deltas[t])
-        source = sender if self.ends is None else AdaptiveEncoderLoop(sender, self.ends)
-        decoding = DecoderLoop(self.network, adaptive=self.ends is not None)
-        sender.states, decoding.states = before.encoder_states, before.decoder_states
+        encoder = PerturbedEncoderLoop(self.network, self.x, self.deltas[t])
+        source = encoder if self.ends is None else AdaptiveEncoderLoop(encoder, self.ends)
+        decoder = DecoderLoop(self.network, adaptive=self.ends is not None)
+        encoder.states, decoder.states = before.encoder_states, before.decoder_states
         gain = self.network.recon.gain(t, before.x_hat)
         code = source(t, before.x_hat, gain)
-        x_hat = decoding.run(t, code, before.x_hat, gain)
+        x_hat = decoder.run(t, code, before.x_hat, gain)
         codes, losses = [*before.codes, code], [*before.losses, self.loss(x_hat)]
-        return Outcome(codes, losses, x_hat, sender.states, decoding.states)
+        return Outcome(codes, losses, x_hat, encoder.states, decoder.states)
 
     def loss(self, x_hat: Tensor) -> Tensor:
         """Of the part that is seen: the packaged models' own loss, or L1 where it is too small."""

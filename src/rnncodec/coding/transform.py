@@ -37,7 +37,7 @@ from rnncodec.network.unroll import (
 )
 
 BATCH_POSITIONS = 1 << 12
-"""So many positions of small tiles are synthesized at once: the memory of one tile of 1024 pixels."""
+"""Positions of small tiles synthesized at once: the memory of one tile of 1024 pixels."""
 STATES = 3 << 30
 """Bytes that the states of tiles may take while others run: of 16 Mpixel in the compact model."""
 ANEW = (4, 8)
