@@ -29,7 +29,7 @@ from reference_model import Textbook
 from rnncodec import models
 from rnncodec.bitstream import Header, info
 from rnncodec.codec import Codec
-from rnncodec.coding.transform import Painter, Transform
+from rnncodec.coding.transform import Synthesizer, Transform
 from rnncodec.images.pixels import to_uint8
 from rnncodec.machine.storage import write_text
 from rnncodec.network.autoencoder import Network
@@ -92,9 +92,9 @@ def against_textbook(iterations: int, repeats: int) -> dict[str, Any]:
     received = (torch.tensor(codes).float() * 2 - 1).permute(0, 3, 1, 2)[None].contiguous()
 
     def paint(k: int) -> None:
-        Painter(transform, header, k).paint(codes[:k])
+        Synthesizer(transform, header, k).synthesize(codes[:k])
 
-    painted = Painter(transform, header, iterations).paint(codes).astype(int)
+    painted = Synthesizer(transform, header, iterations).synthesize(codes).astype(int)
     with torch.inference_mode():
         expected = to_uint8(textbook.decode(received))[0].permute(1, 2, 0).numpy()
         works = {

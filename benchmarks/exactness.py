@@ -28,7 +28,7 @@ from host_info import describe
 from rnncodec.bitstream import Codes, Decoder, Header
 from rnncodec.codec import Codec, load
 from rnncodec.coding.entropy_coding import code_tiles
-from rnncodec.coding.transform import Painter
+from rnncodec.coding.transform import Synthesizer
 from rnncodec.entropy import IntegerModel, Wavefront, model_class, quantize
 from rnncodec.machine import storage
 from rnncodec.models import model_file
@@ -172,7 +172,7 @@ def paint(codec: Codec, codes: Codes, shape: tuple[int, ...]) -> NDArray[np.uint
     header = Header(
         width=shape[1], height=shape[0], iterations=len(codes), fingerprint=codec.fingerprint
     )
-    return Painter(codec.transform, header, len(codes)).paint(codes)
+    return Synthesizer(codec.transform, header, len(codes)).synthesize(codes)
 
 
 def hashes(kind: str, model: IntegerModel, codes: Codes) -> dict[str, list[str]]:

@@ -17,9 +17,9 @@ from rnncodec.coding.adaptive_encoding import encode_adaptively
 from rnncodec.coding.chunks import Source, chunks_of, read_all
 from rnncodec.coding.encoding import Encoder, Target
 from rnncodec.coding.entropy_coding import CodeReader
+from rnncodec.coding.latent_optimization import Effort
 from rnncodec.coding.pictures import Picture, from_image, to_image
-from rnncodec.coding.refining import Effort
-from rnncodec.coding.transform import Painter, Transform
+from rnncodec.coding.transform import Synthesizer, Transform
 from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
 from rnncodec.geometry import BLOCK
 from rnncodec.images.reading import Pixels
@@ -121,11 +121,11 @@ class Codec:
                 given as ``mse=1e-4``. Takes twice the time of plain coding, with a target ten
                 times.
             effort: steps of gradient descent that search for better bits, for those of each
-                iteration (see :mod:`rnncodec.coding.refining`); 4 save 10 to 25 % of the bytes at
-                equal MS-SSIM and take 20 times as long as plain coding (twice that where bf16 is
-                not in hardware). With a rate they raise the quality at its end, with a quality
-                they save iterations, without a target they raise the quality after each. Of
-                blocks that end (``adaptive``), the bits that are sent; a quality asked of both
+                iteration (see :mod:`rnncodec.coding.latent_optimization`); 4 save 10 to 25 % of
+                the bytes at equal MS-SSIM and take 20 times as long as plain coding (twice that
+                where bf16 is not in hardware). With a rate they raise the quality at its end, with
+                a quality they save iterations, without a target they raise the quality after each.
+                Of blocks that end (``adaptive``), the bits that are sent; a quality asked of both
                 takes eight searches.
             progress: called with the steps of ``effort`` that are done and how many there are,
                 anew for each tile and search.
@@ -209,7 +209,7 @@ class Codec:
         """
         header, segments = self._open(data, iterations, max_pixels)
         codes = CodeReader(self.model.entropy, header, len(segments)).read(segments)
-        pixels = Painter(self.transform, header, len(segments)).paint(codes)
+        pixels = Synthesizer(self.transform, header, len(segments)).synthesize(codes)
         return to_image(pixels, header.colour, header.icc_profile)
 
     def decode_progressive(
@@ -318,10 +318,10 @@ class Codec:
                 header = event
                 self._check(header)
                 codes = CodeReader(self.model.entropy, header, header.iterations)
-                painter = Painter(self.transform, header, header.iterations)
+                synthesizer = Synthesizer(self.transform, header, header.iterations)
             elif isinstance(event, Segment):
                 assert header is not None
-                yield header, painter.paint(codes.read([event]))
+                yield header, synthesizer.synthesize(codes.read([event]))
             elif isinstance(event, NeedData):
                 chunk = next(chunks, b"")
                 reader.feed(chunk) if chunk else reader.close()

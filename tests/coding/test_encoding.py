@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from rnncodec.coding.encoding import Target, fitting, needed
-from rnncodec.coding.goals import Goal
+from rnncodec.coding.quality_target import QualityTarget
 from rnncodec.errors import ConfigError, RNNCodecWarning
 
 
@@ -14,7 +14,7 @@ def test_as_many_iterations_as_a_rate_has_room_for() -> None:
 
 def test_as_many_iterations_as_a_goal_needs() -> None:
     scores = torch.tensor([[20.0, 30.0, 25.0], [20.0, 21.0, 22.0]])
-    goal = Goal("psnr", 24.0)
+    goal = QualityTarget("psnr", 24.0)
     assert needed(goal, scores, 0) == 2
     with pytest.warns(RNNCodecWarning, match="psnr=24 cannot be reached .* 22, is used"):
         assert needed(goal, scores, 1) == 3

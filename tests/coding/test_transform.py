@@ -14,7 +14,7 @@ import torch
 from rnncodec.bitstream import Header, info
 from rnncodec.codec import Codec, load
 from rnncodec.coding import transform as module
-from rnncodec.coding.transform import TilePainter, TileRuns, Transform
+from rnncodec.coding.transform import TileRuns, TileSynthesizer, Transform
 from rnncodec.data.photos import DemoPhotos
 from rnncodec.images import similarity
 from rnncodec.models.model_file import Model
@@ -30,10 +30,10 @@ def test_a_tile_is_forgotten_at_once_without_waiting_for_the_garbage_collector()
     codes = np.zeros((2, 1, 2, 2, 32), np.uint8)
     gc.disable()
     try:
-        painter = TilePainter(transform, iterations=3, adaptive=False)
-        assert painter.paint(codes).shape == (1, 32, 32, 3)
-        gone = weakref.ref(painter)
-        del painter
+        synthesizer = TileSynthesizer(transform, iterations=3, adaptive=False)
+        assert synthesizer.synthesize(codes).shape == (1, 32, 32, 3)
+        gone = weakref.ref(synthesizer)
+        del synthesizer
         assert gone() is None
     finally:
         gc.enable()

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from rnncodec.bitstream import Codes, Header, info, sending
 from rnncodec.coding.adaptive import Rule, ends
 from rnncodec.coding.encoding import Encoder, Target, fitting, needed
-from rnncodec.coding.goals import first_reaching
+from rnncodec.coding.latent_optimization import Effort
 from rnncodec.coding.pictures import Picture
-from rnncodec.coding.refining import Effort
+from rnncodec.coding.quality_target import first_reaching
 from rnncodec.coding.transform import Analysis
 from rnncodec.geometry import UNSENT
 
 PASSES = 8
 """How many thresholds are tried for a target."""
 FINEST, COARSEST = 2.0**-8, 2.0**6
-"""They lie between these multiples of the default one; each pass halves what is left (in log)."""
+"""Bisection bounds, as multiples of the default threshold (log scale)."""
 STRETCH = 1.5
 """A target's file may have so many times the iterations that a plain one would: with fewer there
 is little to save, and with more the last positions that send gain less than they did in the plain

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from rnncodec.bitstream import Codes, Header, info, write
 from rnncodec.coding import entropy_coding
-from rnncodec.coding.goals import Goal, first_reaching
+from rnncodec.coding.latent_optimization import Effort
 from rnncodec.coding.pictures import Picture
-from rnncodec.coding.refining import Effort
+from rnncodec.coding.quality_target import QualityTarget, first_reaching
 from rnncodec.coding.transform import Analysis, Extension, Transform
 from rnncodec.entropy import EntropyModel, IntegerModel, smooth
 from rnncodec.errors import ConfigError, TargetWarning
@@ -29,7 +29,7 @@ class Target:
     """
 
     bpp: float | None = None
-    goal: Goal | None = None
+    goal: QualityTarget | None = None
 
     def __post_init__(self) -> None:
         if self.bpp is None:
@@ -53,8 +53,8 @@ class Target:
         if sum(target is not None for target in (iterations, bpp, ms_ssim, psnr)) > 1:
             raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
         if ms_ssim is not None:
-            return cls(goal=Goal("ms_ssim", ms_ssim))
-        return cls(bpp, None if psnr is None else Goal("psnr", psnr))
+            return cls(goal=QualityTarget("ms_ssim", ms_ssim))
+        return cls(bpp, None if psnr is None else QualityTarget("psnr", psnr))
 
 
 class Encoder:
@@ -103,7 +103,9 @@ class Encoder:
         within = info(data).bpp[-1] <= max(target.bpp or 0, info(plain).bpp[-1])
         return data if within else plain
 
-    def _reach(self, picture: Picture, header: Header, goal: Goal, effort: Effort) -> bytes:
+    def _reach(
+        self, picture: Picture, header: Header, goal: QualityTarget, effort: Effort
+    ) -> bytes:
         """The shortest file that reaches a goal: with effort, one iteration fewer each time."""
         found = self._search(picture, header, goal, None)
         while True:
@@ -121,7 +123,7 @@ class Encoder:
         return self.write(header, found.codes[0, : needed(goal, found.scores, 0)])
 
     def _search(
-        self, picture: Picture, header: Header, goal: Goal | None, effort: Effort | None
+        self, picture: Picture, header: Header, goal: QualityTarget | None, effort: Effort | None
     ) -> Analysis:
         return self.transform.analyse(picture.pixels[None], header, goal, effort=effort)
 
@@ -149,7 +151,7 @@ class Encoder:
         return write(header, entropy_coding.coded_iterations(self.entropy, codes, header))
 
 
-def needed(goal: Goal | None, scores: Tensor | None, k: int) -> int | None:
+def needed(goal: QualityTarget | None, scores: Tensor | None, k: int) -> int | None:
     """How many iterations image k needs for its goal, from the scores (B, T); None: all.
 
     Warns:

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from rnncodec.bitstream import Codes, Header, Tile
 from rnncodec.coding.adaptive import Rule
-from rnncodec.coding.goals import Goal
-from rnncodec.coding.refining import Effort
+from rnncodec.coding.latent_optimization import Effort
+from rnncodec.coding.quality_target import QualityTarget
 from rnncodec.coding.tiles import batches
 from rnncodec.geometry import BLOCK, UNSENT
 from rnncodec.images.pixels import from_uint8, pad_to, require_finite, to_uint8
@@ -27,10 +27,17 @@ from rnncodec.images.reading import Pixels
 from rnncodec.machine.allocator import freed_memory_kept
 from rnncodec.machine.devices import float32_convolutions
 from rnncodec.network.autoencoder import Network
-from rnncodec.network.unroll import AdaptiveSender, CodeSource, Decoding, Sender, Step, iterate
+from rnncodec.network.unroll import (
+    AdaptiveEncoderLoop,
+    CodeSource,
+    DecoderLoop,
+    EncoderLoop,
+    Iteration,
+    iterate,
+)
 
 BATCH_POSITIONS = 1 << 12
-"""So many positions of small tiles are painted at once: the memory of one tile of 1024 pixels."""
+"""Positions of small tiles synthesized at once: the memory of one tile of 1024 pixels."""
 STATES = 3 << 30
 """Bytes that the states of tiles may take while others run: of 16 Mpixel in the compact model."""
 ANEW = (4, 8)
@@ -77,7 +84,7 @@ class Transform:
         self,
         pixels: NDArray[np.uint8],
         header: Header,
-        goal: Goal | None = None,
+        goal: QualityTarget | None = None,
         *,
         rule: Rule | None = None,
         ends: NDArray[np.int64] | None = None,
@@ -123,7 +130,7 @@ class Transform:
         """Uint8 (B, 3, H, W) as the network takes it, in whole blocks."""
         return pad_to(from_uint8(reference.to(self.device)), BLOCK)
 
-    def _errors(self, rule: Rule, reference: Tensor, step: Step) -> NDArray[np.float32]:
+    def _errors(self, rule: Rule, reference: Tensor, step: Iteration) -> NDArray[np.float32]:
         x = self._padded(reference)
         return rule.errors(x, step.x_hat).cpu().numpy()
 
@@ -131,7 +138,7 @@ class Transform:
     def state_bytes(self) -> int:
         """What encoder and decoder keep between two iterations, for each position."""
         x = torch.zeros(1, 3, BLOCK, BLOCK, device=self.device)
-        sender, decoding = Sender(self.network, x), Decoding(self.network, adaptive=False)
+        sender, decoding = EncoderLoop(self.network, x), DecoderLoop(self.network, adaptive=False)
         gain = self.network.recon.gain(0, None)
         x_hat = decoding.run(0, sender(0, None, gain), None, gain)
         states = [*(sender.states or []), *(decoding.states or []), (x, x_hat)]
@@ -144,20 +151,20 @@ class Transform:
         iterations: int,
         ends: NDArray[np.int64] | None = None,
         effort: Effort | None = None,
-    ) -> Iterator[Step]:
+    ) -> Iterator[Iteration]:
         """Run the network on uint8 (B, 3, H, W) of any size, padded to whole blocks.
 
         Whoever asks for the steps or their pictures does so under :func:`float32_convolutions`.
         """
         x = self._padded(reference)
         last = None if ends is None else torch.from_numpy(ends[:, None]).to(self.device)
-        sender = Sender(self.network, x)
-        source: CodeSource = sender if last is None else AdaptiveSender(sender, last)
+        sender = EncoderLoop(self.network, x)
+        source: CodeSource = sender if last is None else AdaptiveEncoderLoop(sender, last)
         if effort is not None:
             size = reference.shape[-2], reference.shape[-1]
             codes = effort.codes(self.network, x, size, iterations, last)
             source = partial(found_code, codes)
-        before: Step | None = None
+        before: Iteration | None = None
         for step in iterate(self.network, source, iterations, adaptive=last is not None):
             if before is not None:  # its picture has been made, for the residual of this step
                 require_finite(before.x_hat)
@@ -194,14 +201,14 @@ class TileRuns:
         self.iterations = header.iterations
         self.ends = ends
         self.effort = effort
-        self._running: dict[Tile, Iterator[Step]] = {}
+        self._running: dict[Tile, Iterator[Iteration]] = {}
         self._kept = 1 if len(self.tiles) == 1 else None
 
     def pixels(self, tile: Tile) -> Tensor:
         """Those of a tile, uint8 (B, 3, H, W)."""
         return self.reference[..., *pixel_slices(tile)]
 
-    def run(self, first: int, end: int) -> Iterator[tuple[Tile, int, Step]]:
+    def run(self, first: int, end: int) -> Iterator[tuple[Tile, int, Iteration]]:
         """Iterations ``first`` to ``end`` (exclusive) of one tile after the other.
 
         Those that begin anew tell of the iterations before, too: no device has to repeat itself
@@ -216,7 +223,7 @@ class TileRuns:
             if end < self.iterations and number < self.kept:
                 self._running[tile] = steps
 
-    def stops(self, goal: Goal | None, *, all_iterations: bool) -> Sequence[int]:
+    def stops(self, goal: QualityTarget | None, *, all_iterations: bool) -> Sequence[int]:
         """After which iterations to look whether a goal is reached, the last one included.
 
         After each, if all tiles go on where they were, or after ever more of them, since the
@@ -238,7 +245,7 @@ class TileRuns:
             self._kept = max(1, int((sizes <= room).sum()))
         return self._kept
 
-    def _begin(self, tile: Tile) -> Iterator[Step]:
+    def _begin(self, tile: Tile) -> Iterator[Iteration]:
         ending = None if self.ends is None else self.ends[:, *tile.slices]
         return self.transform.steps(self.pixels(tile), self.iterations, ending, self.effort)
 
@@ -267,13 +274,13 @@ class Extension:
         return self._found[:iterations]
 
 
-class Painter:
+class Synthesizer:
     """Pixels out of codes: the decoder network, tile by tile, as far as codes have come.
 
     Args:
         transform: the network.
         header: of the file.
-        iterations: how many will be painted in all; tiles are forgotten after the last.
+        iterations: how many will be synthesized in all; tiles are forgotten after the last.
     """
 
     def __init__(self, transform: Transform, header: Header, iterations: int) -> None:
@@ -281,28 +288,28 @@ class Painter:
         self.header = header
         self.iterations = iterations
         self.done = 0
-        self._running: dict[int, TilePainter] = {}
+        self._running: dict[int, TileSynthesizer] = {}
 
     @freed_memory_kept()
     @float32_convolutions()
-    def paint(self, codes: Codes) -> Pixels:
+    def synthesize(self, codes: Codes) -> Pixels:
         """Run the next n iterations from their codes (n, h, w, 32) -> uint8 (H, W, 3)."""
         picture = np.empty((self.header.height, self.header.width, 3), np.uint8)
         self.done += len(codes)
         for batch in batches(self.header, positions=BATCH_POSITIONS):
-            painter = self._running.pop(batch.numbers[0], None) or TilePainter(
+            synthesizer = self._running.pop(batch.numbers[0], None) or TileSynthesizer(
                 self.transform, self.iterations, adaptive=self.header.adaptive
             )
             stacked = np.stack([codes[:, *tile.slices] for tile in batch.tiles], axis=1)
-            for tile, pixels in zip(batch.tiles, painter.paint(stacked), strict=True):
+            for tile, pixels in zip(batch.tiles, synthesizer.synthesize(stacked), strict=True):
                 target = picture[pixel_slices(tile)]
                 target[:] = pixels[: target.shape[0], : target.shape[1]]
             if self.done < self.iterations:
-                self._running[batch.numbers[0]] = painter
+                self._running[batch.numbers[0]] = synthesizer
         return picture
 
 
-class TilePainter:
+class TileSynthesizer:
     """The decoder network on B tiles of one size; keeps its recurrent state between calls."""
 
     def __init__(self, transform: Transform, iterations: int, *, adaptive: bool) -> None:
@@ -312,7 +319,7 @@ class TilePainter:
         source = partial(next_code, self.waiting, transform.device)
         self.steps = iterate(transform.network, source, iterations, adaptive=adaptive)
 
-    def paint(self, codes: Codes) -> Pixels:
+    def synthesize(self, codes: Codes) -> Pixels:
         """Codes (n, B, h, w, 32) of the next iterations -> uint8 (B, 16 h, 16 w, 3)."""
         self.waiting.extend(codes)
         with torch.inference_mode():

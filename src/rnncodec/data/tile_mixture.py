@@ -45,8 +45,8 @@ def refuse_unlike(sets: Sequence[TileSet]) -> None:
 def photographs(sets: Sequence[TileSet]) -> tuple[dict[str, Path], set[str]]:
     """Name and file of each photograph kept in one piece, and the names of those held out.
 
-    Pictures of the same name are the same if their bytes are equal, or if they were shrunk
-    otherwise from sources of the same description; the others get a number.
+    Two photos with one name are duplicates if their SHA-256 match, or if both sets come from the
+    same source but were decoded or resized differently. Other namesakes get a suffix.
 
     Raises:
         DataError, StorageError: one cannot be fetched.

@@ -13,7 +13,7 @@ import numpy as np
 from rnncodec import bitstream, models
 from rnncodec.codec import Codec, load
 from rnncodec.coding.adaptive import Rule
-from rnncodec.coding.refining import Effort
+from rnncodec.coding.latent_optimization import Effort
 from rnncodec.errors import ConfigError, ModelError
 from rnncodec.evaluation.image_files import file_hash
 from rnncodec.images.reading import Pixels

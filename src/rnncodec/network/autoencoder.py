@@ -15,8 +15,8 @@ from rnncodec.geometry import BITS
 from rnncodec.network import cells, families, recon
 from rnncodec.network.cells import Cell, State
 from rnncodec.network.layers import conv2d
-from rnncodec.network.limits import check_number, check_whole
 from rnncodec.network.recon import Reconstruction
+from rnncodec.validation import check_number, check_whole
 
 MAX_ITERATIONS = 255
 MAX_EXTRA_RUNS = 16

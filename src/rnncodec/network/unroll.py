@@ -2,8 +2,8 @@
 
 Past the paper (Johnston et al. 2018, *Improved Lossy Image Compression with Priming and Spatially
 Adaptive Bit Rates*), a network may run its parts several times on the same input and keep the
-last output and the states only. What the other outputs would have been is thrown away: they cost
-time, no bits. With *priming* p the encoder looks p + 1 times at its first input before it sends
+last output and the states only. Intermediate outputs are discarded; extra runs cost time, not
+bits. With *priming* p the encoder looks p + 1 times at its first input before it sends
 the first code, and the decoder at the first code, so that neither starts cold and both see
 further than one run of their convolutions does. With *diffusion* d the decoder looks d more times
 at every code::
@@ -27,7 +27,7 @@ CodeSource: TypeAlias = Callable[[int, Tensor | None, Tensor | None], Tensor]
 """``source(t, x_hat, gain) -> code``: where the bits of iteration t come from."""
 
 
-class Step:
+class Iteration:
     """The outcome of one iteration.
 
     Args:
@@ -54,7 +54,7 @@ class Step:
         return self._x_hat
 
 
-class Sender:
+class EncoderLoop:
     """The encoder's side: looks at the residual and says which bits to send.
 
     Args:
@@ -88,7 +88,7 @@ class Sender:
         return code
 
 
-class AdaptiveSender:
+class AdaptiveEncoderLoop:
     """A sender whose positions end, each after its own number of iterations.
 
     Where a position has ended its code is 0, and its block's residual is not shown to the
@@ -99,12 +99,12 @@ class AdaptiveSender:
         ends: (B, 1, H/16, W/16), how many iterations each position sends, 1 or more.
     """
 
-    def __init__(self, sender: Sender, ends: Tensor) -> None:
+    def __init__(self, sender: EncoderLoop, ends: Tensor) -> None:
         self.sender = sender
         self.ends = ends
 
     def __call__(self, t: int, x_hat: Tensor | None, gain: Tensor | None) -> Tensor:
-        """As :class:`Sender`."""
+        """As :class:`EncoderLoop`."""
         sends = self.ends > t
         if not sends.any():
             b, _, h, w = sends.shape
@@ -116,24 +116,24 @@ class AdaptiveSender:
 
 def iterate(
     network: Network, source: CodeSource, iterations: int, *, adaptive: bool = False
-) -> Iterator[Step]:
+) -> Iterator[Iteration]:
     """Run the codec for ``iterations``, taking each iteration's bits from ``source``.
 
-    With a :class:`Sender` this encodes (or trains); with codes that were received it decodes,
-    and no encoder runs. If it is ``adaptive``, a code of 0 says that a position has ended: the
-    picture of its block stays as it is (Johnston et al. 2018).
+    With an :class:`EncoderLoop` this encodes (or trains); with received codes it decodes, and no
+    encoder runs. If it is ``adaptive``, a code of 0 says that a position has ended: the picture
+    of its block stays as it is (Johnston et al. 2018).
     """
-    decoding = Decoding(network, adaptive=adaptive)
-    step: Step | None = None
+    decoding = DecoderLoop(network, adaptive=adaptive)
+    step: Iteration | None = None
     for t in range(iterations):
         x_hat = None if step is None else step.x_hat
         gain = network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
-        step = Step(code, partial(decoding.run, t, code, x_hat, gain))
+        step = Iteration(code, partial(decoding.run, t, code, x_hat, gain))
         yield step
 
 
-class Decoding:
+class DecoderLoop:
     """The decoder's side: codes to pictures, with the states that lie between.
 
     Args:
@@ -192,7 +192,7 @@ def repeat(
 
 def unroll(
     network: Network, x: Tensor, *, iterations: int, noise: Tensor | None = None
-) -> Iterator[Step]:
+) -> Iterator[Iteration]:
     """Encode ``x`` (B, 3, H, W) in [-0.5, 0.5], H and W multiples of 16, step by step.
 
     Examples:
@@ -204,4 +204,4 @@ def unroll(
         >>> steps[-1].code.shape, steps[-1].x_hat.shape
         (torch.Size([1, 32, 2, 3]), torch.Size([1, 3, 32, 48]))
     """
-    return iterate(network, Sender(network, x, noise), iterations)
+    return iterate(network, EncoderLoop(network, x, noise), iterations)

@@ -3,7 +3,7 @@
 from omegaconf import DictConfig, OmegaConf
 
 from rnncodec.errors import ConfigError
-from rnncodec.network.limits import check_number, check_whole
+from rnncodec.validation import check_number, check_whole
 
 WHOLE = {
     "seed": (0, 2**32 - 1),

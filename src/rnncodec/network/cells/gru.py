@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncodec.network.cells import Cell, State
-from rnncodec.network.limits import check_number
+from rnncodec.validation import check_number
 
 
 class GRU(Cell):

@@ -6,7 +6,7 @@ from torch import Tensor
 from rnncodec.network.cells import State
 from rnncodec.network.cells.gru import GRU
 from rnncodec.network.layers import conv2d
-from rnncodec.network.limits import check_number
+from rnncodec.validation import check_number
 
 
 class GRUResNet(GRU):

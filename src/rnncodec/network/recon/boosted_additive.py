@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from rnncodec.network.limits import check_number
 from rnncodec.network.recon import Reconstruction
+from rnncodec.validation import check_number
 
 
 class BoostedAdditive(Reconstruction):

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from rnncodec.images.pixels import pad_to
 from rnncodec.network.layers import conv2d
-from rnncodec.network.limits import check_whole
 from rnncodec.network.recon import Reconstruction
+from rnncodec.validation import check_whole
 
 PATCH = 32
 

@@ -3,11 +3,11 @@ r"""Bits that an image's own gradient improves, at the price of time when encodi
 The encoder network answers at once, with what is best on average. For one image better bits can
 be searched for (Campos et al. 2019, *Content Adaptive Optimization for Neural Image Compression*;
 Yang et al. 2020, *Improving Inference for Neural Image Compression*). Here the encoder's
-expectation of every bit gets a *nudge*
+expectation of every bit gets a *delta*
 
 .. math:: b_t = \mathrm{sign}(p_t(x - \hat x_{t-1}) + \delta_t)
 
-and the nudges :math:`\delta` go down the gradient of the loss through the loop, sign straight
+and the deltas :math:`\delta` go down the gradient of the loss through the loop, sign straight
 through, network untouched: the encoder goes on answering to what the changed bits of earlier
 iterations made of the picture. (Searched for without it, later bits no longer fit the picture, and
 every step makes it worse.) Iteration by iteration the bits found are left to stand. The decoder is
@@ -33,8 +33,8 @@ from torch import Tensor
 from torch.nn.functional import pad, softplus
 from torch.utils.checkpoint import checkpoint
 
-from rnncodec.coding.descent import descend
-from rnncodec.coding.kept import Kept
+from rnncodec.coding.activation_budget import ActivationBudget
+from rnncodec.coding.update_rule import descend
 from rnncodec.entropy import EntropyModel
 from rnncodec.errors import ConfigError
 from rnncodec.geometry import BITS, BLOCK
@@ -42,14 +42,14 @@ from rnncodec.images.windowed_similarity import SMALLEST, l1_ms_ssim
 from rnncodec.machine.devices import gains_from_bf16
 from rnncodec.network.autoencoder import Network, straight_through
 from rnncodec.network.cells import State
-from rnncodec.network.unroll import AdaptiveSender, Decoding, Sender
+from rnncodec.network.unroll import AdaptiveEncoderLoop, DecoderLoop, EncoderLoop
 from rnncodec.validation import is_whole
 
 MOST_STEPS = 1000
 HORIZON = 4
-"""How many iterations' pictures the bits of one are chosen for, its own the first, where all
-pictures count; where only the last does, all up to it."""
-RATE, LAST_RATE = 0.036, 0.0018
+"""Look-ahead. The bits of iteration t are optimised for reconstructions t..t+HORIZON-1; with
+``last_only``, for t..T."""
+STEP, FINAL_STEP = 0.036, 0.0018
 """Mean length of a step, from the first to the last; expectations lie between -1 and 1."""
 LEAST = 1e-9
 """What a loss counts at least, since its logarithm is taken."""
@@ -125,22 +125,22 @@ class Effort:
         return torch.cat(found)
 
 
-class NudgedSender(Sender):
-    """A sender whose expectations are nudged; see the module.
+class PerturbedEncoderLoop(EncoderLoop):
+    """An encoder loop whose expectations are perturbed; see the module.
 
     Args:
         network: the codec.
         x: images (B, 3, H, W) in [-0.5, 0.5]; H and W multiples of 16.
-        nudge: of the next code, (B, 32, H/16, W/16).
+        delta: of the next code, (B, 32, H/16, W/16).
     """
 
-    def __init__(self, network: Network, x: Tensor, nudge: Tensor) -> None:
+    def __init__(self, network: Network, x: Tensor, delta: Tensor) -> None:
         super().__init__(network, x)
-        self.nudge = nudge
+        self.delta = delta
 
     def binarize(self, t: int, features: Tensor) -> Tensor:
-        """What the encoder saw, (B, C, h, w), and the nudge -> code (B, 32, h, w)."""
-        p = self.network.binarizer.expectation(features) + self.nudge
+        """What the encoder saw, (B, C, h, w), and the delta -> code (B, 32, h, w)."""
+        p = self.network.binarizer.expectation(features) + self.delta
         return straight_through(p, p >= 0)
 
 
@@ -152,14 +152,14 @@ class Outcome:
         codes: of each iteration, (1, 32, h, w).
         losses: of the picture after each, scalars.
         x_hat: the last picture; None before the first iteration.
-        seen, shown: states of encoder and decoder.
+        encoder_states, decoder_states: states of encoder and decoder.
     """
 
     codes: list[Tensor] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)
     x_hat: Tensor | None = None
-    seen: list[State] | None = None
-    shown: list[State] | None = None
+    encoder_states: list[State] | None = None
+    decoder_states: list[State] | None = None
 
     def detached(self) -> "Outcome":
         """The same without what backward would need."""
@@ -167,8 +167,8 @@ class Outcome:
             [code.detach() for code in self.codes],
             [loss.detach() for loss in self.losses],
             None if self.x_hat is None else self.x_hat.detach(),
-            detached(self.seen),
-            detached(self.shown),
+            detached(self.encoder_states),
+            detached(self.decoder_states),
         )
 
 
@@ -178,10 +178,10 @@ def detached(states: list[State] | None) -> list[State] | None:
 
 
 class Search:
-    """Gradient descent on the nudges of one image (1, 3, H, W), iteration by iteration.
+    """Gradient descent on the deltas of one image (1, 3, H, W), iteration by iteration.
 
-    A changed bit changes what the encoder answers from then on. While all bits may still move,
-    each step therefore throws a tenth of them about, and soon no more is gained. So the nudges of
+    A changed bit changes what the encoder answers from then on. If all bits stay free, each step
+    flips about 10 % of them and progress stalls. So the deltas of
     an iteration and of the next ones, its *horizon*, go down the gradient together, in ever
     shorter steps; then the iteration's bits stand, and the search goes on from what they lead to.
 
@@ -210,30 +210,30 @@ class Search:
         self.ends = ends
         self.horizon = self.iterations if effort.last_only else HORIZON
         h, w = (side // BLOCK for side in x.shape[-2:])
-        self.nudges = [
+        self.deltas = [
             x.new_zeros(1, BITS, h, w, requires_grad=True) for _ in range(self.iterations)
         ]
-        self.worth = torch.zeros(self.iterations, device=x.device)
+        self.rate_weight = torch.zeros(self.iterations, device=x.device)
 
     def codes(self) -> Tensor:
         """Those found (1, T, 32, H/16, W/16), or the encoder's own if they are better."""
         with torch.no_grad():
-            plain = self.follow(self.iteration)
-            self.worth = self.slopes(plain)
-        found = self.follow(self.settle)
+            plain = self.run_all(self.iteration)
+            self.rate_weight = self.rate_weights(plain)
+        found = self.run_all(self.optimize_iteration)
         with torch.no_grad():
             best = found if self.objective(found) < self.objective(plain) else plain
         codes = torch.stack(best.codes, dim=1)
         return pad(codes, (0, 0, 0, 0, 0, 0, 0, self.unsent))
 
-    def follow(self, iteration: Callable[[int, Outcome], Outcome]) -> Outcome:
+    def run_all(self, iteration: Callable[[int, Outcome], Outcome]) -> Outcome:
         """All iterations, one after the other."""
         outcome = Outcome()
         for t in range(self.iterations):
             outcome = iteration(t, outcome)
         return outcome
 
-    def settle(self, t: int, before: Outcome) -> Outcome:
+    def optimize_iteration(self, t: int, before: Outcome) -> Outcome:
         """Search for the bits of iteration ``t``, after what came before -> where they stand."""
         end = min(t + self.horizon, self.iterations)
         ahead, steps = range(t, end), self.effort.steps
@@ -245,32 +245,32 @@ class Search:
                 loss = self.objective(outcomes[-1], t)
             if best is None or loss.item() < least:
                 best, least = outcomes[0].detached(), loss.item()
-                kept = [self.nudges[k].detach().clone() for k in ahead]
+                kept = [self.deltas[k].detach().clone() for k in ahead]
             if not last:
-                nudges = [self.nudges[k] for k in ahead]
-                # Where a position has ended its nudges have no part in the loss.
+                deltas = [self.deltas[k] for k in ahead]
+                # Where a position has ended its deltas have no part in the loss.
                 gradients = torch.autograd.grad(
-                    loss, nudges, allow_unused=True, materialize_grads=True
+                    loss, deltas, allow_unused=True, materialize_grads=True
                 )
-                rates = [self.rate(k, t, step) for k in ahead]
-                descend(nudges, gradients, rates)
+                sizes = [self.step_size(k, t, step) for k in ahead]
+                descend(deltas, gradients, sizes)
                 if self.effort.progress is not None:
                     self.effort.progress(t * steps + step + 1, self.iterations * steps)
         with torch.no_grad():
-            for k, nudge in zip(ahead, kept, strict=True):
-                self.nudges[k].copy_(nudge)
+            for k, delta in zip(ahead, kept, strict=True):
+                self.deltas[k].copy_(delta)
         assert best is not None
         return best
 
-    def rate(self, k: int, t: int, step: int) -> float:
-        """Of the nudges of iteration ``k`` while the bits of ``t`` are searched for.
+    def step_size(self, k: int, t: int, step: int) -> float:
+        """Of the deltas of iteration ``k`` while the bits of ``t`` are searched for.
 
         Half a cosine, from the first step in which they take part to their last.
         """
         first = max(0, k - self.horizon + 1)
         steps = self.effort.steps
         done = ((t - first) * steps + step) / ((k - first + 1) * steps)
-        return LAST_RATE + (RATE - LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
+        return FINAL_STEP + (STEP - FINAL_STEP) * (1 + math.cos(math.pi * done)) / 2
 
     def objective(self, outcome: Outcome, first: int = 0) -> Tensor:
         """The mean over the pictures that count, from that of iteration ``first`` on, scalar.
@@ -278,10 +278,13 @@ class Search:
         Of each, the logarithm of its loss and what the bits until then are worth.
         """
         losses = torch.stack(outcome.losses[first:]).clamp(min=LEAST).log()
-        costs = losses + self.worth[first : first + len(losses)] * self.spent(outcome)[first:]
+        costs = (
+            losses
+            + self.rate_weight[first : first + len(losses)] * self.rate_bits(outcome)[first:]
+        )
         return (costs[-1:] if self.effort.last_only else costs).mean()
 
-    def spent(self, outcome: Outcome) -> Tensor:
+    def rate_bits(self, outcome: Outcome) -> Tensor:
         """Bits until the end of each iteration, of all that it would take raw: (T,).
 
         By the entropy model even where a file would store them raw, which it does not have to if
@@ -295,23 +298,23 @@ class Search:
             bits = bits * softplus(-codes * logits) / math.log(2)
         return bits.mean(dim=(0, 2, 3, 4)).cumsum(0)
 
-    def slopes(self, outcome: Outcome) -> Tensor:
+    def rate_weights(self, outcome: Outcome) -> Tensor:
         """How much the logarithm of the loss falls for the bits of a raw iteration: (T,).
 
         Before and after each iteration together; for a single one, from a picture without bits.
         """
         losses = torch.stack([self.loss(torch.zeros_like(self.x)), *outcome.losses])
-        spent = pad(self.spent(outcome), (1, 0))
+        bits = pad(self.rate_bits(outcome), (1, 0))
         first = min(1, self.iterations - 1)
-        y, x = losses.clamp(min=LEAST).log()[first:], spent[first:]
+        y, x = losses.clamp(min=LEAST).log()[first:], bits[first:]
         return -torch.gradient(y, spacing=(x,))[0][1 - first :].clamp(max=0)
 
     def run(self, first: int, end: int, before: Outcome) -> list[Outcome]:
         """Iterations ``first`` to ``end`` (exclusive), after what came before."""
-        outcomes, kept = [], Kept()
+        outcomes, budget = [], ActivationBudget()
         for t in range(first, end):
-            if kept.room():
-                with kept:
+            if budget.has_room():
+                with budget:
                     before = self.iteration(t, before)
             else:
                 before = checkpoint(
@@ -321,16 +324,16 @@ class Search:
         return outcomes
 
     def iteration(self, t: int, before: Outcome) -> Outcome:
-        """Iteration ``t`` (from 0) with its nudges as they are, after what came before."""
-        sender = NudgedSender(self.network, self.x, self.nudges[t])
-        source = sender if self.ends is None else AdaptiveSender(sender, self.ends)
-        decoding = Decoding(self.network, adaptive=self.ends is not None)
-        sender.states, decoding.states = before.seen, before.shown
+        """Iteration ``t`` (from 0) with its deltas as they are, after what came before."""
+        encoder = PerturbedEncoderLoop(self.network, self.x, self.deltas[t])
+        source = encoder if self.ends is None else AdaptiveEncoderLoop(encoder, self.ends)
+        decoder = DecoderLoop(self.network, adaptive=self.ends is not None)
+        encoder.states, decoder.states = before.encoder_states, before.decoder_states
         gain = self.network.recon.gain(t, before.x_hat)
         code = source(t, before.x_hat, gain)
-        x_hat = decoding.run(t, code, before.x_hat, gain)
+        x_hat = decoder.run(t, code, before.x_hat, gain)
         codes, losses = [*before.codes, code], [*before.losses, self.loss(x_hat)]
-        return Outcome(codes, losses, x_hat, sender.states, decoding.states)
+        return Outcome(codes, losses, x_hat, encoder.states, decoder.states)
 
     def loss(self, x_hat: Tensor) -> Tensor:
         """Of the part that is seen: the packaged models' own loss, or L1 where it is too small."""

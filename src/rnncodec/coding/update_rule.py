@@ -1,4 +1,4 @@
-"""A step of the search for bits, down the gradient; see :mod:`rnncodec.coding.refining`."""
+"""One step of gradient descent; see :mod:`rnncodec.coding.latent_optimization`."""
 
 import torch
 from torch import Tensor
@@ -10,20 +10,20 @@ disturbs the others, so it is best if those turn that bring most."""
 
 
 @torch.no_grad()
-def descend(nudges: list[Tensor], gradients: tuple[Tensor, ...], rates: list[float]) -> None:
-    r"""One step of gradient descent, in place, on nudges (1, 32, h, w) of one iteration each.
+def descend(deltas: list[Tensor], gradients: tuple[Tensor, ...], rates: list[float]) -> None:
+    r"""One step of gradient descent, in place, on deltas (1, 32, h, w) of one iteration each.
 
     A bit goes by its gradient against the mean :math:`m` of those around it,
     :math:`(|g| / m)^{2.5} \sqrt m`, so that all parts of a picture are searched: by the gradient
     alone the few blocks in which it is largest would take nearly all of a step.
     """
-    for nudge, gradient, rate in zip(nudges, gradients, rates, strict=True):
+    for delta, gradient, rate in zip(deltas, gradients, rates, strict=True):
         size = gradient.abs() / gradient.abs().max().clamp(min=1e-30)
         sent = (gradient != 0).to(size.dtype)  # nothing reaches what is not
         around = neighbourhood(size) / neighbourhood(sent).clamp(min=1e-30)
         strength = (size / around.clamp(min=1e-30)) ** EMPHASIS * around.sqrt()
         mean = (strength.sum() / sent.sum().clamp(min=1)).clamp(min=1e-30)
-        nudge.sub_(rate * gradient.sign() * strength / mean)
+        delta.sub_(rate * gradient.sign() * strength / mean)
 
 
 def neighbourhood(x: Tensor) -> Tensor:

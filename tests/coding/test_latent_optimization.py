@@ -10,16 +10,16 @@ from torch import Tensor
 
 from rnncodec.bitstream import info, sending
 from rnncodec.codec import load
-from rnncodec.coding.descent import EMPHASIS, descend
-from rnncodec.coding.kept import Kept
-from rnncodec.coding.refining import (
+from rnncodec.coding.activation_budget import ActivationBudget
+from rnncodec.coding.latent_optimization import (
+    FINAL_STEP,
     HORIZON,
-    LAST_RATE,
-    RATE,
+    STEP,
     Effort,
     Outcome,
     Search,
 )
+from rnncodec.coding.update_rule import EMPHASIS, descend
 from rnncodec.data.photos import DemoPhotos
 from rnncodec.entropy import bits_per_bit, smooth
 from rnncodec.errors import ConfigError, RNNCodecWarning
@@ -56,7 +56,7 @@ def test_without_nudges_the_loop_is_the_codecs_own() -> None:
     assert torch.equal(codes, plain_codes(x))
     assert loss.item() == pytest.approx(np.log(losses(codes, x)).mean(), abs=1e-5)
     # Every bit's gradient is that of the straight-through estimator, which reaches all of them.
-    assert all(gradient.abs().min() > 0 for gradient in torch.autograd.grad(loss, search.nudges))
+    assert all(gradient.abs().min() > 0 for gradient in torch.autograd.grad(loss, search.deltas))
 
 
 def test_steps_lower_what_they_are_to_lower() -> None:
@@ -94,46 +94,46 @@ def test_what_bits_are_worth_is_the_slope_of_the_images_own_curve() -> None:
     search = Search(NETWORK, x, (64, 64), 4, effort=Effort(1))
     plain = outcome_of([0.4, 0.2, 0.15, 0.15], [16, 16, 8, 8])
     spent = np.array([1, 2, 2.5, 3])
-    np.testing.assert_allclose(search.spent(plain), spent)
+    np.testing.assert_allclose(search.rate_bits(plain), spent)
     expected = -np.gradient(np.log([0.4, 0.2, 0.15, 0.15]), spent)
-    search.worth = search.slopes(plain)
-    np.testing.assert_allclose(search.worth, expected, rtol=1e-5, atol=1e-6)
+    search.rate_weight = search.rate_weights(plain)
+    np.testing.assert_allclose(search.rate_weight, expected, rtol=1e-5, atol=1e-6)
     costs = np.log([0.15, 0.15]) + expected[2:] * spent[2:]
     assert search.objective(plain, 2).item() == pytest.approx(costs.mean(), rel=1e-5)
-    worse = search.slopes(outcome_of([0.1, 0.2, 0.3, 0.4], [16, 16, 16, 16]))
+    worse = search.rate_weights(outcome_of([0.1, 0.2, 0.3, 0.4], [16, 16, 16, 16]))
     assert not worse.any()  # no bit is worth less than nothing
     single = Search(NETWORK, x, (64, 64), 1, effort=Effort(1))
     grey = single.loss(torch.zeros_like(x)).item()
-    only = single.slopes(outcome_of([0.4], [8]))
+    only = single.rate_weights(outcome_of([0.4], [8]))
     assert only.item() == pytest.approx(np.log(grey / 0.4) / 0.5, rel=1e-5)
 
 
 def test_where_the_last_picture_alone_counts() -> None:
     x = pixels_of(SMALL)
     search = Search(NETWORK, x, (64, 64), 2, effort=Effort(1, last_only=True))
-    search.worth = torch.tensor([5.0, 0.5])
+    search.rate_weight = torch.tensor([5.0, 0.5])
     loss = search.objective(outcome_of([0.4, 0.2], [16, 8]))
     assert loss.item() == pytest.approx(np.log(0.2) + 0.5 * 1.5)
 
 
 def test_a_search_that_leads_nowhere_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ascend(nudges, gradients, rates):
+    def ascend(deltas, gradients, rates):
         with torch.no_grad():
-            for nudge, gradient in zip(nudges, gradients, strict=True):
-                nudge.add_(gradient.sign())
+            for delta, gradient in zip(deltas, gradients, strict=True):
+                delta.add_(gradient.sign())
 
-    monkeypatch.setattr("rnncodec.coding.refining.descend", ascend)
+    monkeypatch.setattr("rnncodec.coding.latent_optimization.descend", ascend)
     x = pixels_of(SMALL)
     assert torch.equal(Search(NETWORK, x, (64, 64), 3, effort=Effort(3)).codes(), plain_codes(x))
 
 
 def test_what_is_worse_in_the_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    def settle(search: Search, t: int, before):
+    def optimize_iteration(search: Search, t: int, before):
         with torch.no_grad():
-            search.nudges[t].fill_(9.0)  # all bits 1
+            search.deltas[t].fill_(9.0)  # all bits 1
             return search.iteration(t, before)
 
-    monkeypatch.setattr(Search, "settle", settle)
+    monkeypatch.setattr(Search, "optimize_iteration", optimize_iteration)
     x = pixels_of(SMALL)
     assert torch.equal(Search(NETWORK, x, (64, 64), 3, effort=Effort(1)).codes(), plain_codes(x))
 
@@ -159,15 +159,17 @@ def test_steps_get_shorter_until_an_iteration_stands(last_only: bool) -> None:
     search = Search(NETWORK, pixels_of(SMALL), (64, 64), 6, effort=Effort(3, last_only=last_only))
     for k in range(6):
         first = 0 if last_only else max(0, k - HORIZON + 1)
-        rates = [search.rate(k, t, step) for t in range(first, k + 1) for step in range(3)]
-        assert rates[0] == RATE
-        assert all(a > b > LAST_RATE for a, b in pairwise(rates))
+        rates = [search.step_size(k, t, step) for t in range(first, k + 1) for step in range(3)]
+        assert rates[0] == STEP
+        assert all(a > b > FINAL_STEP for a, b in pairwise(rates))
 
 
 def test_in_bf16_the_bits_are_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
     x, found = pixels_of(SMALL), []
     for fast in (False, True):
-        monkeypatch.setattr("rnncodec.coding.refining.gains_from_bf16", lambda _, fast=fast: fast)
+        monkeypatch.setattr(
+            "rnncodec.coding.latent_optimization.gains_from_bf16", lambda _, fast=fast: fast
+        )
         codes = Effort(8).codes(NETWORK, x, (64, 64), 3)
         assert codes.dtype == torch.float32
         found.append(np.log(losses(codes, x)).mean())
@@ -187,14 +189,14 @@ def test_what_is_computed_again_is_the_same(
 
     expected = Effort(2).codes(NETWORK, x, (64, 64), 3)
     monkeypatch.setattr(Search, "iteration", counted)
-    monkeypatch.setattr("rnncodec.coding.kept.KEPT", gib << 30)
+    monkeypatch.setattr("rnncodec.coding.activation_budget.BUDGET", gib << 30)
     assert torch.equal(Effort(2).codes(NETWORK, x, (64, 64), 3), expected)
     assert len(iterations) == runs  # backward, twice in each of 3 stages: all but a run's first
 
 
 def test_what_backward_needs_is_counted_once() -> None:
     x = torch.ones(1000, requires_grad=True)
-    kept = Kept()
+    kept = ActivationBudget()
     with kept:
         y = x.exp()  # saves its result
     assert kept.bytes == 4000
@@ -208,20 +210,20 @@ def test_what_backward_needs_is_counted_once() -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 1e-20])
 def test_a_step_of_descent(scale: float) -> None:
-    nudge, strength = torch.zeros(1, 2, 1, 1), np.array([1, 3**EMPHASIS])
+    delta, strength = torch.zeros(1, 2, 1, 1), np.array([1, 3**EMPHASIS])
     for _ in range(2):
-        descend([nudge], (scale * torch.tensor([1.0, -3.0]).reshape(1, 2, 1, 1),), [0.1])
+        descend([delta], (scale * torch.tensor([1.0, -3.0]).reshape(1, 2, 1, 1),), [0.1])
     expected = 0.2 * strength / strength.mean() * [-1, 1]
-    np.testing.assert_allclose(nudge.flatten(), expected, rtol=1e-5)
+    np.testing.assert_allclose(delta.flatten(), expected, rtol=1e-5)
 
 
 def test_all_parts_of_a_picture_are_searched() -> None:
-    nudge, gradient = torch.zeros(1, 2, 8, 8), torch.ones(1, 2, 8, 8)
+    delta, gradient = torch.zeros(1, 2, 8, 8), torch.ones(1, 2, 8, 8)
     gradient[..., 4:] *= 100
     gradient[:, 1] *= 2
-    descend([nudge], (gradient,), [0.1])
-    assert nudge.abs().mean() == pytest.approx(0.1)
-    little, much = nudge[..., :3].abs(), nudge[..., 5:].abs()  # away from where they meet
+    descend([delta], (gradient,), [0.1])
+    assert delta.abs().mean() == pytest.approx(0.1)
+    little, much = delta[..., :3].abs(), delta[..., 5:].abs()  # away from where they meet
     torch.testing.assert_close(much, 10 * little)
     torch.testing.assert_close(little[:, 1], 2**EMPHASIS * little[:, 0])
 
@@ -314,12 +316,10 @@ def test_a_quality_takes_fewer_iterations() -> None:
 def test_a_quality_that_effort_does_not_bring_nearer_gets_a_plain_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rnncodec.coding.refining.RATE", 0.0)
-    monkeypatch.setattr("rnncodec.coding.refining.LAST_RATE", 0.0)
+    monkeypatch.setattr("rnncodec.coding.latent_optimization.STEP", 0.0)
+    monkeypatch.setattr("rnncodec.coding.latent_optimization.FINAL_STEP", 0.0)
     _, second, third = (ms_ssim(CODEC.encode(LARGE, iterations=n)) for n in (1, 2, 3))
-    between = (
-        second + third
-    ) / 2  # away from a tie: the score itself may be missed by its last bit
+    between = (second + third) / 2  # a score itself may be missed by its last bit
     plain = CODEC.encode(LARGE, ms_ssim=between)
     assert info(plain).iterations == 3
     assert CODEC.encode(LARGE, ms_ssim=between, effort=1) == plain
@@ -355,10 +355,10 @@ def test_when_all_blocks_have_ended_the_search_goes_on_with_what_is_sent() -> No
 def test_steps_are_as_long_where_few_positions_send() -> None:
     rows = torch.tensor([[1.0, -1, 1, -1], [1.0, -1, 0, 0], [0.0, 0, 0, 0]])
     gradients = list(rows.reshape(3, 1, 1, 1, 4).expand(-1, 1, 2, 1, 4))
-    nudges = [torch.zeros(1, 2, 1, 4) for _ in gradients]
-    descend(nudges, tuple(gradients), [0.1, 0.1, 0.1])
-    for nudge, gradient in zip(nudges, gradients, strict=True):
-        torch.testing.assert_close(nudge, -0.1 * gradient)
+    deltas = [torch.zeros(1, 2, 1, 4) for _ in gradients]
+    descend(deltas, tuple(gradients), [0.1, 0.1, 0.1])
+    for delta, gradient in zip(deltas, gradients, strict=True):
+        torch.testing.assert_close(delta, -0.1 * gradient)
 
 
 @pytest.mark.parametrize("bpp", [0.15, 0.2, 0.3])  # at the first two better bits take too many

@@ -12,7 +12,7 @@ from rnncodec.validation import is_number
 
 
 @dataclass(frozen=True)
-class Goal:
+class QualityTarget:
     """Stop at the first iteration whose 8-bit reconstruction reaches ``target``.
 
     What counts is the whole picture, however it is cut into tiles.

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-KEPT = 2 << 30
-"""Bytes of what backward needs that wait for it; what it needs of later iterations is computed
-again then, for half as much time again."""
+BUDGET = 2 << 30
+"""Activation-memory budget in bytes. Later iterations are recomputed in backward (checkpointing),
+which adds about 50 % time."""
 
 
-class Kept(torch.autograd.graph.saved_tensors_hooks):
+class ActivationBudget(torch.autograd.graph.saved_tensors_hooks):
     """Counts what is saved for backward, iteration by iteration, each entered once."""
 
     def __init__(self) -> None:
@@ -28,6 +28,6 @@ class Kept(torch.autograd.graph.saved_tensors_hooks):
             self.bytes += storage.nbytes()
         return tensor
 
-    def room(self) -> bool:
+    def has_room(self) -> bool:
         """Whether one iteration more, like the one before, would fit."""
-        return 2 * self.bytes - self.before <= KEPT
+        return 2 * self.bytes - self.before <= BUDGET
