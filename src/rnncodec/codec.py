@@ -122,8 +122,8 @@ class Codec:
                 times.
             effort: steps of gradient descent that search for better bits, for those of each
                 iteration (see :mod:`rnncodec.coding.latent_optimization`); 4 save 10 to 25 % of
-                the bytes at equal MS-SSIM and take 20 times as long as plain coding (twice that
-                where bf16 is not in hardware). With a rate they raise the quality at its end, with
+                the bytes at equal MS-SSIM and take 7 to 25 times as long as plain coding (up to 40
+                where bf16 does not pay). With a rate they raise the quality at its end, with
                 a quality they save iterations, without a target they raise the quality after each.
                 Of blocks that end (``adaptive``), the bits that are sent; a quality asked of both
                 takes eight searches.
