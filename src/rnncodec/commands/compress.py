@@ -87,7 +87,8 @@ Effort = Annotated[
         help="Search for better bits by so many steps of gradient descent for those of each "
         "iteration: with 4 pictures of equal MS-SSIM take 10 to 25 % fewer bytes, in 7 to 25 "
         "times the time (up to 40 where bf16 does not pay); more save more. The compact model "
-        "needs 5 GiB a Mpixel, 9 in float32, which --tile 512 limits, and with a target up to 2 more.",
+        "needs 5 GiB a Mpixel, 9 in float32, which --tile 512 limits, and with a target up to 2 "
+        "more.",
     ),
 ]
 Strict = Annotated[
