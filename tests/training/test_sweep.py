@@ -173,4 +173,6 @@ def test_a_name_that_is_none_ends_the_process_in_a_sentence(
 
 def test_a_run_with_a_name_begins() -> None:
     config = OmegaConf.create({"name": 7, "hydra": {"overrides": {"task": ["name=7"]}}})
-    SweepRecord().on_run_start(config)
+    before = config.copy()
+    SweepRecord().on_run_start(config)  # refuses nothing ...
+    assert config == before, "... and changes nothing"
