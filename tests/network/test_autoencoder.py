@@ -128,6 +128,22 @@ def test_extra_runs_are_described_only_where_there_are_some() -> None:
     again.load_state_dict(plain.state_dict())
 
 
+def test_hidden_kernels_are_described_only_where_they_are_not_the_papers() -> None:
+    assert "hidden_kernels" not in Network(LSTM, Additive, width=0.125).config
+    network = Network(LSTM, Additive, width=0.125, hidden_kernels=[1, 1, 1, 1])
+    assert network.config["hidden_kernels"] == [1, 1, 1, 1]
+    again = Network.from_config(network.config)
+    again.load_state_dict(network.state_dict())
+    hidden = [cell.get_submodule("U") for cell in again.decoder.cells]
+    assert [conv.kernel_size for conv in hidden if isinstance(conv, nn.Conv2d)] == [(1, 1)] * 4
+
+
+@pytest.mark.parametrize("kernels", [[1, 1, 3], [1, 1, 3, 5], [1, 1, 3, True], 3, "1133", None])
+def test_impossible_hidden_kernels_are_refused(kernels: object) -> None:
+    with pytest.raises(ConfigError, match=r"hidden_kernels=.*: expected 4 sides, each 1 or 3"):
+        Network(LSTM, Additive, width=0.125, hidden_kernels=kernels)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", ["priming", "diffusion"])
 @pytest.mark.parametrize("runs", [-1, 17, 1.0, True])
 def test_impossible_extra_runs_are_refused(name: str, runs: int) -> None:

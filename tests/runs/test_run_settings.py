@@ -144,6 +144,16 @@ def test_where_a_class_lives_is_no_setting(tmp_path: Path) -> None:
     check_settings(asked("cell=gru"), files)
 
 
+def test_a_setting_that_the_record_is_too_old_for_has_its_default(tmp_path: Path) -> None:
+    files = unfinished(tmp_path)
+    recorded = json.loads(files.settings.read_text())
+    del recorded["model"]["hidden_kernels"]
+    files.settings.write_text(json.dumps(recorded))
+    check_settings(asked(), files)
+    with pytest.raises(ConfigError, match="hidden_kernels"):
+        check_settings(asked("model.hidden_kernels=[1,1,1,1]"), files)
+
+
 def test_damaged_record_is_named(tmp_path: Path) -> None:
     files = unfinished(tmp_path)
     files.settings.write_text("{")

@@ -1,7 +1,7 @@
 """Encoder, binarizer and decoder, built from a cell (section 3, figure 1 and its layer table)."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any, Protocol, TypeAlias
@@ -23,6 +23,9 @@ MAX_EXTRA_RUNS = 16
 """The most extra runs of a part: a model file must not be able to ask for days of work."""
 MAX_WIDTH = 4
 """Four times the paper's channels: half a billion weights."""
+
+PAPER_KERNELS = (1, 1, 3, 3)
+"""Of the decoder's four cells, the sides of their hidden kernels in the paper's layer table."""
 
 Recon: TypeAlias = Callable[[], Reconstruction]
 """A reconstruction framework's class, or a ``functools.partial`` of it."""
@@ -99,11 +102,12 @@ class StraightThrough(torch.autograd.Function):
 class Decoder(nn.Module):
     """Codes (B, 32, h, w) -> picture or correction (B, 3, 16 h, 16 w)."""
 
-    def __init__(self, cell: CellFactory, width: float) -> None:
+    def __init__(
+        self, cell: CellFactory, width: float, kernels: Sequence[int] = PAPER_KERNELS
+    ) -> None:
         super().__init__()
         c = [scaled(channels, width) for channels in (512, 512, 512, 256, 128)]
         inputs = [c[0], c[1] // 4, c[2] // 4, c[3] // 4]  # depth-to-space takes a factor of 4
-        kernels = (1, 1, 3, 3)
         self.conv = conv2d(BITS, c[0], 1)
         self.cells = nn.ModuleList(
             cell(i, o, stride=1, hidden_kernel=k)
@@ -148,10 +152,14 @@ class Network(nn.Module):
             code, that warm their states (Johnston et al. 2018; see
             :mod:`rnncodec.network.unroll`).
         diffusion: extra runs of the decoder on the code of every iteration.
+        hidden_kernels: sides of the hidden kernels of the decoder's four cells, each 1 or 3. The
+            last two work at half and a quarter of the picture's resolution: with 1 there, the
+            decoder needs about half of the paper's multiply-adds.
 
     Raises:
         ConfigError: a width over 4, or one that gives channels that are no multiple of 8;
-            ``iterations`` not in 1..255; ``priming`` or ``diffusion`` not in 0..16.
+            ``iterations`` not in 1..255; ``priming`` or ``diffusion`` not in 0..16;
+            ``hidden_kernels`` other than four of 1 and 3.
 
     Examples:
         >>> from rnncodec.network.cells.gru import GRU
@@ -169,8 +177,10 @@ class Network(nn.Module):
         iterations: int = 16,
         priming: int = 0,
         diffusion: int = 0,
+        hidden_kernels: Sequence[int] = PAPER_KERNELS,
     ) -> None:
         super().__init__()
+        kernels = check_kernels(hidden_kernels)
         check_number("width", width, 0, MAX_WIDTH)
         check_whole("iterations", iterations, 1, MAX_ITERATIONS)  # one byte in a file
         check_whole("priming", priming, 0, MAX_EXTRA_RUNS)
@@ -182,7 +192,7 @@ class Network(nn.Module):
         self.diffusion = diffusion
         self.encoder = Encoder(cell_class.encoder_cell or cell, width)
         self.binarizer = Binarizer(self.encoder.out_channels)
-        self.decoder = Decoder(cell, width)
+        self.decoder = Decoder(cell, width, kernels)
         self.recon = recon()
         self.config: dict[str, Any] = {
             "cell": describe(cell),
@@ -190,10 +200,12 @@ class Network(nn.Module):
             "width": width,
             "iterations": iterations,
         }
-        # Left out at 0: the fingerprint of a model hashes its description, and the models that
-        # were trained before these arguments existed keep theirs.
+        # Left out at their defaults: the fingerprint of a model hashes its description, and the
+        # models that were trained before these arguments existed keep theirs.
         extra = {"priming": priming, "diffusion": diffusion}
         self.config |= {name: runs for name, runs in extra.items() if runs}
+        if kernels != PAPER_KERNELS:
+            self.config["hidden_kernels"] = list(kernels)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Network":
@@ -210,12 +222,30 @@ class Network(nn.Module):
                 iterations=config["iterations"],
                 priming=config.get("priming", 0),
                 diffusion=config.get("diffusion", 0),
+                hidden_kernels=config.get("hidden_kernels", PAPER_KERNELS),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"model description {config!r} is not understood: {error!r}; it may need a newer "
                 "version of rnncodec"
             ) from error
+
+
+def check_kernels(given: Sequence[int]) -> tuple[int, ...]:
+    """The sides of the decoder's hidden kernels, if they are.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    kernels = tuple(given) if isinstance(given, Sequence) else ()
+    if len(kernels) == len(PAPER_KERNELS) and all(
+        isinstance(side, int) and not isinstance(side, bool) and side in (1, 3) for side in kernels
+    ):
+        return kernels
+    raise ConfigError(
+        f"hidden_kernels={given!r}: expected {len(PAPER_KERNELS)} sides, each 1 or 3, as "
+        f"{list(PAPER_KERNELS)} (the paper's) or [1, 1, 1, 1]"
+    )
 
 
 def unwrap(factory: Any) -> Any:

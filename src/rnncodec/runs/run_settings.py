@@ -31,6 +31,9 @@ BUDGETS = ("max_steps", "max_time", "val_check_interval")
 UNNOTED = ("eval", "codec")
 """A model file does not tell them: it may have been evaluated again, and is that of its codec."""
 
+ADDED = {"model.hidden_kernels": [1, 1, 3, 3]}
+"""Settings that runs of earlier versions do not record, and what they did."""
+
 SHOWN = 3
 UNSET = object()
 
@@ -170,7 +173,9 @@ def compared(side: dict[str, Any], files: RunFiles, asked: dict[str, Any]) -> di
     if not files.model.exists():
         free += [f"entropy_fit.{limit}" for limit in BUDGETS]
     chosen = {group: side[group] for group in groups if group in side}
-    return {name: value for name, value in leaves(chosen) if not name.startswith(tuple(free))}
+    named = dict(leaves(chosen))
+    old = {name: value for name, value in ADDED.items() if name.partition(".")[0] in chosen}
+    return {name: v for name, v in (old | named).items() if not name.startswith(tuple(free))}
 
 
 def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
