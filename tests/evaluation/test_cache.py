@@ -28,7 +28,7 @@ def test_what_a_figure_depends_on_is_measured_again(
 
     assert [found(Brighter()), found(Brighter(name="renamed"))] == [0, 1]
     assert found(Brighter(strength=2)) == 0
-    assert found(Brighter(), further=["visual_information_fidelity"]) == 0
+    assert found(Brighter(), extra=["visual_information_fidelity"]) == 0
     monkeypatch.setattr(evaluate_image, "__version__", "99")
     assert found(Brighter()) == 0
     (folder / "a.png").unlink()

@@ -1,6 +1,5 @@
 """Finds training runs under folders and reads what a comparison needs of each."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.evaluation.summary import read_summary
 from rnncodec.machine.names import printable
 from rnncodec.models.model_description import (
     not_finite_in,
@@ -226,10 +226,10 @@ def entropy_gain(summary: Path) -> float | None:
     Raises:
         DataError: it is not what an evaluation writes.
     """
+    section = read_summary(summary).get("entropy")
     try:
-        section = json.loads(summary.read_text(encoding="utf-8")).get("entropy")
         return None if section is None else float(section["gain_over_raw_bits"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{summary}: damaged ({error!r}); remove it and repeat the run") from error
 
 

@@ -1,25 +1,85 @@
-"""One image through codecs: coded, decoded, measured; the entries of the cache keep it."""
+"""One image through codecs: coded, decoded, measured; the entries of the cache hold it."""
 
 import hashlib
 import importlib.metadata
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
+import torch
 
 from rnncodec.errors import BitstreamError, ConfigError, DataError
 from rnncodec.evaluation.codecs import Coded, EvaluatedCodec
 from rnncodec.evaluation.image_files import Input, file_hash
-from rnncodec.evaluation.metrics import METRICS, USUAL
+from rnncodec.evaluation.metrics import METRICS, USUAL, all_metrics, defined, extra_metric
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.scorer import Score, Scorer
 from rnncodec.images.reading import Pixels, read_image
 from rnncodec.machine.names import printable
 from rnncodec.machine.storage import write_bytes, write_text
 from rnncodec.version import __version__
 
 LIBRARIES = ("numpy", "pillow", "psnr-hvsm", "torch")
+
+
+class Scorer:
+    """Measures pictures against one image.
+
+    Codecs that differ only in how they write a picture down (the Huffman tables of JPEG) give
+    the same picture again: its values are looked up.
+
+    Args:
+        image: the original, uint8 (H, W, 3).
+        extra: names of ``EXTRA_METRICS``.
+    """
+
+    def __init__(self, image: Pixels, extra: Sequence[str] = ()) -> None:
+        self.image = image
+        self.extra = extra
+        self.seen: dict[bytes, tuple[dict[str, float], str]] = {}
+
+    def __call__(self, picture: Pixels) -> tuple[dict[str, float], str]:
+        """A picture's values by metric, and why some are missing ("" where none is).
+
+        Raises:
+            DataError: it is not uint8 (H, W, 3) of the image's size.
+        """
+        key = hashlib.blake2b(np.ascontiguousarray(picture).tobytes()).digest()
+        if key not in self.seen:
+            self.seen[key] = self._measured(picture)
+        return self.seen[key]
+
+    def _measured(self, picture: Pixels) -> tuple[dict[str, float], str]:
+        reference, test = as_tensor(self.image), as_tensor(picture)
+        values = all_metrics(reference, test)
+        reasons = missing(*self.image.shape[:2])
+        for name in self.extra:
+            try:
+                values[name] = extra_metric(name, reference, test)
+            except DataError as error:
+                reasons.append(str(error))
+        return values, "; ".join(reasons)
+
+
+def missing(height: int, width: int) -> list[str]:
+    """Why an image of this size lacks some of the usual metrics, one sentence each.
+
+    Examples:
+        >>> missing(175, 768)
+        ['ms_ssim needs sides of at least 176 pixels, got 768x175']
+    """
+    return [
+        f"{metric} needs sides of at least {METRICS[metric].min_side} pixels, got {width}x{height}"
+        for metric in METRICS
+        if not defined(metric, height, width)
+    ]
+
+
+def as_tensor(image: Pixels) -> torch.Tensor:
+    """(H, W, 3) -> (1, 3, H, W), contiguous."""
+    return torch.from_numpy(np.array(image)).movedim(-1, 0)[None].contiguous()
 
 
 @dataclass(frozen=True)
@@ -29,12 +89,12 @@ class Entry:
     Attributes:
         results: one row per setting, or one with the reason why there is none.
         peak_memory: bytes that the process held while coding; None where unknown.
-        kept: SHA-256 of the file that is kept, if one is.
+        sha256: of the coded file that is stored, if one is.
     """
 
     results: list[Result]
     peak_memory: int | None = None
-    kept: str | None = None
+    sha256: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -42,52 +102,41 @@ class Entry:
         return all(result.bytes is None for result in self.results)
 
 
-def versions(further: Sequence[str] = ()) -> dict[str, str]:
+def versions(extra: Sequence[str] = ()) -> dict[str, str]:
     """The versions that figures depend on; of torchmetrics only where it computes some."""
-    libraries = [*LIBRARIES, *(["torchmetrics"] if further else [])]
-    return {"rnncodec": __version__} | {
-        library: importlib.metadata.version(library) for library in libraries
-    }
+    libraries = [*LIBRARIES, *(["torchmetrics"] if extra else [])]
+    found = {library: importlib.metadata.version(library) for library in libraries}
+    return {"rnncodec": __version__} | found
 
 
-def key(image_hash: str, codec: EvaluatedCodec, further: Sequence[str]) -> str:
-    """The name of the entry of an image and a codec.
-
-    Args:
-        image_hash: of the image file.
-        codec: its identity counts, its name does not.
-        further: names of further metrics.
-    """
+def cache_key(image_hash: str, codec: EvaluatedCodec, extra: Sequence[str]) -> str:
+    """The name of the cache's entry of an image file and a codec, whose own name says nothing."""
     content = {
         "image": image_hash,
         "codec": codec.identity(),
-        "metrics": [*(name for name in METRICS if name not in USUAL), *further],
-        "versions": versions(further),
+        "metrics": [*(name for name in METRICS if name not in USUAL), *extra],
+        "versions": versions(extra),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_entry(path: Path, entry: Entry) -> None:
-    """Keep an entry, atomically.
+    """Write an entry, atomically.
 
     Raises:
         StorageError: it could not be written.
     """
-    write_text(path, json.dumps(asdict(entry)) + "\n")
+    rows = [row.record() for row in entry.results]
+    content = {"results": rows, "peak_memory": entry.peak_memory, "kept": entry.sha256}
+    write_text(path, json.dumps(content) + "\n")
 
 
 def read_entry(path: Path, *, codec: str, image: str) -> Entry | None:
-    """An entry under the names of now; None if there is none, or none that can be read.
-
-    Args:
-        path: where :func:`write_entry` wrote it.
-        codec: the codec's name.
-        image: the image's name.
-    """
+    """An entry under the names of now; None if there is none, or none that can be read."""
     try:
         content: dict[str, Any] = json.loads(path.read_bytes())
-        results = [Result(**row) for row in content["results"]]
-        named = [replace(result, codec=codec, image=image) for result in results]
+        rows = [Result.of_record(row) for row in content["results"]]
+        named = [replace(row, codec=codec, image=image) for row in rows]
         return Entry(named, content["peak_memory"], content["kept"])
     except (OSError, ValueError, KeyError, TypeError):  # it is measured again
         return None
@@ -108,7 +157,7 @@ def reset_peak() -> bool:
     return True
 
 
-def peak() -> int | None:
+def peak_memory() -> int | None:
     """The most resident memory, in bytes, since :func:`reset_peak`; None where unknown."""
     try:
         lines = STATUS.read_text().splitlines()
@@ -136,54 +185,49 @@ class Watched(Iterator[T]):
         try:
             return next(self.items)
         finally:
-            found = peak()
+            found = peak_memory()
             if known and found is not None:
                 self.most = max(found, self.most or 0)
 
 
 @dataclass(frozen=True)
 class EvaluationSpec:
-    """What is measured, and where it is kept.
+    """What is measured, and where it is stored.
 
     Attributes:
         codecs: of different names.
         images: what they are measured on.
         folder: holds the coded files (``files/CODEC/IMAGE.rnc``) and the cache.
-        further: names of further metrics.
+        extra: names of ``EXTRA_METRICS``.
     """
 
     codecs: Sequence[EvaluatedCodec]
     images: Sequence[Input]
     folder: Path
-    further: Sequence[str] = ()
+    extra: Sequence[str] = ()
 
-    def kept_file(self, codec: str, image: str) -> Path:
-        """Where the file that a model made of an image is kept."""
+    def coded_file(self, codec: str, image: str) -> Path:
+        """Where the file that a model made of an image is stored."""
         return self.folder / "files" / codec / f"{image}.rnc"
 
     def entry_file(self, image: Input, codec: EvaluatedCodec) -> Path:
-        """Where the entry of an image and a codec is kept.
+        """Where the cache has the entry of an image and a codec.
 
         Raises:
             DataError: the image file cannot be read.
         """
-        return self.folder / "cache" / f"{self._key(image, codec)}.json"
-
-    def _key(self, image: Input, codec: EvaluatedCodec) -> str:
-        return key(file_hash(image.path), codec, self.further)
+        key = cache_key(file_hash(image.path), codec, self.extra)
+        return self.folder / "cache" / f"{key}.json"
 
 
 def known(study: EvaluationSpec, image: Input, codec: EvaluatedCodec) -> Entry | None:
     """The entry of an earlier run, if its coded file is still there too."""
     try:
         path = study.entry_file(image, codec)
-    except DataError:
-        return None
-    entry = read_entry(path, codec=codec.name, image=image.name)
-    if entry is None or entry.kept is None:
-        return entry
-    try:
-        same = file_hash(study.kept_file(codec.name, image.name)) == entry.kept
+        entry = read_entry(path, codec=codec.name, image=image.name)
+        if entry is None or entry.sha256 is None:
+            return entry
+        same = file_hash(study.coded_file(codec.name, image.name)) == entry.sha256
     except DataError:
         return None
     return entry if same else None
@@ -195,7 +239,7 @@ def measure_image(
     codecs: Sequence[EvaluatedCodec],
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[str, Entry]]:
-    """Run codecs over one image: each one's name and entry, which is kept unless it failed.
+    """Run codecs over one image: each one's name and entry, which is stored unless it failed.
 
     Args:
         study: what it belongs to.
@@ -208,12 +252,11 @@ def measure_image(
         ModelError: a model's weights cannot be loaded.
     """
     try:
-        pixels = read_image(image.path)
+        scorer = Scorer(read_image(image.path), study.extra)
     except DataError as error:
         for codec in codecs:
             yield codec.name, failure(codec.name, image.name, str(error))
         return
-    scorer = Scorer(pixels, study.further)
     for codec in codecs:
         if stopped():
             return
@@ -229,41 +272,22 @@ def measure_image(
 def coded_entry(
     study: EvaluationSpec, image: Input, codec: EvaluatedCodec, scorer: Scorer
 ) -> Entry:
-    """Every setting of a codec on an image; the last file is kept if the codec's files are."""
-    steps = Watched(codec.code(scorer.image))
+    """Every setting of a codec on an image; the last file is stored if the codec's files are."""
+    height, width = scorer.image.shape[:2]
+    steps: Watched[Coded] = Watched(codec.code(scorer.image))
     results, last = [], b""
     for coded in steps:
         last = coded.data
-        results.append(row((codec.name, image.name), scorer.image, coded, scorer(coded.picture)))
+        values, reason = scorer(coded.picture)
+        bpp = 8 * len(last) / (height * width)
+        what = (codec.name, coded.setting, image.name, coded.iteration, len(last), bpp)
+        results.append(Result(*what, values, coded.encode_s, coded.decode_s, reason))
     if codec.suffix is None:
         return Entry(results, steps.most)
-    write_bytes(study.kept_file(codec.name, image.name), last)
+    write_bytes(study.coded_file(codec.name, image.name), last)
     return Entry(results, steps.most, hashlib.sha256(last).hexdigest())
-
-
-def row(names: tuple[str, str], image: Pixels, coded: Coded, score: Score) -> Result:
-    """One row of the table of results; ``names`` are those of codec and image."""
-    height, width = image.shape[:2]
-    return Result(
-        codec=names[0],
-        setting=coded.setting,
-        image=names[1],
-        iteration=coded.iteration,
-        bytes=len(coded.data),
-        bpp=8 * len(coded.data) / (height * width),
-        psnr_rgb=score.values["psnr_rgb"],
-        ssim=score.values["ssim"],
-        ms_ssim=score.values["ms_ssim"],
-        psnr_hvs=score.values["psnr_hvs"],
-        psnr_hvs_m=score.values["psnr_hvs_m"],
-        encode_s=coded.encode_s,
-        decode_s=coded.decode_s,
-        reason=score.reason,
-        more={k: v for k, v in score.values.items() if k not in USUAL} | score.more,
-    )
 
 
 def failure(codec: str, image: str, reason: str) -> Entry:
     """The entry of an image that a codec could not code: no figure, one reason."""
-    nothing = (None,) * 10
-    return Entry([Result(codec, "", image, *nothing, reason=printable(reason))])
+    return Entry([Result(codec, "", image, None, None, None, {}, reason=printable(reason))])
