@@ -26,9 +26,8 @@ from rich.console import Console
 
 from rnncodec.coding.transform import Transform
 from rnncodec.errors import ConfigError, RNNCodecError
-from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.codecs import EvaluatedModel, images_of
 from rnncodec.evaluation.evaluate import entropy_sentence, evaluate_model
-from rnncodec.evaluation.image_files import inputs_of
 from rnncodec.evaluation.summary import named_areas, read_summary
 from rnncodec.models import model_file
 from rnncodec.models.model_description import SCORE_METRICS, score_metric
@@ -285,7 +284,7 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
         return
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = EvaluatedModel(files.folder.name, files.model, device=device)
-    images = inputs_of(build(cfg.eval))
+    images = images_of(build(cfg.eval))
     evaluate_model(model, images, files.evaluation)
     for logger in loggers:
         if isinstance(logger, WandbLogger):

@@ -45,7 +45,7 @@ def test_where_a_setting_is_beaten_on_one_image_the_averages_stay_over_all() -> 
     at = {(row.setting, row.image): row for row in RISING}
     at["q=3", "image5"] = worse(at["q=4", "image5"], "q=3")
     (found,) = rd_points(list(at.values()), "psnr_rgb")
-    assert found.beaten == {"q=3": 1}
+    assert found.dominated == {"q=3": 1}
     image, third = found.images.index("image5"), found.settings.index("q=3")
     for array, metric in ((found.bpp, "bpp"), (found.value, "psnr_rgb")):
         assert array[third, image] == at["q=4", "image5"].record()[metric]
@@ -60,7 +60,7 @@ def test_what_beats_is_decided_metric_by_metric() -> None:
         if row.setting == "q=3"
     ]
     found = {m: rd_points([*RISING, *blurred], m)[0] for m in ("psnr_rgb", "ms_ssim")}
-    assert found["psnr_rgb"].beaten == {"q=blur": 8}
+    assert found["psnr_rgb"].dominated == {"q=blur": 8}
     assert "q=blur" not in found["psnr_rgb"].settings
     assert "q=blur" in found["ms_ssim"].settings
 
@@ -74,7 +74,7 @@ def test_an_average_that_another_beats_is_left_out_of_the_curve() -> None:
         *(row("q=2", "a", 0.5, 30.0), row("q=2", "b", 0.5, 34.0)),
     ]
     (found,) = rd_points(rows, "psnr_rgb")
-    assert found.beaten == {}
+    assert found.dominated == {}
     assert found.curve().labelled == [(0.5, 32.0, "q=2")]
     each = found.curve(np.eye(2))
     assert np.array_equal(each.bpp, [[0.5, 0.9], [0.3, 0.5]])
@@ -85,7 +85,7 @@ def test_settings_that_come_to_the_same_files_are_one() -> None:
     again = [replace(row, setting="q=same") for row in RISING if row.setting == "q=3"]
     (found,) = rd_points([*RISING, *again], "psnr_rgb")
     assert found.settings == tuple(f"q={k}" for k in range(1, 8))
-    assert found.beaten == {}
+    assert found.dominated == {}
 
 
 @pytest.mark.parametrize("metric", ["psnr_rgb", "ms_ssim_db"])
@@ -95,7 +95,7 @@ def test_the_iterations_of_a_model_are_as_they_are(metric: str) -> None:
         changed(row, psnr_rgb=10.0, ms_ssim=0.5) if row.iteration == 9 else row for row in ours
     ]
     (found,) = rd_points(rows, metric)
-    assert found.beaten == {}
+    assert found.dominated == {}
     assert found.iterations == tuple(range(1, 17))
     bpp, value = zip(*found.curve().samples, strict=True)
     assert list(bpp) == sorted(bpp)

@@ -8,10 +8,9 @@ import pytest
 from rnncodec import bitstream
 from rnncodec.codec import Codec
 from rnncodec.errors import DataError, StorageError
-from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.codecs import EvaluatedModel, images_in
 from rnncodec.evaluation.curves import NOMINAL
 from rnncodec.evaluation.evaluate import evaluate_model, sheet_cells
-from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.results import Result, read_results
 from rnncodec.evaluation.summary import summarize
 from rnncodec.images.reading import read_image
@@ -29,7 +28,7 @@ def model(tiny_codec: Codec, tmp_path: Path) -> EvaluatedModel:
 def test_a_model_is_measured_from_the_bytes_of_its_files(
     tiny_codec: Codec, model: EvaluatedModel, gallery: Callable[..., Path], tmp_path: Path
 ) -> None:
-    images, out = inputs_in(gallery(a=(40, 52), b=(32, 48))), tmp_path / "out"
+    images, out = images_in(gallery(a=(40, 52), b=(32, 48))), tmp_path / "out"
     summary = evaluate_model(model, images, out, progress=False)
 
     assert json.loads((out / "summary.json").read_text()) == summary
@@ -55,7 +54,7 @@ def test_a_model_is_measured_from_the_bytes_of_its_files(
 def test_the_summary_names_the_model_and_what_failed(
     model: EvaluatedModel, gallery: Callable[..., Path], tmp_path: Path
 ) -> None:
-    images = inputs_in(gallery(a=(32, 32), broken=None))
+    images = images_in(gallery(a=(32, 32), broken=None))
     summary = evaluate_model(model, images, tmp_path / "out", progress=False)
     found = {name: summary["model"][name] for name in ("cell", "recon", "entropy")}
     assert found == {"cell": "gru", "recon": "additive", "entropy": "progressive"}
@@ -76,7 +75,7 @@ def test_no_images_is_an_error(model: EvaluatedModel, tmp_path: Path) -> None:
 def test_nothing_but_failures_is_an_error(
     model: EvaluatedModel, gallery: Callable[..., Path], tmp_path: Path
 ) -> None:
-    images = inputs_in(gallery(broken=None))
+    images = images_in(gallery(broken=None))
     with pytest.raises(DataError, match=r"none of the 1 images could be coded .* broken: cannot"):
         evaluate_model(model, images, tmp_path / "out", progress=False)
     assert not (tmp_path / "out" / "summary.json").exists()
@@ -86,7 +85,7 @@ def test_a_file_in_the_place_of_the_directory_is_an_error(
     model: EvaluatedModel, gallery: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "out").write_text("")
-    images = inputs_in(gallery(a=(32, 32)))
+    images = images_in(gallery(a=(32, 32)))
     with pytest.raises(StorageError, match=r"a\.rnc: could not be written"):
         evaluate_model(model, images, tmp_path / "out", progress=False)
 

@@ -13,8 +13,8 @@ from rnncodec.comparison.compare import compare
 from rnncodec.comparison.runs import find_runs
 from rnncodec.comparison.tables import comparison_tables
 from rnncodec.evaluation import evaluate_image
+from rnncodec.evaluation.codecs import images_in
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.metrics import METRICS, Metric, tabled, with_decibel_of
 from rnncodec.evaluation.report.curves import plot_data
 from rnncodec.evaluation.report.page import summary_html
@@ -42,7 +42,7 @@ def rated(results: list[Result]) -> list[Result]:
 def test_it_is_measured_and_has_a_column(
     gallery: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = EvaluationSpec([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out")
+    study = EvaluationSpec([Brighter()], images_in(gallery(a=(24, 24))), tmp_path / "out")
     results = run(study, progress=False).results
     write_results(tmp_path / "results.csv", results)
     assert "closeness" in read_results(tmp_path / "results.csv")[0].values

@@ -16,10 +16,9 @@ from tests.training.wandb_file import WandbFile
 from rnncodec.codec import Codec
 from rnncodec.entropy import quantize
 from rnncodec.entropy.progressive import Progressive
-from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.codecs import EvaluatedModel, images_in
 from rnncodec.evaluation.curves import RDCurve
 from rnncodec.evaluation.evaluate import evaluate_model
-from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.summary import named_areas
 from rnncodec.models.model_file import Model
 from rnncodec.network.autoencoder import Network
@@ -68,7 +67,7 @@ def logged(
 ) -> tuple[Path, Path]:
     """The folders of an evaluation and of the offline run it was logged to."""
     root = tmp_path_factory.mktemp("run")
-    path, folder, images = root / "model.safetensors", root / "evaluation", inputs_in(gallery)
+    path, folder, images = root / "model.safetensors", root / "evaluation", images_in(gallery)
     codec.save(path)
     evaluate_model(EvaluatedModel("tiny", path), images, folder, progress=False)
     try:

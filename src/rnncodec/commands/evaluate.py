@@ -143,10 +143,9 @@ def evaluate(
     import torch
 
     from rnncodec.evaluation import evaluate as evaluation
-    from rnncodec.evaluation.codecs import named_models
+    from rnncodec.evaluation.codecs import images_in, named_models
     from rnncodec.evaluation.curves import read_published
     from rnncodec.evaluation.evaluate_image import EvaluationSpec
-    from rnncodec.evaluation.image_files import inputs_in
     from rnncodec.evaluation.metrics import check_names
     from rnncodec.evaluation.prefixes import ANCHORS, chosen_baselines
     from rnncodec.evaluation.report.build import ReportOptions, build_report
@@ -159,7 +158,7 @@ def evaluate(
     codecs: list[EvaluatedCodec] = [*models, *others, *formats]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
-    study = EvaluationSpec(codecs, inputs_in(images), out, metric or [])
+    study = EvaluationSpec(codecs, images_in(images), out, metric or [])
     for reason in left_out:
         typer.echo(f"rnncodec: left out: {reason}", err=True)
     torch.set_num_threads(1)

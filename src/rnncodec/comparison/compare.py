@@ -107,18 +107,23 @@ def compare(runs: Sequence[Run], unfinished: Sequence[Unfinished] = ()) -> Compa
     varying = varying_settings(taken)
     rows = [build_row(group, varying, summary) for group in by_all_but_seed(taken, varying)]
     rows.sort(key=lambda row: (MEASURES.index(row.measure), -number(row.auc), -number(row.score)))
-    effects = explain(taken, varying, summary)
-    return Comparison(rows, summary, effects, left, [*coverage(rows), *summary.notes])
+    notes = list(summary.notes)
+    if short := sum(row.auc.value is None for row in rows):
+        notes.insert(
+            0,
+            f"{short} of {len(rows)} rows have no MS-SSIM AUC, since their curves do not cover "
+            "0.25-1.5 bpp; they are ranked by their selection score: the mean over the iterations "
+            "of the validation images' MS-SSIM, or of the PSNR where those are too small. Each "
+            "metric is ranked by itself, and compares only runs with the same iterations and "
+            "validation images.",
+        )
+    return Comparison(rows, summary, explain(taken, varying, summary), left, notes)
 
 
 def ranks(rows: Sequence[Row]) -> list[int]:
     """The rank of each of the ordered rows, among those that are ranked by the same."""
-    seen: Counter[str] = Counter()
-    found = []
-    for row in rows:
-        seen[row.measure] += 1
-        found.append(seen[row.measure])
-    return found
+    measures = [row.measure for row in rows]
+    return [measures[: k + 1].count(measure) for k, measure in enumerate(measures)]
 
 
 def same_images(runs: Sequence[Run]) -> tuple[list[Run], list[Unfinished]]:
@@ -258,17 +263,3 @@ def effects_on(
         note = f"{', '.join(follows)}: given by {', '.join(FACTORS)}, whose effects include it"
         effects.notes.append(note)
     return effects
-
-
-def coverage(rows: Sequence[Row]) -> list[str]:
-    """The plain statement about rows without AUC."""
-    short = sum(row.auc.value is None for row in rows)
-    if not short:
-        return []
-    return [
-        f"{short} of {len(rows)} rows have no MS-SSIM AUC, since their curves do not cover "
-        "0.25-1.5 bpp; they are ranked by their selection score: the mean over the iterations of "
-        "the validation images' MS-SSIM, or of the PSNR where those are too small. Each metric "
-        "is ranked by itself, and compares only runs with the same iterations and validation "
-        "images."
-    ]

@@ -95,11 +95,8 @@ def main_effects(measure: str, settings: Sequence[Setting], values: Sequence[flo
     ]
     y = np.array(values, float)
     levels = {name: sorted({setting[name] for setting in settings}) for name in names}
-    blocks = {
-        name: np.array([code(levels[name], setting[name]) for setting in settings])
-        for name in names
-    }
-    matrix = np.hstack([np.ones((len(y), 1)), *blocks.values()])
+    rows = [[1.0, *np.hstack([code(levels[name], s[name]) for name in names])] for s in settings]
+    matrix = np.array(rows)
     if np.linalg.matrix_rank(matrix) < matrix.shape[1]:
         notes.append(
             "the runs there are do not separate the factors; plain means of each level's runs are "
@@ -107,26 +104,44 @@ def main_effects(measure: str, settings: Sequence[Setting], values: Sequence[flo
         )
         factors = [Factor(name, plain_levels(name, settings, y), None) for name in names]
         return Effects(measure, len(y), factors, notes=notes)
-    from statsmodels.regression.linear_model import OLS  # a second to import
-
-    fit = OLS(y, matrix).fit()
     total = float(((y - y.mean()) ** 2).sum())
-    factors, start = [], 1
-    for name, block in blocks.items():
-        columns = np.arange(start, start + block.shape[1])
-        without = OLS(y, np.delete(matrix, columns, axis=1)).fit()
-        share = float(without.ssr - fit.ssr) / (total or 1.0)
-        found = []
-        for level in levels[name]:
-            point = np.zeros(matrix.shape[1])
-            point[0], point[columns] = 1.0, code(levels[name], level)
-            runs = sum(setting[name] == level for setting in settings)
-            found.append(Level(level, runs, predicted(fit, point)))
-        factors.append(Factor(name, found, share))
-        start += block.shape[1]
+    factors = fitted_factors(levels, settings, matrix, y)
     factors.sort(key=lambda factor: -(factor.share or 0.0))
     rest = 1 - sum(factor.share or 0.0 for factor in factors) if total else None
     return Effects(measure, len(y), factors, rest, [*notes, *remarks(levels, settings, total)])
+
+
+def fitted_factors(
+    levels: Mapping[str, Sequence[str]], settings: Sequence[Setting], matrix: Array, y: Array
+) -> list[Factor]:
+    """Marginal means and shares of variance by the additive model of a full-rank matrix."""
+    from statsmodels.regression.linear_model import OLS  # a second to import
+
+    fit = OLS(y, matrix).fit()
+    total = fit.centered_tss if fit.centered_tss > 0 else 1.0
+    found, start = [], 1
+    for name, names in levels.items():
+        columns = range(start, start + len(names) - 1)
+        start += len(names) - 1
+        without = OLS(y, np.delete(matrix, columns, axis=1)).fit()
+        own = []
+        for level in names:
+            point = np.zeros(matrix.shape[1])
+            point[[0, *columns]] = [1.0, *code(names, level)]
+            runs = sum(setting[name] == level for setting in settings)
+            own.append(Level(level, runs, predicted(fit, point)))
+        found.append(Factor(name, own, float((without.ssr - fit.ssr) / total)))
+    return found
+
+
+def plain_levels(name: str, settings: Sequence[Setting], y: Array) -> list[Level]:
+    """Plain means over each level's runs."""
+    found = []
+    for level in sorted({setting[name] for setting in settings}):
+        own = y[[setting[name] == level for setting in settings]]
+        reason = "plain mean: the factors are not separated"
+        found.append(Level(level, own.size, Estimate(float(own.mean()), reason=reason)))
+    return found
 
 
 def follows_from_choice(name: str, varied: Sequence[str], settings: Sequence[Setting]) -> bool:
@@ -151,16 +166,6 @@ def predicted(fit: Any, point: Array) -> Estimate:
     found = fit.get_prediction(point[None])
     low, high = found.conf_int(alpha=0.05)[0]
     return Estimate(float(found.predicted_mean[0]), float(low), float(high))
-
-
-def plain_levels(name: str, settings: Sequence[Setting], y: Array) -> list[Level]:
-    """Plain means over each level's runs."""
-    found = []
-    for level in sorted({setting[name] for setting in settings}):
-        own = y[[setting[name] == level for setting in settings]]
-        reason = "plain mean: the factors are not separated"
-        found.append(Level(level, own.size, Estimate(float(own.mean()), reason=reason)))
-    return found
 
 
 def remarks(

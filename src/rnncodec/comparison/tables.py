@@ -1,6 +1,5 @@
 """What a comparison of runs says: tables, one plot of all curves, everything as plain data."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,11 +29,7 @@ FILES_WRITTEN = ("comparison.json", "table.md", "table.tex", "rd.pdf", "rd.png")
 def write_comparison(
     out: Path, comparison: Comparison, *, published: Sequence[RDCurve] = ()
 ) -> list[Path]:
-    """Write the five files (without finished runs: no plots); those that exist are replaced.
-
-    Raises:
-        StorageError: one could not be written.
-    """
+    """Write the five files (without finished runs: no plots); those that exist are replaced."""
     shown = comparison_tables(comparison)
     write_json(out / "comparison.json", plain(comparison))
     write_text(out / "table.md", markdown(shown))
@@ -157,12 +152,8 @@ def unique(names: Sequence[str]) -> list[str]:
         >>> unique(["a", "b", "a"])
         ['a', 'b', 'a (2)']
     """
-    seen: Counter[str] = Counter()
-    found = []
-    for name in names:
-        seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
+    numbers = [names[: k + 1].count(name) for k, name in enumerate(names)]
+    return [name if n == 1 else f"{name} ({n})" for name, n in zip(names, numbers, strict=True)]
 
 
 def plain(comparison: Comparison) -> dict[str, Any]:

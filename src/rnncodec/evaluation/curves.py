@@ -42,7 +42,8 @@ class RDCurve:
         codec: whose it is.
         metric: of the quality.
         bpp, quality: (R, P), by rising rate.
-        settings: what was asked of the codec at each point of the first curve; may be empty.
+        settings: what was asked of the codec at each point of the first curve, or after which
+            iteration of a model it is; may be empty.
         iterations: of one of our models, one for each point.
         rates: what the rates are: :data:`FILES`, :data:`NOMINAL` or :data:`PUBLISHED`.
         images: what the averages are over.
@@ -84,23 +85,19 @@ class RDCurve:
         return [(bpp, quality) for bpp, quality, _ in self.labelled]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, RDCurve) and self._shown() == other._shown()
+        names = ("codec", "metric", "rates", "iterations", "images", "labelled")
+        return isinstance(other, RDCurve) and all(
+            getattr(self, name) == getattr(other, name) for name in names
+        )
 
     __hash__ = None  # type: ignore[assignment]
-
-    def _shown(self) -> tuple[object, ...]:
-        return self.codec, self.metric, self.rates, self.iterations, self.images, self.labelled
-
-    def mean(self) -> "RDCurve":
-        """The first curve alone."""
-        return replace(self, bpp=self.bpp[:1], quality=self.quality[:1])
 
     def in_decibels(self) -> "RDCurve":
         """A curve of MS-SSIM in dB, without points whose decibels are infinite."""
         finite = self.quality[0] < 1
         chosen = np.flatnonzero(finite).tolist()
         return replace(
-            self.mean(),
+            self,
             metric=DECIBEL,
             bpp=self.bpp[:1, finite],
             quality=decibels(self.quality[:1, finite]),

@@ -6,27 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation import plots
-from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile, file_hash
 from rnncodec.evaluation.curves import RDCurve, read_published
 from rnncodec.evaluation.evaluate_image import EvaluationSpec, versions
-from rnncodec.evaluation.image_files import Input, file_hash
 from rnncodec.evaluation.results import Result, write_results
 from rnncodec.evaluation.runner import EvaluationResult, run
 from rnncodec.evaluation.summary import Summary, summarize, summary_json
 from rnncodec.evaluation.tables import latex, markdown, summary_tables
 from rnncodec.geometry import BITS, blocks
-from rnncodec.images.reading import read_image, read_size
+from rnncodec.images.reading import Pixels, read_image, read_size
 from rnncodec.machine.storage import write_bytes, write_text
-
-Pixels: TypeAlias = NDArray[np.uint8]
-"""Rounded 8-bit RGB, (H, W, 3)."""
 
 SHOWN_IMAGES = 3
 CROP = 256
@@ -34,7 +29,7 @@ CROP = 256
 
 
 def evaluate(
-    study: EvaluationSpec,
+    spec: EvaluationSpec,
     *,
     workers: int = 1,
     progress: bool = True,
@@ -43,14 +38,14 @@ def evaluate(
     published: Path | None = None,
     summary_file: str | None = "results.json",
 ) -> tuple[EvaluationResult, Summary]:
-    """Measure codecs on images, and write what follows into the study's folder.
+    """Measure codecs on images, and write what follows into its folder.
 
     Written: evaluation.json (what was measured, with which versions), results.csv, results.json,
     table.md, table.tex, rd.pdf and rd.png; beside them the coded files under ``files/`` and
     ``cache/``, from which a repeated evaluation resumes.
 
     Args:
-        study: codecs, images and folder.
+        spec: codecs, images and folder.
         workers: processes; 1 stays in this one.
         progress: show a progress bar on stderr.
         anchor: the codec that areas and Bjontegaard deltas are taken against.
@@ -64,28 +59,22 @@ def evaluate(
         StorageError: a file could not be written.
     """
     curves = read_published(published) if published else []
-    measured = run(study, workers=workers, progress=progress)
+    measured = run(spec, workers=workers, progress=progress)
     if published is not None:
-        write_bytes(study.folder / "published.csv", published.read_bytes())
-    description = describe(study, measured) | {
-        "left_out": list(left_out),
-        "published": published and "published.csv",
-    }  # written first: it marks the table as one of ours
-    write_json(study.folder / "evaluation.json", description)
-    write_results(study.folder / "results.csv", measured.results)
+        write_bytes(spec.folder / "published.csv", published.read_bytes())
+    more = {"left_out": list(left_out), "published": published and "published.csv"}
+    description = describe(spec, measured) | more
+    write_json(spec.folder / "evaluation.json", description)  # it marks the table as ours
+    write_results(spec.folder / "results.csv", measured.results)
     summary = summarize(measured.results, anchor)
     if summary_file is not None:
-        write_json(study.folder / summary_file, summary_json(summary, fingerprints(study)))
-    write_figures(study.folder, summary, curves)
+        write_json(spec.folder / summary_file, summary_json(summary, fingerprints(spec)))
+    write_figures(spec.folder, summary, curves)
     return measured, summary
 
 
 def write_figures(folder: Path, summary: Summary, published: Sequence[RDCurve] = ()) -> None:
-    """Write the tables and plots of a summary; those that exist are replaced, each as a whole.
-
-    Raises:
-        StorageError: one could not be written.
-    """
+    """Write the tables and plots of a summary; those that exist are replaced, each as a whole."""
     shown = summary_tables(summary)
     write_text(folder / "table.md", markdown(shown))
     write_text(folder / "table.tex", latex(shown))
@@ -93,15 +82,11 @@ def write_figures(folder: Path, summary: Summary, published: Sequence[RDCurve] =
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write plain data, atomically.
-
-    Raises:
-        StorageError: it could not be written.
-    """
+    """Write plain data, atomically; StorageError if it could not be written."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def describe(study: EvaluationSpec, measured: EvaluationResult) -> dict[str, Any]:
+def describe(spec: EvaluationSpec, measured: EvaluationResult) -> dict[str, Any]:
     """What evaluation.json holds.
 
     ``images``: name, path, width, height, SHA-256 (an unreadable one has a reason instead).
@@ -109,26 +94,20 @@ def describe(study: EvaluationSpec, measured: EvaluationResult) -> dict[str, Any
     settings and libraries; and the peak memory of a process while it codes, in bytes, all of
     Python and torch included.
     """
+    codecs = {}
+    for codec in spec.codecs:
+        codecs[codec.name] = codec.identity() | {"peak_memory": measured.peak_memory[codec.name]}
+        if isinstance(codec, EvaluatedModel):
+            codecs[codec.name] |= {**codec.facts, "path": str(codec.path)}
     return {
-        "images": [describe_image(image) for image in study.images],
-        "codecs": {
-            codec.name: {
-                **codec.identity(),
-                **(
-                    {**codec.facts, "path": str(codec.path)}
-                    if isinstance(codec, EvaluatedModel)
-                    else {}
-                ),
-                "peak_memory": measured.peak_memory[codec.name],
-            }
-            for codec in study.codecs
-        },
-        "metrics": list(study.extra),
-        "versions": versions(study.extra),
+        "images": [describe_image(image) for image in spec.images],
+        "codecs": codecs,
+        "metrics": list(spec.extra),
+        "versions": versions(spec.extra),
     }
 
 
-def describe_image(image: Input) -> dict[str, Any]:
+def describe_image(image: ImageFile) -> dict[str, Any]:
     """One image file as plain data."""
     described = {"name": image.name, "path": str(image.path.resolve())}
     try:
@@ -138,18 +117,18 @@ def describe_image(image: Input) -> dict[str, Any]:
         return {**described, "reason": str(error)}
 
 
-def fingerprints(study: EvaluationSpec) -> dict[str, str]:
+def fingerprints(spec: EvaluationSpec) -> dict[str, str]:
     """Of each of our models, by name."""
     return {
         codec.name: codec.facts["fingerprint"]
-        for codec in study.codecs
+        for codec in spec.codecs
         if isinstance(codec, EvaluatedModel)
     }
 
 
 def evaluate_model(
     model: EvaluatedModel,
-    images: Sequence[Input],
+    images: Sequence[ImageFile],
     folder: Path,
     *,
     workers: int = 1,
@@ -167,10 +146,10 @@ def evaluate_model(
         DataError: no images, or not one that could be coded.
         StorageError: a file could not be written.
     """
-    study = EvaluationSpec([model], images, folder)
-    measured, found = evaluate(study, workers=workers, progress=progress, summary_file=None)
-    plots.reconstructions(folder / "reconstructions.png", list(sheet_rows(study, measured)))
-    summary = summary_json(found, fingerprints(study)) | {"model": model.facts}
+    spec = EvaluationSpec([model], images, folder)
+    measured, found = evaluate(spec, workers=workers, progress=progress, summary_file=None)
+    plots.reconstructions(folder / "reconstructions.png", list(sheet_rows(spec, measured)))
+    summary = summary_json(found, fingerprints(spec)) | {"model": model.facts}
     if notes := model.codec.model.notes.get("entropy"):
         coded = {row.image for row in measured.results if row.bytes is not None}
         sizes = {image.name: read_size(image.path) for image in images if image.name in coded}
@@ -179,14 +158,14 @@ def evaluate_model(
     return summary
 
 
-def sheet_rows(study: EvaluationSpec, measured: EvaluationResult) -> Iterator[plots.Row]:
+def sheet_rows(spec: EvaluationSpec, measured: EvaluationResult) -> Iterator[plots.Row]:
     """The rows of the sheet of reconstructions: the first images, from their coded files."""
-    (model,) = study.codecs
+    (model,) = spec.codecs
     assert isinstance(model, EvaluatedModel)
     coded = {row.image for row in measured.results if row.bytes is not None}
-    for image in [image for image in study.images if image.name in coded][:SHOWN_IMAGES]:
+    for image in [image for image in spec.images if image.name in coded][:SHOWN_IMAGES]:
         points = [row for row in measured.results if row.image == image.name]
-        data = study.coded_file(model.name, image.name).read_bytes()
+        data = spec.coded_file(model.name, image.name).read_bytes()
         pictures = model.codec.decode_progressive(data, max_pixels=math.inf)
         crops = (centre(np.asarray(picture)) for picture in pictures)
         cells = sheet_cells(zip(points, crops, strict=True))

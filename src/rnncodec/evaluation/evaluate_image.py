@@ -1,5 +1,6 @@
 """One image through codecs: coded, decoded, measured; the entries of the cache hold it."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -12,9 +13,8 @@ import numpy as np
 import torch
 
 from rnncodec.errors import BitstreamError, ConfigError, DataError
-from rnncodec.evaluation.codecs import Coded, EvaluatedCodec
-from rnncodec.evaluation.image_files import Input, file_hash
-from rnncodec.evaluation.metrics import METRICS, USUAL, all_metrics, defined, extra_metric
+from rnncodec.evaluation.codecs import CodedImage, EvaluatedCodec, ImageFile, file_hash
+from rnncodec.evaluation.metrics import METRICS, USUAL, all_metrics, extra_metric
 from rnncodec.evaluation.results import Result
 from rnncodec.images.reading import Pixels, read_image
 from rnncodec.machine.names import printable
@@ -47,34 +47,23 @@ class Scorer:
             DataError: it is not uint8 (H, W, 3) of the image's size.
         """
         key = hashlib.blake2b(np.ascontiguousarray(picture).tobytes()).digest()
-        if key not in self.seen:
-            self.seen[key] = self._measured(picture)
-        return self.seen[key]
-
-    def _measured(self, picture: Pixels) -> tuple[dict[str, float], str]:
+        if key in self.seen:
+            return self.seen[key]
         reference, test = as_tensor(self.image), as_tensor(picture)
         values = all_metrics(reference, test)
-        reasons = missing(*self.image.shape[:2])
+        height, width = self.image.shape[:2]
+        reasons = [
+            f"{name} needs sides of at least {metric.min_side} pixels, got {width}x{height}"
+            for name, metric in METRICS.items()
+            if name not in values
+        ]
         for name in self.extra:
             try:
                 values[name] = extra_metric(name, reference, test)
             except DataError as error:
                 reasons.append(str(error))
-        return values, "; ".join(reasons)
-
-
-def missing(height: int, width: int) -> list[str]:
-    """Why an image of this size lacks some of the usual metrics, one sentence each.
-
-    Examples:
-        >>> missing(175, 768)
-        ['ms_ssim needs sides of at least 176 pixels, got 768x175']
-    """
-    return [
-        f"{metric} needs sides of at least {METRICS[metric].min_side} pixels, got {width}x{height}"
-        for metric in METRICS
-        if not defined(metric, height, width)
-    ]
+        self.seen[key] = values, "; ".join(reasons)
+        return self.seen[key]
 
 
 def as_tensor(image: Pixels) -> torch.Tensor:
@@ -96,11 +85,6 @@ class Entry:
     peak_memory: int | None = None
     sha256: str | None = None
 
-    @property
-    def failed(self) -> bool:
-        """Whether there is nothing but a reason."""
-        return all(result.bytes is None for result in self.results)
-
 
 def versions(extra: Sequence[str] = ()) -> dict[str, str]:
     """The versions that figures depend on; of torchmetrics only where it computes some."""
@@ -120,17 +104,6 @@ def cache_key(image_hash: str, codec: EvaluatedCodec, extra: Sequence[str]) -> s
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def write_entry(path: Path, entry: Entry) -> None:
-    """Write an entry, atomically.
-
-    Raises:
-        StorageError: it could not be written.
-    """
-    rows = [row.record() for row in entry.results]
-    content = {"results": rows, "peak_memory": entry.peak_memory, "kept": entry.sha256}
-    write_text(path, json.dumps(content) + "\n")
-
-
 def read_entry(path: Path, *, codec: str, image: str) -> Entry | None:
     """An entry under the names of now; None if there is none, or none that can be read."""
     try:
@@ -148,32 +121,13 @@ RESET = Path("/proc/self/clear_refs")
 STATUS = Path("/proc/self/status")
 
 
-def reset_peak() -> bool:
-    """Forget the highest resident memory so far; whether the system could."""
-    try:
-        RESET.write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def peak_memory() -> int | None:
-    """The most resident memory, in bytes, since :func:`reset_peak`; None where unknown."""
-    try:
-        lines = STATUS.read_text().splitlines()
-    except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return int(found[0]) * 1024 if found else None
-
-
 class Watched(Iterator[T]):
     """Passes items on, and notes how much memory the process held while they were made.
 
     What their user does between two items does not count.
 
     Attributes:
-        most: bytes; None where the system does not say.
+        most: the highest resident memory in bytes; None where the system does not say.
     """
 
     def __init__(self, items: Iterator[T]) -> None:
@@ -181,13 +135,17 @@ class Watched(Iterator[T]):
         self.most: int | None = None
 
     def __next__(self) -> T:
-        known = reset_peak()
+        known = False
+        with contextlib.suppress(OSError):
+            known = RESET.write_text("5") > 0  # forgets the highest so far
         try:
             return next(self.items)
         finally:
-            found = peak_memory()
-            if known and found is not None:
-                self.most = max(found, self.most or 0)
+            with contextlib.suppress(OSError):
+                lines = STATUS.read_text().splitlines()
+                found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+                if found and known:
+                    self.most = max(int(found[0]) * 1024, self.most or 0)
 
 
 @dataclass(frozen=True)
@@ -202,7 +160,7 @@ class EvaluationSpec:
     """
 
     codecs: Sequence[EvaluatedCodec]
-    images: Sequence[Input]
+    images: Sequence[ImageFile]
     folder: Path
     extra: Sequence[str] = ()
 
@@ -210,49 +168,41 @@ class EvaluationSpec:
         """Where the file that a model made of an image is stored."""
         return self.folder / "files" / codec / f"{image}.rnc"
 
-    def entry_file(self, image: Input, codec: EvaluatedCodec) -> Path:
-        """Where the cache has the entry of an image and a codec.
-
-        Raises:
-            DataError: the image file cannot be read.
-        """
+    def entry_file(self, image: ImageFile, codec: EvaluatedCodec) -> Path:
+        """Where the cache has the entry of both; DataError if the image cannot be read."""
         key = cache_key(file_hash(image.path), codec, self.extra)
         return self.folder / "cache" / f"{key}.json"
 
 
-def known(study: EvaluationSpec, image: Input, codec: EvaluatedCodec) -> Entry | None:
+def known(spec: EvaluationSpec, image: ImageFile, codec: EvaluatedCodec) -> Entry | None:
     """The entry of an earlier run, if its coded file is still there too."""
     try:
-        path = study.entry_file(image, codec)
+        path = spec.entry_file(image, codec)
         entry = read_entry(path, codec=codec.name, image=image.name)
         if entry is None or entry.sha256 is None:
             return entry
-        same = file_hash(study.coded_file(codec.name, image.name)) == entry.sha256
+        same = file_hash(spec.coded_file(codec.name, image.name)) == entry.sha256
     except DataError:
         return None
     return entry if same else None
 
 
 def measure_image(
-    study: EvaluationSpec,
-    image: Input,
+    spec: EvaluationSpec,
+    image: ImageFile,
     codecs: Sequence[EvaluatedCodec],
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[str, Entry]]:
     """Run codecs over one image: each one's name and entry, which is stored unless it failed.
 
-    Args:
-        study: what it belongs to.
-        image: the image.
-        codecs: still to be evaluated.
-        stopped: asked before each codec; once it says so, no more are run.
+    ``stopped`` is asked before each codec; once it says so, no more are run.
 
     Raises:
         StorageError: something could not be written.
         ModelError: a model's weights cannot be loaded.
     """
     try:
-        scorer = Scorer(read_image(image.path), study.extra)
+        scorer = Scorer(read_image(image.path), spec.extra)
     except DataError as error:
         for codec in codecs:
             yield codec.name, failure(codec.name, image.name, str(error))
@@ -261,20 +211,22 @@ def measure_image(
         if stopped():
             return
         try:
-            entry = coded_entry(study, image, codec, scorer)
+            entry = coded_entry(spec, image, codec, scorer)
         except (BitstreamError, ConfigError, DataError) as error:
             entry = failure(codec.name, image.name, str(error))
         else:
-            write_entry(study.entry_file(image, codec), entry)
+            rows = [row.record() for row in entry.results]
+            content = {"results": rows, "peak_memory": entry.peak_memory, "kept": entry.sha256}
+            write_text(spec.entry_file(image, codec), json.dumps(content) + "\n")
         yield codec.name, entry
 
 
 def coded_entry(
-    study: EvaluationSpec, image: Input, codec: EvaluatedCodec, scorer: Scorer
+    spec: EvaluationSpec, image: ImageFile, codec: EvaluatedCodec, scorer: Scorer
 ) -> Entry:
     """Every setting of a codec on an image; the last file is stored if the codec's files are."""
     height, width = scorer.image.shape[:2]
-    steps: Watched[Coded] = Watched(codec.code(scorer.image))
+    steps: Watched[CodedImage] = Watched(codec.code(scorer.image))
     results, last = [], b""
     for coded in steps:
         last = coded.data
@@ -284,7 +236,7 @@ def coded_entry(
         results.append(Result(*what, values, coded.encode_s, coded.decode_s, reason))
     if codec.suffix is None:
         return Entry(results, steps.most)
-    write_bytes(study.coded_file(codec.name, image.name), last)
+    write_bytes(spec.coded_file(codec.name, image.name), last)
     return Entry(results, steps.most, hashlib.sha256(last).hexdigest())
 
 

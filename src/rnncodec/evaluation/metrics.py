@@ -1,9 +1,10 @@
 """Image quality metrics on 8-bit pixels, one value per image (section 4; conventions are ours).
 
 Every metric is a pure function ``(reference, test) -> value``: two uint8 tensors (B, 3, H, W) of
-**rounded** 8-bit RGB pixels in, a float64 tensor (B,) out. Averages over images are taken last,
-by the caller. The decibel metrics are infinite for pictures without error, which is what their
-formulas say: any cap would rank a perfect picture below a nearly perfect one.
+**rounded** 8-bit RGB pixels in, a float64 tensor (B,) out; DataError where a side is smaller than
+its ``min_side``. Averages over images are taken last, by the caller. The decibel metrics are
+infinite for pictures without error, which is what their formulas say: any cap would rank a
+perfect picture below a nearly perfect one.
 """
 
 import contextlib
@@ -32,9 +33,7 @@ TILE = 8
 
 
 def psnr_rgb(reference: Tensor, test: Tensor) -> Tensor:
-    r"""Peak signal-to-noise ratio over all channels of an image, in dB.
-
-    .. math:: 10 \log_{10} (255^2 / \mathrm{MSE})
+    r"""Peak signal-to-noise ratio over all channels, in dB: :math:`10 \log_{10} (255^2 / MSE)`.
 
     Examples:
         >>> psnr_rgb(torch.zeros(1, 3, 4, 4).byte(), torch.full((1, 3, 4, 4), 255).byte())
@@ -46,20 +45,15 @@ def psnr_rgb(reference: Tensor, test: Tensor) -> Tensor:
 
 
 def ssim(reference: Tensor, test: Tensor) -> Tensor:
-    """Structural similarity on RGB, in [-1, 1]: the mean of the map over the whole image.
-
-    Raises:
-        DataError: a side under 11.
-    """
+    """Structural similarity on RGB, in [-1, 1]: the mean of the map over the whole image."""
     check_pair("ssim", reference, test)
     return similarity.similarity(planes(reference), planes(test))[0].mean(dim=(1, 2, 3))
 
 
 def ms_ssim(reference: Tensor, test: Tensor) -> Tensor:
-    """Multi-scale structural similarity on RGB, in [0, 1].
+    """Multi-scale structural similarity on RGB, in [0, 1]; for sides of at least 176.
 
-    Raises:
-        DataError: a side under 176, where the smallest scale is smaller than its window.
+    In smaller images the smallest scale is smaller than its window.
     """
     check_pair("ms_ssim", reference, test)
     return similarity.multi_scale(planes(reference), planes(test))
@@ -73,20 +67,13 @@ def psnr_hvs(reference: Tensor, test: Tensor) -> Tensor:
 
     ``Y`` is :func:`luma` as a fraction of 255. Sides that are no multiples of 8 are cropped to
     the next lower one, on the right and at the bottom.
-
-    Raises:
-        DataError: a side under 8.
     """
     check_pair("psnr_hvs", reference, test)
     return -10 * torch.log10(hvs_errors(reference, test)[:, 0])
 
 
 def psnr_hvs_m(reference: Tensor, test: Tensor) -> Tensor:
-    """:func:`psnr_hvs` that forgives what texture masks (Ponomarenko et al. 2007), in dB.
-
-    Raises:
-        DataError: a side under 8.
-    """
+    """:func:`psnr_hvs` that forgives what texture masks (Ponomarenko et al. 2007), in dB."""
     check_pair("psnr_hvs_m", reference, test)
     return -10 * torch.log10(hvs_errors(reference, test)[:, 1])
 
@@ -200,13 +187,9 @@ def defined(metric: str, height: int, width: int) -> bool:
 
 
 def all_metrics(reference: Tensor, test: Tensor) -> dict[str, float]:
-    """Those of ``METRICS`` that are defined for one image's size.
+    """Those of ``METRICS`` that are defined for one image's size, of two uint8 (1, 3, H, W).
 
     The values are those of the functions above; what several of them need is computed once.
-
-    Args:
-        reference: uint8 (1, 3, H, W).
-        test: the same.
 
     Raises:
         DataError: other types, or two sizes.
@@ -243,11 +226,7 @@ EXTRA_METRICS = {
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse what is no extra metric.
-
-    Raises:
-        ConfigError: an unknown name; lists the valid ones.
-    """
+    """Refuse what is no extra metric: a ConfigError that lists the valid ones."""
     for name in names:
         if name not in EXTRA_METRICS:
             raise ConfigError(

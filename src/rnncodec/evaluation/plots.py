@@ -34,10 +34,7 @@ INK, FAINT = "#222222", "#d9d9d9"
 class Row:
     """One image of the sheet: a crop of the original, and that crop after some iterations.
 
-    Attributes:
-        name: what the row is called.
-        original: uint8 (h, w, 3).
-        cells: title above, uint8 (h, w, 3), text below.
+    Pictures are uint8 (h, w, 3); of ``cells``, a title stands above and a text below.
     """
 
     name: str
@@ -49,9 +46,6 @@ def reconstructions(path: Path, rows: Sequence[Row]) -> None:
     """Draw a sheet, one row per image: the original, then its reconstructions.
 
     A crop pixel becomes a whole number of sheet pixels, so that no resampling hides artefacts.
-
-    Raises:
-        StorageError: it could not be written.
     """
     side = max(max(row.original.shape[:2]) for row in rows)
     columns = 1 + max(len(row.cells) for row in rows)
@@ -155,7 +149,10 @@ def paper_plot(
         hollow = {c.name: Line(like=c.codec, fill=1) for c in curves if c.rates == NOMINAL}
         lines = lines_of(names, hollow)
     styles = {name: solid(lines[name], fine=len(curves) > CROWD * len(has)) for name in names}
-    dashes = {name: dashed(k) for k, name in enumerate(dict.fromkeys(c.name for c in others))}
+    dashes: dict[str, dict[str, Any]] = {}
+    for k, name in enumerate(dict.fromkeys(curve.name for curve in others)):
+        grey, dash = GREYS[k // len(DASHES) % len(GREYS)], DASHES[k % len(DASHES)]
+        dashes[name] = {"color": grey, "dashes": dash, "linewidth": 0.9, "zorder": 2}
     labels = [*names, *dashes]
     columns = legend_columns(labels, width)
     with mpl.rc_context({**AS_TEXT, "pdf.fonttype": 42, "font.family": "DejaVu Sans"}):
@@ -204,16 +201,6 @@ def solid(line: Line, *, fine: bool = False) -> dict[str, Any]:
     }
 
 
-def dashed(k: int) -> dict[str, Any]:
-    """The style of the k-th published curve."""
-    return {
-        "color": GREYS[k // len(DASHES) % len(GREYS)],
-        "dashes": DASHES[k % len(DASHES)],
-        "linewidth": 0.9,
-        "zorder": 2,
-    }
-
-
 def limits(curves: Sequence[Sequence[tuple[float, float]]]) -> tuple[float, float]:
     """The qualities that a panel shows: those at 0.25-2 bpp, or all of curves that end below.
 
@@ -243,7 +230,7 @@ def legend_columns(names: Sequence[str], width: float) -> int:
 
 
 def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
-    """All curves below the panels."""
+    """All curves below the panels; a name is text, whatever it begins with."""
     drawn = figure.legend(
         handles.values(),
         [str(k) for k in range(len(handles))],  # matplotlib leaves out names that begin with _

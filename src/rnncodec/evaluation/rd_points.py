@@ -27,15 +27,13 @@ class RDPoints:
     file, whose course is what is measured.
 
     Attributes:
-        codec: its name.
-        metric: a name of a Result's metrics, or :data:`DECIBEL`.
-        rates: ``FILES`` or ``NOMINAL``, see :class:`RDCurve`.
+        codec, metric, rates: as of an :class:`RDCurve`.
         images: N names, sorted.
         settings: P of them, by rising average rate.
         iterations: of one of our models, P of them; None for another codec.
         bpp, value: (P, N); of :data:`DECIBEL`, value is the plain MS-SSIM.
         left_out: further settings, which an image lacks or where one is perfect.
-        beaten: setting -> on how many of the images another one beats it, where on any.
+        dominated: setting -> on how many of the images another one beats it, where on any.
     """
 
     codec: str
@@ -47,7 +45,7 @@ class RDPoints:
     bpp: Array
     value: Array
     left_out: tuple[str, ...] = ()
-    beaten: Mapping[str, int] = field(default_factory=dict)
+    dominated: Mapping[str, int] = field(default_factory=dict)
 
     def curve(self, weights: Array | None = None) -> RDCurve:
         """The averages over all images, or for each of (R, N) weights over them.
@@ -67,12 +65,13 @@ class RDPoints:
         bpp, value = (np.take_along_axis(each, order, -1) for each in (bpp, value))
         places = np.take_along_axis(places, order, -1)
         first = places[0].tolist()
+        names = [f"iteration {k}" for k in self.iterations or ()]
         return RDCurve(
             self.codec,
             self.metric,
             bpp,
             value,
-            tuple(self.settings[k] for k in first),
+            tuple((names or self.settings)[k] for k in first),
             self.iterations and tuple(self.iterations[k] for k in first),
             self.rates,
             self.images,
@@ -108,13 +107,7 @@ def best_within(bpp: Array, value: Array) -> Indices:
 
 @dataclass(frozen=True, order=True)
 class Failure:
-    """Points that a codec has not, or not with all metrics, for an image.
-
-    Attributes:
-        codec, image: whose and of what.
-        rows: how many rows of the table.
-        reason: why; "no reason given" where the table is silent.
-    """
+    """Rows of the table without picture or with metrics missing, and why."""
 
     codec: str
     image: str
@@ -172,7 +165,7 @@ def rd_points(results: Sequence[Result], metric: str) -> list[RDPoints]:
 
 
 def points_of(
-    results: Sequence[Result], metric: str, name: str, images: tuple[str, ...]
+    results: Sequence[Result], metric: str, column: str, images: tuple[str, ...]
 ) -> RDPoints:
     """The points of one codec as arrays over ``images``; see :func:`rd_points`."""
     cells: dict[tuple[int | None, str], dict[str, tuple[float, float]]] = {}
@@ -180,7 +173,7 @@ def points_of(
         by_image = cells.setdefault((row.iteration, row.setting), {})
         if row.image in by_image:
             raise DataError(f"results: two rows for {row.codec}, {row.setting}, {row.image}")
-        by_image[row.image] = row.bpp or 0.0, row.values[name]
+        by_image[row.image] = row.bpp or 0.0, row.values[column]
     perfect = 1.0 if metric == DECIBEL else np.inf
     full = {
         key: [by_image[image] for image in images]
@@ -207,7 +200,7 @@ def points_of(
 def at_its_best(found: RDPoints) -> RDPoints:
     """The points that no other setting of the same image beats, which stand for those it does.
 
-    Settings that come to the same points are one, that which is beaten least.
+    Settings that come to the same points are one, that which is dominated least.
     """
     places = best_within(found.bpp.T, found.value.T).T
     bpp, value = (np.take_along_axis(each, places, 0) for each in (found.bpp, found.value))
@@ -221,7 +214,7 @@ def at_its_best(found: RDPoints) -> RDPoints:
         settings=tuple(found.settings[row] for row in chosen),
         bpp=bpp[chosen],
         value=value[chosen],
-        beaten={s: n for s, n in zip(found.settings, lost.tolist(), strict=True) if n},
+        dominated={s: n for s, n in zip(found.settings, lost.tolist(), strict=True) if n},
     )
 
 

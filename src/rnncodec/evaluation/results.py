@@ -86,11 +86,7 @@ NOT_METRICS = {*REQUIRED, *TIMES}
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:
-    """Write results.csv, atomically; numbers in full precision, further metrics as last columns.
-
-    Raises:
-        StorageError: it could not be written.
-    """
+    """Write results.csv, atomically; numbers in full precision, further metrics last."""
     columns = [*COLUMNS, *sorted({name for row in results for name in row.values} - {*USUAL})]
     with (
         replacing(path) as temporary,

@@ -1,6 +1,5 @@
 """Figures with 95 % intervals by bootstrap over images, and Bjontegaard deltas between curves."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,13 +57,9 @@ def resamples(images: int) -> Array:
 def estimate(
     values: Array, images: int, *, reason: str = "", over: tuple[float, float] | None = None
 ) -> Estimate:
-    """A figure from its value (first) and its values in all resamples; NaN where it has none.
+    """A figure from its (1 + RESAMPLES,) values: of the images, then of their resamples.
 
-    Args:
-        values: (1 + RESAMPLES,).
-        images: how many were resampled.
-        reason: why the first is NaN, if it is.
-        over: see :class:`Estimate`.
+    NaN is where there is none; ``reason`` says why the first is, if it is. ``over`` is its range.
     """
     value, drawn = float(values[0]), values[1:]
     if not np.isfinite(value):
@@ -87,35 +82,13 @@ MIN_OVERLAP = 0.5
 """How much of the shorter of both ranges has to be common to both curves."""
 
 
-@dataclass(frozen=True)
-class Delta:
-    """Over what a Bjontegaard delta is taken, of what, and what is made of it.
-
-    Attributes:
-        axes: rates and qualities -> x and y.
-        library: the function of ``bjontegaard`` for one pair of curves.
-        finish: mean difference of y -> delta.
-        limit: an end of the range of x -> as it is stated.
-    """
-
-    axes: Callable[[Array, Array], tuple[Array, Array]]
-    library: Callable[..., float]
-    finish: Callable[[Array], Array]
-    limit: Callable[[float], float]
+RATE, METRIC = "rate", "metric"
+"""What a Bjontegaard delta is of: of log10 rates over quality, or of quality over log10 rates."""
 
 
-RATE = Delta(
-    lambda bpp, quality: (quality, np.log10(bpp)),
-    bjontegaard.bd_rate,
-    lambda mean: 100 * (10**mean - 1),
-    lambda quality: quality,
-)
-METRIC = Delta(
-    lambda bpp, quality: (np.log10(bpp), quality),
-    bjontegaard.bd_psnr,
-    lambda mean: mean,
-    lambda log_rate: 10**log_rate,
-)
+def axes(bpp: Array, quality: Array, of: str) -> tuple[Array, Array]:
+    """Over what a delta is taken, x, and what it is of, y."""
+    return (quality, np.log10(bpp)) if of == RATE else (np.log10(bpp), quality)
 
 
 def bd_rate(anchor: RDCurve, test: RDCurve, images: int) -> Estimate:
@@ -128,7 +101,7 @@ def bd_metric(anchor: RDCurve, test: RDCurve, images: int) -> Estimate:
     return bjontegaard_delta(anchor, test, images, METRIC)
 
 
-def bjontegaard_delta(anchor: RDCurve, test: RDCurve, images: int, rule: Delta) -> Estimate:
+def bjontegaard_delta(anchor: RDCurve, test: RDCurve, images: int, of: str) -> Estimate:
     """The delta with its interval and range, or the reason why there is none."""
     one = np.array([0])
     a, t = (curve.part(one, curve.rising()[0]) for curve in (anchor, test))
@@ -136,7 +109,7 @@ def bjontegaard_delta(anchor: RDCurve, test: RDCurve, images: int, rule: Delta) 
         if (count := bpp.shape[1]) < MIN_POINTS:
             reason = f"{whose} has {count} rising points; {MIN_POINTS} are needed"
             return Estimate(None, reason=reason)
-    xa, xt = rule.axes(*a)[0][0], rule.axes(*t)[0][0]
+    xa, xt = axes(*a, of)[0][0], axes(*t, of)[0][0]
     low, high = float(max(xa[0], xt[0])), float(min(xa[-1], xt[-1]))
     share = (high - low) / float(min(xa[-1] - xa[0], xt[-1] - xt[0]))
     if share < MIN_OVERLAP:
@@ -145,17 +118,18 @@ def bjontegaard_delta(anchor: RDCurve, test: RDCurve, images: int, rule: Delta) 
             reason=f"the curves have {max(0.0, share):.0%} of the shorter range in common; "
             f"{MIN_OVERLAP:.0%} are needed".replace("%", " %"),
         )
-    value = rule.library(
+    library = bjontegaard.bd_rate if of == RATE else bjontegaard.bd_psnr
+    value = library(
         *(a[0][0], a[1][0], t[0][0], t[1][0]),
         method=METHOD,
         require_matching_points=False,
         min_overlap=0,
     )
-    values = np.concatenate([[value], deltas(anchor, test, rule)[1:]])
-    return estimate(values, images, over=(rule.limit(low), rule.limit(high)))
+    values = np.concatenate([[value], deltas(anchor, test, of)[1:]])
+    return estimate(values, images, over=(low, high) if of == RATE else (10**low, 10**high))
 
 
-def deltas(anchor: RDCurve, test: RDCurve, rule: Delta) -> Array:
+def deltas(anchor: RDCurve, test: RDCurve, of: str) -> Array:
     """(R,) deltas; NaN where curves have fewer than two points or no range in common.
 
     The library's figures, 150 times as fast: rows with the same rising points are computed at
@@ -167,14 +141,14 @@ def deltas(anchor: RDCurve, test: RDCurve, rule: Delta) -> Array:
     patterns, group = np.unique(rising, axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):
         rows = np.flatnonzero(group.ravel() == k)
-        xa, ya = rule.axes(*anchor.part(rows, pattern[:points]))
-        xt, yt = rule.axes(*test.part(rows, pattern[points:]))
+        xa, ya = axes(*anchor.part(rows, pattern[:points]), of)
+        xt, yt = axes(*test.part(rows, pattern[points:]), of)
         if min(xa.shape[1], xt.shape[1]) < 2:
             continue
         low, high = np.maximum(xa[:, 0], xt[:, 0]), np.minimum(xa[:, -1], xt[:, -1])
         common = np.where(high > low, high - low, np.nan)
         mean = (integrals(xt, yt, low, high) - integrals(xa, ya, low, high)) / common
-        found[rows] = rule.finish(mean)
+        found[rows] = 100 * (10**mean - 1) if of == RATE else mean
     return found
 
 

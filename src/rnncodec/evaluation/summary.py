@@ -93,11 +93,7 @@ class Summary:
     absent: list[str] = field(default_factory=list)
 
     def of(self, codec: str, rates: str = FILES) -> CodecSummary:
-        """One of the codecs.
-
-        Raises:
-            ConfigError: there is none of this name and these rates.
-        """
+        """One of the codecs; ConfigError if there is none of this name and these rates."""
         for found in self.codecs:
             if (found.codec, found.rates) == (codec, rates):
                 return found
@@ -219,15 +215,15 @@ def notes_on_images(results: Sequence[Result], images: Mapping[str, tuple[str, .
 def notes_on_settings(tables: Mapping[str, Sequence[RDPoints]]) -> list[str]:
     """One sentence for each codec and set of settings that averages leave out, and why."""
     left_out: dict[tuple[str, str], list[str]] = {}
-    beaten: dict[str, dict[str, list[str]]] = {}
+    dominated: dict[str, dict[str, list[str]]] = {}
     for metric, table in tables.items():
         for codec in table:
             if codec.left_out:
                 key = codec.codec, shortened(codec.left_out)
                 left_out.setdefault(key, []).append(metric)
-            if codec.beaten:
-                which = shortened([f"{setting} ({n})" for setting, n in codec.beaten.items()])
-                beaten.setdefault(codec.codec, {}).setdefault(which, []).append(metric)
+            if codec.dominated:
+                which = shortened([f"{setting} ({n})" for setting, n in codec.dominated.items()])
+                dominated.setdefault(codec.codec, {}).setdefault(which, []).append(metric)
     return [
         f"{codec}, {', '.join(metrics)}: left out, since an image lacks them or is perfect there "
         f"(its decibels infinite): {settings}"
@@ -236,7 +232,7 @@ def notes_on_settings(tables: Mapping[str, Sequence[RDPoints]]) -> list[str]:
         f"{codec}: left out for another of its settings that takes no more bytes and is better "
         "(on how many images): "
         + "; ".join(f"{which} by {', '.join(metrics)}" for which, metrics in by_metric.items())
-        for codec, by_metric in beaten.items()
+        for codec, by_metric in dominated.items()
     ]
 
 

@@ -1,7 +1,7 @@
 """Tables for Markdown, LaTeX and terminals, and those of an evaluation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tabulate import DataRow, Line, TableFormat, tabulate
@@ -9,7 +9,7 @@ from tabulate import DataRow, Line, TableFormat, tabulate
 from rnncodec.evaluation.curves import FILES
 from rnncodec.evaluation.metrics import DECIBEL, METRICS, described, tabled
 from rnncodec.evaluation.statistics import RESAMPLES, SEED, Estimate
-from rnncodec.evaluation.summary import NOT_BY_DELTA, Summary
+from rnncodec.evaluation.summary import NOT_BY_DELTA, CodecSummary, Summary
 
 ABSENT = "–"
 
@@ -149,74 +149,110 @@ def areas_of(summary: Summary) -> dict[str, str]:
     return {metric: f".{METRICS[metric].digits}f" for metric in tabled(present)}
 
 
-def deltas_of(summary: Summary) -> list[str]:
-    """The metrics whose Bjontegaard deltas the tables show; results.json has all."""
-    return [DECIBEL if metric in NOT_BY_DELTA else metric for metric in areas_of(summary)]
-
-
 def name_of(metric: str) -> str:
     """What a metric is called in a table: without its unit, unless that tells it apart."""
     return described(metric).heading if metric == DECIBEL else described(metric).title
 
 
-def summary_tables(summary: Summary) -> list[Table]:
-    """What table.md and table.tex hold."""
-    deltas = [] if summary.anchor is None else [deltas_table(summary, summary.anchor)]
-    return [areas_table(summary), *deltas, rates_table(summary)]
+@dataclass(frozen=True)
+class Column:
+    """One figure of all codecs.
+
+    Attributes:
+        title: the head of its column; a new line may break it.
+        figure: what stands in it; None where the figure is not defined for a codec.
+        form: as in :func:`format`.
+        unit: of the figure, "" without one.
+        low_is_better: as for rates.
+    """
+
+    title: str
+    figure: Callable[[CodecSummary], Estimate | None]
+    form: str
+    unit: str = ""
+    low_is_better: bool = False
 
 
-def areas_table(summary: Summary) -> Table:
+def column(title: str, kind: str, metric: str, form: str, unit: str = "") -> Column:
+    """The column of one kind of figure, an attribute of CodecSummary, of one metric."""
+    return Column(title, lambda c: getattr(c, kind).get(metric), form, unit, kind == "bd_rate")
+
+
+def area_columns(summary: Summary) -> list[Column]:
     """Areas under the curves."""
-    (first, form), *others = areas_of(summary).items()
-    columns = ["codec", "rates", f"{name_of(first)} AUC", f"{name_of(first)} AUC nominal"]
-    columns += [f"{name_of(metric)} AUC" for metric, _ in others]
-    title = f"Figures of merit over {count(summary)}, with 95 % intervals"
-    table = Table(title, columns, notes=[*conventions(), *summary.notes], words=2)
-    for entry in summary.codecs:
-        row = [entry.codec, entry.rates, table.cell(entry.auc.get(first), form)]
-        row.append(table.cell(entry.auc_nominal.get(first), form))
-        table.rows.append(row + [table.cell(entry.auc.get(m), form) for m, form in others])
-    return table
-
-
-def deltas_table(summary: Summary, anchor: str) -> Table:
-    """Areas minus the anchor's, and Bjontegaard deltas."""
-    areas, deltas = areas_of(summary), deltas_of(summary)
-    columns = ["codec", "rates", *(f"AUC minus anchor, {name_of(metric)}" for metric in areas)]
-    columns += [f"BD-rate, {name_of(metric)} (%)" for metric in deltas]
-    columns += [f"BD-{name_of(metric)}" for metric in deltas]
-    title = f"Against {anchor} over {count(summary)}, with 95 % intervals of the differences"
-    table = Table(title, columns, words=2)
-    for entry in summary.codecs:
-        if entry.codec == anchor:
-            cells = ["anchor" if entry.rates == FILES else ABSENT] * (len(columns) - 2)
-        else:
-            cells = [table.cell(entry.auc_delta.get(m), f"+{form}") for m, form in areas.items()]
-            cells += [table.cell(entry.bd_rate.get(metric), "+.1f") for metric in deltas]
-            cells += [table.cell(entry.bd_metric.get(metric), "+.2f") for metric in deltas]
-        table.rows.append([entry.codec, entry.rates, *cells])
-    return table
-
-
-def rates_table(summary: Summary) -> Table:
-    """Bits per pixel at equal quality; beside each the change against the anchor."""
-    levels = [
-        (metric, level)
-        for metric in areas_of(summary)
-        for level in next((e.rate_at[metric] for e in summary.codecs if metric in e.rate_at), ())
+    areas = areas_of(summary)
+    found = [
+        column(f"{name_of(metric)}\nAUC", "auc", metric, form, described(metric).unit)
+        for metric, form in areas.items()
     ]
-    columns = ["codec", "rates", *(f"{name_of(metric)} {level:g}" for metric, level in levels)]
-    base = None if summary.anchor is None else summary.of(summary.anchor)
-    title = f"Rate at equal quality over {count(summary)} (bpp)"
-    if base is not None:
-        title += f"; in brackets the anchor {base.codec}'s rate and the change against it"
-    table = Table(title, columns, words=2)
+    first, form = next(iter(areas.items()))
+    found.insert(1, column(f"{name_of(first)}\nAUC nominal", "auc_nominal", first, form))
+    return found
+
+
+def delta_columns(summary: Summary, *, with_metric: bool = False) -> list[Column]:
+    """Areas minus the anchor's, BD-rates, and if wanted Bjontegaard deltas of the metrics."""
+    areas = areas_of(summary)
+    deltas = [DECIBEL if metric in NOT_BY_DELTA else metric for metric in areas]
+    found = [
+        column(f"AUC minus anchor,\n{name_of(metric)}", "auc_delta", metric, f"+{form}")
+        for metric, form in areas.items()
+    ]
+    found += [column(f"BD-rate,\n{name_of(m)} (%)", "bd_rate", m, "+.1f") for m in deltas]
+    if with_metric:
+        found += [column(f"BD-{name_of(m)}", "bd_metric", m, "+.2f") for m in deltas]
+    return found
+
+
+def rate_columns(summary: Summary) -> list[Column]:
+    """Bits per pixel at equal quality."""
+
+    def rate(metric: str, level: float) -> Callable[[CodecSummary], Estimate | None]:
+        return lambda entry: entry.rate_at.get(metric, {}).get(level)
+
+    return [
+        Column(f"{name_of(metric)}\n{level:g}", rate(metric, level), ".3f", low_is_better=True)
+        for metric in areas_of(summary)
+        if summary.images.get(metric)
+        for level in METRICS[metric].levels
+    ]
+
+
+def summary_tables(summary: Summary) -> list[Table]:
+    """What table.md and table.tex hold: areas, differences from the anchor, rates."""
+    over, anchor = count(summary), summary.anchor
+    areas = summary_table(
+        f"Figures of merit over {over}, with 95 % intervals", summary, area_columns(summary)
+    )
+    areas.notes = [*conventions(), *summary.notes]
+    rates = f"Rate at equal quality over {over} (bpp)"
+    if anchor is None:
+        return [areas, summary_table(rates, summary, rate_columns(summary))]
+    title = f"Against {anchor} over {over}, with 95 % intervals of the differences"
+    deltas = summary_table(title, summary, delta_columns(summary, with_metric=True))
+    for row in deltas.rows:
+        if row[:2] == [anchor, FILES]:
+            row[2:] = ["anchor"] * (len(row) - 2)
+    rates += f"; in brackets the anchor {anchor}'s rate and the change against it"
+    base = summary.of(anchor)
+    return [areas, deltas, summary_table(rates, summary, rate_columns(summary), base)]
+
+
+def summary_table(
+    title: str,
+    summary: Summary,
+    columns: Sequence[Column],
+    base: CodecSummary | None = None,
+) -> Table:
+    """A row for each codec; beside each figure that of ``base``, and the change against it."""
+    titles = [column.title.replace("\n", " ") for column in columns]
+    table = Table(title, ["codec", "rates", *titles], words=2)
     for entry in summary.codecs:
         row = [entry.codec, entry.rates]
-        for metric, level in levels:
-            own = entry.rate_at.get(metric, {}).get(level)
-            anchor = base.rate_at.get(metric, {}).get(level) if base else None
-            row.append(table.cell(own, ".3f") + beside(own, None if entry is base else anchor))
+        for column in columns:
+            own = column.figure(entry)
+            other = column.figure(base) if base is not None and base is not entry else None
+            row.append(table.cell(own, column.form) + beside(own, other))
         table.rows.append(row)
     return table
 

@@ -15,11 +15,10 @@ import numpy as np
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
-from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile
 from rnncodec.evaluation.curves import RDCurve, first_of
 from rnncodec.evaluation.evaluate import centre
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.image_files import Input
 from rnncodec.evaluation.metrics import DECIBEL, METRICS, described
 from rnncodec.evaluation.rd_points import mean_curve
 from rnncodec.evaluation.results import Result, read_results
@@ -34,7 +33,7 @@ SIDE = 512
 
 @outliving()
 def log_evaluation(
-    logger: WandbLogger, folder: Path, model: EvaluatedModel, images: Sequence[Input]
+    logger: WandbLogger, folder: Path, model: EvaluatedModel, images: Sequence[ImageFile]
 ) -> None:
     """Log curves, areas under them, entropy coding's figures and pictures of an evaluation.
 

@@ -9,9 +9,8 @@ from PIL import Image
 
 from rnncodec.codec import Codec
 from rnncodec.evaluation.baselines import BASELINES
-from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.codecs import EvaluatedModel, images_in
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.report import viewer
 from rnncodec.evaluation.report.build import ReportOptions, build_report, intro, tasks
 from rnncodec.evaluation.results import Result
@@ -37,7 +36,7 @@ def evaluated(
     Codec(Model(Network(GRU, Additive, width=0.125, iterations=3))).save(folder / "m.safetensors")
     model = EvaluatedModel("m", folder / "m.safetensors")
     codecs = [model, BASELINES["jpeg-420"], BASELINES["jpeg-444"], BASELINES["jpeg2000"]]
-    study = EvaluationSpec([*codecs, BASELINES["webp"]], inputs_in(folder / "images"), folder)
+    study = EvaluationSpec([*codecs, BASELINES["webp"]], images_in(folder / "images"), folder)
     results = run(study, progress=False).results
     return study, results, summarize(results, "webp")
 

@@ -56,27 +56,27 @@ class ReportOptions:
 
 
 def build_report(
-    study: EvaluationSpec,
+    spec: EvaluationSpec,
     results: Sequence[Result],
     summary: Summary,
     *,
     published: Sequence[RDCurve] = (),
     options: ReportOptions | None = None,
 ) -> Path:
-    """Write report.html into the study's folder, unless the one there shows the same.
+    """Write report.html into its folder, unless the one there shows the same.
 
     Raises:
         RNNCodecError: an image or a coded file cannot be read any more.
         StorageError: the page could not be written.
     """
     options = options or ReportOptions()
-    path = study.folder / NAME
-    codecs = [codec.name for codec in study.codecs]
+    path = spec.folder / NAME
+    codecs = [codec.name for codec in spec.codecs]
     content = {  # all that the page depends on
         "version": __version__,
         "pillow": PIL.__version__,
         "results": [result.record() for result in results],
-        "codecs": [codec.identity() for codec in study.codecs],
+        "codecs": [codec.identity() for codec in spec.codecs],
         "published": [(curve.codec, curve.metric, curve.samples) for curve in published],
         "show": options.show,
         "summary": summary_html(summary),
@@ -86,18 +86,18 @@ def build_report(
     origin = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     if origin_of(path) == origin:
         return path
-    made = make_images(study, results, options)
+    made = make_images(spec, results, options)
     report = Report(
-        title=title(list(fingerprints(study)), codecs),
-        intro=intro(codecs, len(study.images)),
+        title=title(list(fingerprints(spec)), codecs),
+        intro=intro(codecs, len(spec.images)),
         results=results,
         summary=summary,
         published=published,
-        facts=facts(study),
+        facts=facts(spec),
         origin=origin,
     )
     images = within(made, viewer.BUDGET - len(page.page(report).encode()))
-    note = viewer_note(images, len(study.images), made)
+    note = viewer_note(images, len(spec.images), made)
     write_report(path, replace(report, images=images, viewer_note=note))
     return path
 
@@ -114,10 +114,10 @@ def origin_of(path: Path) -> str | None:
 
 
 def make_images(
-    study: EvaluationSpec, results: Sequence[Result], options: ReportOptions
+    spec: EvaluationSpec, results: Sequence[Result], options: ReportOptions
 ) -> list[ViewerImage]:
     """The images of the viewer; none without a model that coded one."""
-    todo = tasks(study, results, options.show)
+    todo = tasks(spec, results, options.show)
     found = []
     with progress_bar(disable=not options.progress) as bar:
         progress = bar.add_task("pictures of the report", total=len(todo))
@@ -139,13 +139,13 @@ def mapped(todo: Sequence[ViewerTask], workers: int) -> Iterator[ViewerImage]:
         yield from images
 
 
-def tasks(study: EvaluationSpec, results: Sequence[Result], show: int) -> list[ViewerTask]:
+def tasks(spec: EvaluationSpec, results: Sequence[Result], show: int) -> list[ViewerTask]:
     """What is to make, for the images that the first model makes most and least of."""
-    models = [codec for codec in study.codecs if isinstance(codec, EvaluatedModel)]
-    formats = [codec for codec in study.codecs if isinstance(codec, Baseline)]
+    models = [codec for codec in spec.codecs if isinstance(codec, EvaluatedModel)]
+    formats = [codec for codec in spec.codecs if isinstance(codec, Baseline)]
     if not models or show < 1:
         return []
-    by_name = {image.name: image for image in study.images}
+    by_name = {image.name: image for image in spec.images}
     shown = viewer.first_of_each_format(formats)
     found = []
     for name in choose(results, models[0].name, show):
@@ -153,7 +153,7 @@ def tasks(study: EvaluationSpec, results: Sequence[Result], show: int) -> list[V
         for model in models:
             own = [row for row in results if (row.codec, row.image) == (model.name, name)]
             if rows := [row for row in own if row.iteration is not None]:
-                files.append(ModelFile(model, study.coded_file(model.name, name), rows))
+                files.append(ModelFile(model, spec.coded_file(model.name, name), rows))
         found.append(ViewerTask(by_name[name], files, shown))
     return found
 
@@ -208,16 +208,16 @@ def viewer_note(shown: Sequence[ViewerImage], total: int, made: Sequence[ViewerI
     )
 
 
-def facts(study: EvaluationSpec) -> dict[str, str]:
+def facts(spec: EvaluationSpec) -> dict[str, str]:
     """What the page was made with."""
     libraries = {
         f"{name} {version}"
-        for codec in study.codecs
+        for codec in spec.codecs
         if isinstance(codec, Baseline | PrefixCodec)
         for name, version in codec.libraries().items()
     }
     found = {"Made by": f"rnncodec {__version__}"}
-    if prints := fingerprints(study):
+    if prints := fingerprints(spec):
         listed = (f"{name} {fingerprint}" for name, fingerprint in prints.items())
         found["Fingerprints of the models"] = ", ".join(listed)
     if libraries:

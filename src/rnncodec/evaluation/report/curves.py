@@ -91,15 +91,15 @@ def all_series(
     for entry in summary.codecs:
         place, nominal = places[entry.codec], entry.rates != FILES
         rows = [row for row in results if row.codec == entry.codec]
-        by_image = {
-            image: [row for row in rows if row.image == image] for image in images_of(rows)
-        }
+        by_image: dict[str, list[Result]] = {}
+        for row in rows:
+            by_image.setdefault(row.image, []).append(row)
         lines.append(
             {
                 "name": entry.name,
                 "label": entry.codec,
                 "kind": "nominal" if nominal else "ours" if entry.ours else "baseline",
-                "mean": {metric: mean_samples(curve) for metric, curve in entry.curves.items()},
+                "mean": {metric: curve.labelled for metric, curve in entry.curves.items()},
                 "images": {
                     image: {m: samples(own, m, nominal) for m in entry.curves}
                     for image, own in by_image.items()
@@ -124,19 +124,6 @@ def all_series(
         looks = {"images": {}, "shown": k == 0, "colour": None, "marker": "", "dash": dash}
         lines.append(line | looks)
     return lines
-
-
-def images_of(rows: Iterable[Result]) -> list[str]:
-    """The images of some rows, in their order."""
-    return list(dict.fromkeys(row.image for row in rows))
-
-
-def mean_samples(curve: RDCurve) -> list[Sample]:
-    """The curve through the averages, with the settings' names."""
-    if curve.iterations is None:
-        return curve.labelled
-    points = zip(curve.samples, curve.iterations, strict=True)
-    return [(bpp, quality, f"iteration {k}") for (bpp, quality), k in points]
 
 
 def samples(rows: Sequence[Result], metric: str, at_nominal: bool = False) -> list[Sample]:

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -16,14 +16,18 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from rnncodec.evaluation.curves import FILES, RDCurve
-from rnncodec.evaluation.metrics import METRICS, described
 from rnncodec.evaluation.plots import COLOURS
 from rnncodec.evaluation.report import curves
 from rnncodec.evaluation.report.viewer import ViewerImage, ViewerPicture
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.statistics import Estimate
-from rnncodec.evaluation.summary import CodecSummary, Summary
-from rnncodec.evaluation.tables import areas_of, conventions, count, deltas_of, name_of
+from rnncodec.evaluation.summary import Summary
+from rnncodec.evaluation.tables import (
+    area_columns,
+    conventions,
+    count,
+    delta_columns,
+    rate_columns,
+)
 from rnncodec.machine.storage import write_text
 from rnncodec.version import __version__
 
@@ -68,11 +72,7 @@ class Report:
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write the page, atomically.
-
-    Raises:
-        StorageError: it could not be written.
-    """
+    """Write the page, atomically; StorageError if it could not be written."""
     write_text(path, page(report))
 
 
@@ -165,70 +165,13 @@ def digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-@dataclass(frozen=True)
-class Column:
-    """One figure of all codecs.
-
-    Attributes:
-        title: the head of its column; a new line may break it.
-        figure: what stands in it; None where the figure is not defined for a codec.
-        form: as in :func:`format`.
-        low_is_better: as for rates; a click sorts the best to the top.
-    """
-
-    title: str
-    figure: Callable[[CodecSummary], Estimate | None]
-    form: str
-    low_is_better: bool = False
-
-
-def column(
-    title: str, kind: str, metric: str, form: str, *, low_is_better: bool = False
-) -> Column:
-    """The column of one kind of figure, an attribute of CodecSummary, of one metric."""
-    return Column(title, lambda entry: getattr(entry, kind).get(metric), form, low_is_better)
-
-
-def area_columns(summary: Summary) -> list[Column]:
-    """Areas under the curves, and deltas against the anchor if there is one."""
-    areas = areas_of(summary)
-    found = []
-    for metric, form in areas.items():
-        unit = f" ({described(metric).unit})" if described(metric).unit else ""
-        found.append(column(f"{name_of(metric)}\nAUC{unit}", "auc", metric, form))
-    first = next(iter(areas))
-    nominal = column(f"{name_of(first)}\nAUC nominal", "auc_nominal", first, areas[first])
-    found.insert(1, nominal)
-    if summary.anchor is None:
-        return found
-    for metric, form in areas.items():
-        title = f"AUC − anchor\n{described(metric).heading}"
-        found.append(column(title, "auc_delta", metric, f"+{form}"))
-    for metric in deltas_of(summary):
-        title = f"BD-rate (%)\n{name_of(metric).replace(' (dB)', ', dB')}"
-        found.append(column(title, "bd_rate", metric, "+.1f", low_is_better=True))
-    return found
-
-
-def rate_columns(summary: Summary) -> list[Column]:
-    """Bits per pixel at equal quality."""
-
-    def rate(metric: str, level: float) -> Callable[[CodecSummary], Estimate | None]:
-        return lambda entry: entry.rate_at.get(metric, {}).get(level)
-
-    return [
-        Column(f"{name_of(metric)}\n{level:g}", rate(metric, level), ".3f", True)
-        for metric in areas_of(summary)
-        if summary.images.get(metric)
-        for level in METRICS[metric].levels
-    ]
-
-
 def summary_html(summary: Summary) -> str:
     """The section of figures: two tables whose heads sort them, and what figures mean."""
     notes = (*conventions(), *summary.absent)  # failures have a table of their own
-    columns = area_columns(summary), rate_columns(summary)
-    return section("summary_section", summary, *columns, count(summary), notes)
+    deltas = delta_columns(summary) if summary.anchor is not None else []
+    areas = [*area_columns(summary), *deltas]
+    rates = rate_columns(summary)
+    return section("summary_section", summary, areas, rates, count(summary), notes)
 
 
 def failures_html(summary: Summary) -> str:

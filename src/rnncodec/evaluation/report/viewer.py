@@ -13,9 +13,8 @@ from PIL import Image
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation.baselines import Baseline, best_trial, smallest, trials
-from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile
 from rnncodec.evaluation.evaluate_image import as_tensor
-from rnncodec.evaluation.image_files import Input
 from rnncodec.evaluation.metrics import METRICS, defined
 from rnncodec.evaluation.results import Result
 from rnncodec.images.reading import Pixels, read_image, to_rgb
@@ -99,7 +98,7 @@ class ViewerTask:
         baselines: what stands beside them.
     """
 
-    image: Input
+    image: ImageFile
     files: Sequence[ModelFile]
     baselines: Sequence[Baseline]
 
