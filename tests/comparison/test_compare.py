@@ -28,7 +28,7 @@ def test_runs_are_ranked_by_area(tmp_path: Path) -> None:
     assert other.auc.value == pytest.approx(first_of(curve.area()), rel=1e-12)
     assert other.auc.low < other.auc.value < other.auc.high
     assert other.nominal.value is not None
-    assert other.hvs.value is not None
+    assert other.areas["psnr_hvs"].value is not None
 
 
 def test_seeds_are_merged_with_students_interval(tmp_path: Path) -> None:
@@ -40,8 +40,9 @@ def test_seeds_are_merged_with_students_interval(tmp_path: Path) -> None:
         for run in row.runs
     ]
     expected = stats.ttest_1samp(each, 0).confidence_interval(0.95)
+    area = row.areas["psnr_hvs"]
     assert len(row.runs) == 3
-    assert (row.hvs.low, row.hvs.high) == pytest.approx((expected.low, expected.high))
+    assert (area.low, area.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_a_repetition_with_the_same_seed_is_no_second_seed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from math import inf
 from statistics import fmean, stdev
 
 from scipy import stats
@@ -47,11 +48,6 @@ class Row:
     areas: dict[str, Estimate]
     score: Estimate
     gain: Estimate
-
-    @property
-    def hvs(self) -> Estimate:
-        """The PSNR-HVS AUC."""
-        return self.areas["psnr_hvs"]
 
     @property
     def name(self) -> str:
@@ -106,7 +102,7 @@ def compare(runs: Sequence[Run], unfinished: Sequence[Unfinished] = ()) -> Compa
     summary = summarize(results)
     varying = varying_settings(taken)
     rows = [build_row(group, varying, summary) for group in by_all_but_seed(taken, varying)]
-    rows.sort(key=lambda row: (MEASURES.index(row.measure), -number(row.auc), -number(row.score)))
+    rows.sort(key=order)
     notes = list(summary.notes)
     if short := sum(row.auc.value is None for row in rows):
         notes.insert(
@@ -118,6 +114,12 @@ def compare(runs: Sequence[Run], unfinished: Sequence[Unfinished] = ()) -> Compa
             "validation images.",
         )
     return Comparison(rows, summary, explain(taken, varying, summary), left, notes)
+
+
+def order(row: Row) -> tuple[int, float, float]:
+    """Sorts rows: those ranked by the same together, the best of them first, absent ones last."""
+    auc, score = (-inf if each.value is None else each.value for each in (row.auc, row.score))
+    return MEASURES.index(row.measure), -auc, -score
 
 
 def ranks(rows: Sequence[Row]) -> list[int]:
@@ -216,11 +218,6 @@ def over_seeds(figures: Sequence[Estimate]) -> Estimate:
     mean = fmean(values)
     half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return Estimate(mean, mean - half, mean + half)
-
-
-def number(figure: Estimate) -> float:
-    """For sorting: absent is last."""
-    return float("-inf") if figure.value is None else figure.value
 
 
 def explain(runs: Sequence[Run], varying: Sequence[str], summary: Summary) -> Effects:

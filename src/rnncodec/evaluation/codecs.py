@@ -1,5 +1,6 @@
 """What is evaluated: image files, and codecs, our models as their users see them."""
 
+import copy
 import math
 import time
 from collections import Counter
@@ -195,22 +196,17 @@ class EvaluatedModel:
         Raises:
             ConfigError: no such rule; an effort out of range.
         """
-        name = self.name
+        other = copy.copy(self)
+        other.adaptive, other.effort, other.rates = adaptive, effort or 0, tuple(rates)
         if adaptive is not None:
             Rule.parse(adaptive)
-            name += f"+{adaptive}"
+            other.name += f"+{adaptive}"
         if effort is not None:
             Effort(effort)
-            name += f"+effort={effort}"
-        return EvaluatedModel(
-            f"{name}+bpp" if rates else name,
-            self.path,
-            iterations=self.iterations,
-            device=self.device,
-            adaptive=adaptive,
-            effort=effort or 0,
-            rates=rates,
-        )
+            other.name += f"+effort={effort}"
+        if rates:
+            other.name += "+bpp"
+        return other
 
     @property
     def codec(self) -> Codec:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import multiprocessing
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -84,7 +83,7 @@ def build_report(
         "pictures": [WEBP_QUALITY, viewer.BUDGET],
     }
     origin = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    if origin_of(path) == origin:
+    if states(path, origin):
         return path
     made = make_images(spec, results, options)
     report = Report(
@@ -102,15 +101,13 @@ def build_report(
     return path
 
 
-def origin_of(path: Path) -> str | None:
-    """The digest that a page states; None without one, or without a page."""
+def states(path: Path, origin: str) -> bool:
+    """Whether there is a page that states this digest."""
     try:
         with path.open(encoding="utf-8") as file:
-            head = file.read(2000)
+            return f'<meta name="made-from" content="{origin}">' in file.read(2000)
     except (OSError, UnicodeDecodeError):
-        return None
-    found = re.search(r'<meta name="made-from" content="([0-9a-f]{64})">', head)
-    return found[1] if found else None
+        return False
 
 
 def make_images(
@@ -146,7 +143,10 @@ def tasks(spec: EvaluationSpec, results: Sequence[Result], show: int) -> list[Vi
     if not models or show < 1:
         return []
     by_name = {image.name: image for image in spec.images}
-    shown = viewer.first_of_each_format(formats)
+    first: dict[str, Baseline] = {}  # of each format that browsers show
+    for codec in formats:
+        if codec.format in viewer.MEDIA_TYPES:
+            first.setdefault(codec.format, codec)
     found = []
     for name in choose(results, models[0].name, show):
         files = []
@@ -154,7 +154,7 @@ def tasks(spec: EvaluationSpec, results: Sequence[Result], show: int) -> list[Vi
             own = [row for row in results if (row.codec, row.image) == (model.name, name)]
             if rows := [row for row in own if row.iteration is not None]:
                 files.append(ModelFile(model, spec.coded_file(model.name, name), rows))
-        found.append(ViewerTask(by_name[name], files, shown))
+        found.append(ViewerTask(by_name[name], files, list(first.values())))
     return found
 
 

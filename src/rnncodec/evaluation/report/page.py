@@ -18,7 +18,7 @@ from markupsafe import Markup
 from rnncodec.evaluation.curves import FILES, RDCurve
 from rnncodec.evaluation.plots import COLOURS
 from rnncodec.evaluation.report import curves
-from rnncodec.evaluation.report.viewer import ViewerImage, ViewerPicture
+from rnncodec.evaluation.report.viewer import ViewerImage
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.summary import Summary
 from rnncodec.evaluation.tables import (
@@ -122,23 +122,21 @@ def viewer_index(images: Sequence[ViewerImage]) -> dict[str, Any]:
 
 
 def image_data(image: ViewerImage) -> dict[str, Any]:
-    """One image of the viewer as plain types."""
+    """One image of the viewer as plain types; JSON has no infinite decibels of perfect ones."""
+    sides: dict[str, list[dict[str, Any]]] = {name: [] for name in image.sides}
+    for name, side in image.sides.items():
+        for picture in side:
+            psnr = None if picture.psnr_rgb == math.inf else picture.psnr_rgb
+            data = base64.b64encode(picture.data).decode()
+            sides[name].append(vars(picture) | {"data": data, "psnr_rgb": psnr})
     return {
         "image": image.image,
         "width": image.width,
         "height": image.height,
         "media_type": "image/webp",
         "data": base64.b64encode(image.original).decode(),
-        "sides": {
-            name: [picture_data(picture) for picture in side] for name, side in image.sides.items()
-        },
+        "sides": sides,
     }
-
-
-def picture_data(picture: ViewerPicture) -> dict[str, Any]:
-    """One picture as plain types; JSON has no infinite decibels, which a perfect one has."""
-    psnr = None if picture.psnr_rgb == math.inf else picture.psnr_rgb
-    return vars(picture) | {"data": base64.b64encode(picture.data).decode(), "psnr_rgb": psnr}
 
 
 def block(content: dict[str, Any]) -> Markup:

@@ -15,7 +15,7 @@ from rnncodec.errors import DataError
 from rnncodec.evaluation.baselines import Baseline, best_trial, smallest, trials
 from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile
 from rnncodec.evaluation.evaluate_image import as_tensor
-from rnncodec.evaluation.metrics import METRICS, defined
+from rnncodec.evaluation.metrics import METRICS, defined, psnr_rgb
 from rnncodec.evaluation.results import Result
 from rnncodec.images.reading import Pixels, read_image, to_rgb
 
@@ -40,8 +40,7 @@ class ViewerPicture:
         label: what was asked of the codec.
         size: of its file, or the prefix of it, in bytes.
         bpp, ms_ssim, psnr_rgb: as measured on the decoded 8-bit picture.
-        media_type: of ``data``.
-        data: a file that browsers show.
+        media_type, data: a file that browsers show.
     """
 
     label: str
@@ -153,18 +152,8 @@ def as_webp(picture: Pixels, *, lossless: bool = False) -> bytes:
 def fidelity(picture: Pixels, data: bytes) -> float:
     """PSNR in dB of what a browser will show of our picture, against the picture."""
     with Image.open(io.BytesIO(data)) as opened:
-        shown = np.asarray(opened.convert("RGB"), np.float64)
-    error = float(np.square(shown - picture).mean())
-    return 10 * math.log10(255**2 / error) if error else math.inf
-
-
-def first_of_each_format(baselines: Sequence[Baseline]) -> list[Baseline]:
-    """Of those that browsers show, the first of each format."""
-    first: dict[str, Baseline] = {}
-    for baseline in baselines:
-        if baseline.format in MEDIA_TYPES:
-            first.setdefault(baseline.format, baseline)
-    return list(first.values())
+        shown = np.asarray(opened.convert("RGB"))
+    return psnr_rgb(as_tensor(picture), as_tensor(shown)).item()
 
 
 def make_viewer_image(task: ViewerTask) -> ViewerImage:
