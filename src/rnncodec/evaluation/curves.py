@@ -207,20 +207,16 @@ def read_published(path: Path) -> list[RDCurve]:
                 columns = ",".join(POINT_COLUMNS)
                 raise DataError(f"{path}: expected the columns {columns}, got {','.join(header)}")
             for row in reader:
-                codec, metric, point = parse_point(row, f"{path}, line {reader.line_num}")
-                found[codec, metric].append(point)
+                where = f"{path}, line {reader.line_num}"
+                try:
+                    codec, metric, *point = row
+                    bpp, value = map(float, point)
+                except ValueError as error:
+                    columns = ",".join(POINT_COLUMNS)
+                    raise DataError(f"{where}: expected {columns}, got {row}: {error}") from error
+                if not (math.isfinite(bpp) and math.isfinite(value)):
+                    raise DataError(f"{where}: bpp and value must be finite, got {row}")
+                found[printable(codec), printable(metric)].append((bpp, value))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}") from error
     return [RDCurve.of(sorted(points), *names) for names, points in found.items()]
-
-
-def parse_point(row: list[str], where: str) -> tuple[str, str, tuple[float, float]]:
-    """One row as codec, metric and (bpp, value); DataError if it is none."""
-    try:
-        codec, metric, bpp, value = row
-        point = float(bpp), float(value)
-    except ValueError as error:
-        raise DataError(f"{where}: expected codec,metric,bpp,value, got {row}: {error}") from error
-    if not (math.isfinite(point[0]) and math.isfinite(point[1])):
-        raise DataError(f"{where}: bpp and value must be finite, got {row}")
-    return printable(codec), printable(metric), point

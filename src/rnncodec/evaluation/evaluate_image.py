@@ -2,10 +2,10 @@
 
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,9 +88,8 @@ class Entry:
 
 def versions(extra: Sequence[str] = ()) -> dict[str, str]:
     """The versions that figures depend on; of torchmetrics only where it computes some."""
-    libraries = [*LIBRARIES, *(["torchmetrics"] if extra else [])]
-    found = {library: importlib.metadata.version(library) for library in libraries}
-    return {"rnncodec": __version__} | found
+    libraries = (*LIBRARIES, "torchmetrics") if extra else LIBRARIES
+    return {"rnncodec": __version__} | {name: version(name) for name in libraries}
 
 
 def cache_key(image_hash: str, codec: EvaluatedCodec, extra: Sequence[str]) -> str:
