@@ -104,7 +104,7 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     overhead = 8 * (40 + 2 * 8) / (64 * 48)
     assert 0.25 < float(rows[1]["bpp"]) <= 0.25 + overhead, "nominal 2/8, and what a file adds"
     summary = json.loads((tmp_path / "evaluation/summary.json").read_text())
-    assert len(summary["curve"]) == 2
+    assert len(summary["codecs"][0]["curves"]["psnr_rgb"]) == 2
     for name in ("rd.png", "reconstructions.png"):
         with Image.open(tmp_path / "evaluation" / name) as picture:
             assert picture.width > 300

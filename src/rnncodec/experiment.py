@@ -5,7 +5,6 @@ each is skipped when its result is in the run directory, so repeating a command 
 stopped.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,9 +26,9 @@ from rich.console import Console
 
 from rnncodec.coding.transform import Transform
 from rnncodec.errors import ConfigError, RNNCodecError
-from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.evaluate import entropy_sentence, evaluate
-from rnncodec.evaluation.image_files import inputs_of
+from rnncodec.evaluation.codecs import EvaluatedModel, images_of
+from rnncodec.evaluation.evaluate import entropy_sentence, evaluate_model
+from rnncodec.evaluation.summary import named_areas, read_summary
 from rnncodec.models import model_file
 from rnncodec.models.model_description import SCORE_METRICS, score_metric
 from rnncodec.runs import sweep_files
@@ -285,8 +284,8 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
         return
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = EvaluatedModel(files.folder.name, files.model, device=device)
-    images = inputs_of(build(cfg.eval))
-    evaluate(model, images, files.evaluation)
+    images = images_of(build(cfg.eval))
+    evaluate_model(model, images, files.evaluation)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             log_evaluation(logger, files.evaluation, model, images)
@@ -295,14 +294,14 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
 def report(files: RunFiles) -> float:
     """Print the score and where everything is; returns the score."""
     notes = model_file.read(files.model)[0]["notes"]
-    summary = json.loads((files.evaluation / "summary.json").read_text())
+    summary = read_summary(files.summary)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     score = float(notes.get("score", "nan"))  # a model file from elsewhere need not have one
     metric = SCORE_METRICS.get(score_metric(notes) or "", "unknown metric")
     step = notes.get("step", "?")
     console.print(f"\nselection score, {metric}: {score:.4f} (step {step})", style="bold")
-    for name, value in summary["auc"].items():
-        console.print(f"{name}: {value['value']:.4f}")
+    for name, value in named_areas(summary).items():
+        console.print(f"{name}: {value:.4f}")
     if "entropy" in summary:
         console.print(entropy_sentence(summary["entropy"]))
     for name in ("rd.png", "reconstructions.png", "results.csv", "summary.json"):

@@ -13,13 +13,10 @@ import typer
 from rnncodec.commands import options
 from rnncodec.errors import ConfigError, StorageError
 from rnncodec.machine import processors
-from rnncodec.machine.storage import write_bytes
 
 if TYPE_CHECKING:
     from rnncodec.evaluation.codecs import EvaluatedCodec, EvaluatedModel
     from rnncodec.evaluation.evaluate_image import EvaluationSpec
-    from rnncodec.evaluation.plots import Curves
-    from rnncodec.evaluation.report.build import ReportOptions
     from rnncodec.evaluation.results import Result
     from rnncodec.evaluation.runner import EvaluationResult
 
@@ -145,31 +142,36 @@ def evaluate(
     require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
-    from rnncodec.evaluation.codecs import named_models
+    from rnncodec.evaluation import evaluate as evaluation
+    from rnncodec.evaluation.codecs import images_in, named_models
+    from rnncodec.evaluation.curves import read_published
     from rnncodec.evaluation.evaluate_image import EvaluationSpec
-    from rnncodec.evaluation.image_files import inputs_in
+    from rnncodec.evaluation.metrics import check_names
     from rnncodec.evaluation.prefixes import ANCHORS, chosen_baselines
-    from rnncodec.evaluation.report.build import ReportOptions
-    from rnncodec.evaluation.results import read_published
-    from rnncodec.evaluation.runner import run
-    from rnncodec.evaluation.scorer import check_names
+    from rnncodec.evaluation.report.build import ReportOptions, build_report
 
     check_folder(out)
-    curves = None if published is None else read_published(published)
+    curves = [] if published is None else read_published(published)
     models = named_models(model or [], iterations=iterations, device=device, taken=tuple(ANCHORS))
     formats, left_out = chosen_baselines(baselines)
     others = variants(models, adaptive or [], effort or [], chosen_rates(bpp))
     codecs: list[EvaluatedCodec] = [*models, *others, *formats]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
-    study = EvaluationSpec(codecs, inputs_in(images), out, metric or [])
+    study = EvaluationSpec(codecs, images_in(images), out, metric or [])
     for reason in left_out:
         typer.echo(f"rnncodec: left out: {reason}", err=True)
     torch.set_num_threads(1)
-    making = ReportOptions(show, processors.available() if workers is None else workers)
-    measured = run(study, workers=making.workers)
-    write_tables(study, measured, left_out, published)
-    say(study, measured, write_figures(study, measured, anchor, published=curves, making=making))
+    options = ReportOptions(show, processors.available() if workers is None else workers)
+    measured, summary = evaluation.evaluate(
+        study,
+        workers=options.workers,
+        anchor=anchor,
+        left_out=left_out,
+        published=published,
+    )
+    page = build_report(study, measured.results, summary, published=curves, options=options)
+    say(study, measured, page)
     raise typer.Exit(2 if any(row.bytes is None for row in measured.results) else 0)
 
 
@@ -214,45 +216,6 @@ def chosen_rates(text: str | None) -> list[float]:
     if not rates or not all(0 < rate < math.inf for rate in rates) or rates != sorted(set(rates)):
         raise ConfigError(f"--bpp {text}: expected positive rates that rise, as in 0.25,0.5,1")
     return rates
-
-
-def write_tables(
-    study: "EvaluationSpec",
-    measured: "EvaluationResult",
-    left_out: list[str],
-    published: Path | None,
-) -> None:
-    """What was measured, as it is: results.csv, evaluation.json and the published curves."""
-    from rnncodec.evaluation.export import describe, write_description
-    from rnncodec.evaluation.results import write_results
-
-    if published is not None:
-        write_bytes(study.folder / "published.csv", published.read_bytes())
-    kept = None if published is None else "published.csv"
-    description = describe(study, measured, left_out=left_out, published=kept)
-    write_description(
-        study.folder, description
-    )  # first: it marks the table as one of this command
-    write_results(study.folder / "results.csv", measured.results)
-
-
-def write_figures(
-    study: "EvaluationSpec",
-    measured: "EvaluationResult",
-    anchor: str | None,
-    *,
-    published: "Curves | None",
-    making: "ReportOptions",
-) -> Path:
-    """What follows from it, for papers and for the eye; the path of the page."""
-    from rnncodec.evaluation.export import write_publication
-    from rnncodec.evaluation.report.build import fingerprints, report_study
-    from rnncodec.evaluation.summary import merits
-
-    worth = merits(measured.results, anchor)
-    prints = fingerprints(study)
-    write_publication(study.folder, worth, published=published, identities=prints)
-    return report_study(study, measured.results, worth, published=published, making=making)
 
 
 def chosen_anchor(anchor: str | None, codecs: "Sequence[EvaluatedCodec]") -> str | None:
@@ -319,7 +282,7 @@ def line(codec: str, rows: "list[Result]") -> str:
 
     Examples:
         >>> from rnncodec.evaluation.results import Result
-        >>> line("webp", [Result("webp", "q=1", "a", None, 9, 0.5, *[None] * 7)])
+        >>> line("webp", [Result("webp", "q=1", "a", None, 9, 0.5, {})])
         'webp: 1 of 1 images, 0.500 to 0.500 bpp'
     """
     images = {row.image for row in rows}

@@ -1,11 +1,12 @@
-"""What an evaluation asks of a codec, and our models as it sees them: as their users do."""
+"""What is evaluated: image files, and codecs, our models as their users see them."""
 
+import copy
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,15 +15,59 @@ from rnncodec import bitstream, models
 from rnncodec.codec import Codec, load
 from rnncodec.coding.adaptive import Rule
 from rnncodec.coding.latent_optimization import Effort
-from rnncodec.errors import ConfigError, ModelError
-from rnncodec.evaluation.image_files import file_hash
-from rnncodec.images.reading import Pixels
+from rnncodec.data.photos import Photos
+from rnncodec.errors import ConfigError, DataError, ModelError
+from rnncodec.images.reading import Pixels, find_images
 from rnncodec.machine.names import printable
+from rnncodec.machine.storage import sha256_of
 from rnncodec.models.model_description import parameter_counts, part_name, read_description
 
 
 @dataclass(frozen=True)
-class Coded:
+class ImageFile:
+    """An image file, and its name in tables."""
+
+    name: str
+    path: Path
+
+
+def images_in(folder: Path) -> list[ImageFile]:
+    """Every picture under a folder; DataError if it is missing or holds none."""
+    paths = find_images(folder)
+    return named(paths, [path.relative_to(folder).as_posix() for path in paths])
+
+
+def images_of(photos: Photos) -> list[ImageFile]:
+    """The files of a set of photographs."""
+    return named(photos.paths, photos.names)
+
+
+def named(paths: Sequence[Path], names: Sequence[str]) -> list[ImageFile]:
+    """Files under their names without endings, except where two would have the same.
+
+    Examples:
+        >>> [image.name for image in named([Path()] * 3, ["a/x.png", "y.jpg", "y.png"])]
+        ['a/x', 'y.jpg', 'y.png']
+    """
+    names = [printable(name) for name in names]
+    short = [str(PurePosixPath(name).with_suffix("")) for name in names]
+    often = Counter([*short, *names])
+    return [
+        ImageFile(brief if often[brief] == 1 else name, path)
+        for path, name, brief in zip(paths, names, short, strict=True)
+    ]
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal; DataError if it cannot be read."""
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class CodedImage:
     """One picture that a codec made of an image.
 
     Attributes:
@@ -54,12 +99,12 @@ class EvaluatedCodec(Protocol):
 
     @property
     def suffix(self) -> str | None:
-        """Of its files, if the last one of each image shall be kept; else None."""
+        """Of its files, if the last one of each image shall be stored; else None."""
 
     def identity(self) -> dict[str, Any]:
-        """What its results depend on, as plain data: results are kept under this."""
+        """What its results depend on, as plain data: the cache holds them under this."""
 
-    def code(self, image: Pixels) -> Iterator[Coded]:
+    def code(self, image: Pixels) -> Iterator[CodedImage]:
         """Every setting, or every iteration, of one image (H, W, 3).
 
         Raises:
@@ -151,32 +196,21 @@ class EvaluatedModel:
         Raises:
             ConfigError: no such rule; an effort out of range.
         """
-        name = self.name
+        other = copy.copy(self)
+        other.adaptive, other.effort, other.rates = adaptive, effort or 0, tuple(rates)
         if adaptive is not None:
             Rule.parse(adaptive)
-            name += f"+{adaptive}"
+            other.name += f"+{adaptive}"
         if effort is not None:
             Effort(effort)
-            name += f"+effort={effort}"
+            other.name += f"+effort={effort}"
         if rates:
-            name += "+bpp"
-        return EvaluatedModel(
-            name,
-            self.path,
-            iterations=self.iterations,
-            device=self.device,
-            adaptive=adaptive,
-            effort=effort or 0,
-            rates=rates,
-        )
+            other.name += "+bpp"
+        return other
 
     @property
     def codec(self) -> Codec:
-        """The codec, loaded.
-
-        Raises:
-            ModelError: the weights are damaged, or changed since this was made.
-        """
+        """The codec, loaded; ModelError if its file is damaged, or changed since this was made."""
         if self._codec is None:
             codec = load(self.path, device=self.device)
             if file_hash(self.path) != self.file:
@@ -184,18 +218,18 @@ class EvaluatedModel:
             self._codec = codec
         return self._codec
 
-    def code(self, image: Pixels) -> Iterator[Coded]:
-        """Every rate, or every iteration, of one image.
-
-        Raises:
-            RNNCodecError: this image cannot be coded.
-        """
+    def code(self, image: Pixels) -> Iterator[CodedImage]:
+        """Every rate, or every iteration, of one image; RNNCodecError if it cannot be coded."""
+        for bpp in self.rates:
+            data, encode_s = self._encode(image, bpp=bpp)
+            start = time.perf_counter()
+            picture = np.asarray(self.codec.decode(data, max_pixels=math.inf))
+            seconds = time.perf_counter() - start
+            yield CodedImage(f"bpp={bpp:g}", None, data, picture, encode_s, seconds)
         if self.rates:
-            yield from map(partial(self._code_to, image), self.rates)
             return
-        codec = self.codec
         data, encode_s = self._encode(image, iterations=self.iterations)
-        pictures = codec.decode_progressive(data, max_pixels=math.inf)
+        pictures = self.codec.decode_progressive(data, max_pixels=math.inf)
         sizes = bitstream.info(data).segment_bytes
         decode_s, end = 0.0, len(data) - sum(sizes)
         for iteration in range(1, self.iterations + 1):
@@ -206,13 +240,7 @@ class EvaluatedModel:
                 end += sizes[iteration - 1]
             nominal = iteration if self.adaptive is None else None
             whole = encode_s if end == len(data) else None
-            yield Coded(f"t={iteration}", nominal, data[:end], picture, whole, decode_s)
-
-    def _code_to(self, image: Pixels, bpp: float) -> Coded:
-        data, encode_s = self._encode(image, bpp=bpp)
-        start = time.perf_counter()
-        picture = np.asarray(self.codec.decode(data, max_pixels=math.inf))
-        return Coded(f"bpp={bpp:g}", None, data, picture, encode_s, time.perf_counter() - start)
+            yield CodedImage(f"t={iteration}", nominal, data[:end], picture, whole, decode_s)
 
     def _encode(self, image: Pixels, **target: Any) -> tuple[bytes, float]:
         codec = self.codec  # loaded before the clock starts
@@ -222,11 +250,7 @@ class EvaluatedModel:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """What a model file says about itself: names of its parts, sizes, fingerprint.
-
-    Raises:
-        ModelError: not a model file, or damaged.
-    """
+    """What a model file says about itself; ModelError if it is none, or damaged."""
     description = read_description(path)
     network, entropy = description["network"], description["entropy"]
     counts = parameter_counts(path)
@@ -259,11 +283,10 @@ def named_models(
         ModelError: no such model, or not a model file.
         ConfigError: the same model twice; more iterations than one has.
     """
-    paths = [models.path_of(model) for model in given]
-    found = [
-        EvaluatedModel(model_name(path), path, iterations=iterations, device=device)
-        for path in paths
-    ]
+    found = []
+    for path in map(models.path_of, given):
+        name = path.resolve().parent.name if path.stem == "model" else path.stem
+        found.append(EvaluatedModel(name, path, iterations=iterations, device=device))
     files = [model.file for model in found]
     prints = [model.facts["fingerprint"] for model in found]
     names = [*(model.name for model in found), *taken]
@@ -274,13 +297,3 @@ def named_models(
             own = fingerprint if prints.count(fingerprint) == 1 else model.file
             model.name = f"{model.name}-{own[:6]}"
     return found
-
-
-def model_name(path: Path) -> str:
-    """What tables call a model.
-
-    Examples:
-        >>> model_name(Path("outputs/cell=gru/model.safetensors")), model_name(Path("my-0.safe"))
-        ('cell=gru', 'my-0')
-    """
-    return path.resolve().parent.name if path.stem == "model" else path.stem

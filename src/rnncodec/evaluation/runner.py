@@ -1,4 +1,4 @@
-"""Runs a study: side by side in processes, going on where an earlier run stopped."""
+"""Runs an evaluation: side by side in processes, resuming where an earlier run stopped."""
 
 import multiprocessing
 import os
@@ -42,7 +42,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What a study found.
+    """What an evaluation found.
 
     Attributes:
         results: the table, by codec, then image, then setting.
@@ -88,7 +88,7 @@ def run(study: EvaluationSpec, *, workers: int = 1, progress: bool = True) -> Ev
 def plan(study: EvaluationSpec) -> tuple[Entries, list[Unit]]:
     """What is known already, and what is to do.
 
-    A model's work on an image is one unit. The formats that are kept without files are another
+    A model's work on an image is one unit. The formats whose files are not stored are another
     one, all together: some of them share their pictures, which are then measured once.
     """
     entries: Entries = {}
@@ -107,17 +107,18 @@ def plan(study: EvaluationSpec) -> tuple[Entries, list[Unit]]:
 
 def collect(study: EvaluationSpec, entries: Entries, found: int) -> EvaluationResult:
     """The table of everything; DataError if there is nothing in it but failures."""
-    pairs = [(codec.name, image.name) for codec in study.codecs for image in study.images]
-    results = [result for pair in pairs for result in entries[pair].results]
-    if all(entries[pair].failed for pair in pairs):
+    results: list[Result] = []
+    memory: dict[str, int | None] = {}
+    for codec in study.codecs:
+        own = [entries[codec.name, image.name] for image in study.images]
+        results += [result for entry in own for result in entry.results]
+        peaks = [entry.peak_memory for entry in own if entry.peak_memory is not None]
+        memory[codec.name] = max(peaks, default=None)
+    if all(result.bytes is None for result in results):
         raise DataError(
             f"none of the {len(study.images)} images could be coded by any codec; the first: "
             f"{results[0].image}: {results[0].reason}"
         )
-    memory: dict[str, int | None] = {}
-    for codec in study.codecs:
-        peaks = [entries[codec.name, image.name].peak_memory for image in study.images]
-        memory[codec.name] = max((peak for peak in peaks if peak is not None), default=None)
     return EvaluationResult(results, memory, found)
 
 

@@ -1,7 +1,7 @@
 """What a comparison of runs says: tables, one plot of all curves, everything as plain data."""
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from rnncodec.comparison.compare import (
     ranks,
 )
 from rnncodec.comparison.factors import Effects
-from rnncodec.evaluation.export import provenance, results_json, write_json
+from rnncodec.evaluation.curves import RDCurve
+from rnncodec.evaluation.evaluate import write_json
 from rnncodec.evaluation.metrics import METRICS
-from rnncodec.evaluation.plots import FILLS, Curves, Drawn, Line, lines_of, paper_plot
-from rnncodec.evaluation.rd_points import FILES
+from rnncodec.evaluation.plots import FILLS, Line, lines_of, paper_plot
 from rnncodec.evaluation.statistics import RESAMPLES, SEED
-from rnncodec.evaluation.summary import Merits
+from rnncodec.evaluation.summary import Summary, provenance, summary_json
 from rnncodec.evaluation.tables import ABSENT, Table, latex, markdown, name_of
 from rnncodec.machine.storage import write_text
 
@@ -27,22 +27,18 @@ FILES_WRITTEN = ("comparison.json", "table.md", "table.tex", "rd.pdf", "rd.png")
 
 
 def write_comparison(
-    out: Path, comparison: Comparison, *, published: Curves | None = None
+    out: Path, comparison: Comparison, *, published: Sequence[RDCurve] = ()
 ) -> list[Path]:
-    """Write the five files (without finished runs: no plots); those that exist are replaced.
-
-    Raises:
-        StorageError: one could not be written.
-    """
+    """Write the five files (without finished runs: no plots); those that exist are replaced."""
     shown = comparison_tables(comparison)
     write_json(out / "comparison.json", plain(comparison))
     write_text(out / "table.md", markdown(shown))
     write_text(out / "table.tex", latex(shown))
     written = [out / name for name in FILES_WRITTEN]
-    if comparison.merits is None:
+    if comparison.summary is None:
         return written[:3]
-    lines = curves(comparison.rows, comparison.merits)
-    paper_plot([out / "rd.pdf", out / "rd.png"], lines, published=published)
+    curves, lines = labelled_curves(comparison.rows, comparison.summary)
+    paper_plot([out / "rd.pdf", out / "rd.png"], curves, published=published, lines=lines)
     return written
 
 
@@ -61,7 +57,7 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
 def runs_table(comparison: Comparison) -> Table:
     """The paper's table."""
     rows = comparison.rows
-    more = list(rows[0].more)
+    more = list(rows[0].settings)
     measures = sorted({row.measure for row in rows}, key=MEASURES.index)
     mixed = ["ranked by"] if len(measures) > 1 else []
     metrics = [m for m in SCORE_MEASURES if any(row.runs[0].metric == m for row in rows)]
@@ -75,14 +71,15 @@ def runs_table(comparison: Comparison) -> Table:
         run = row.runs[0]
         saved = ABSENT if run.entropy == "none" else table.cell(row.gain, ".1%")
         cells = [str(rank), *([row.measure] if mixed else []), run.cell, run.recon, run.entropy]
-        cells += [*row.more.values(), str(len(row.runs)), table.cell(row.auc)]
+        cells += [*row.settings.values(), str(len(row.runs)), table.cell(row.auc)]
         cells += [table.cell(row.nominal)]
         cells += [
             table.cell(area, f".{METRICS[metric].digits}f") for metric, area in row.areas.items()
         ]
         cells += [table.cell(row.score if run.metric == m else None) for m in metrics]
         table.rows.append([*cells, f"{run.parameters:,}", saved])
-    images = len(comparison.merits.images.get("ms_ssim", ())) if comparison.merits else 0
+    summary = comparison.summary
+    images = len(summary.images.get("ms_ssim", ())) if summary else 0
     table.notes = [
         f"Intervals are 95 %: of one seed, bootstrap over the {images} images, paired across runs "
         f"({RESAMPLES} resamples, seed {SEED}); of several seeds, Student's t over seeds.",
@@ -116,11 +113,14 @@ def effects_table(effects: Effects) -> Table:
     return table
 
 
-def curves(rows: Sequence[Row], merits: Merits) -> list[Drawn]:
-    """All runs' curves from file bytes; seeds of one row look alike and share a name.
+def labelled_curves(
+    rows: Sequence[Row], summary: Summary
+) -> tuple[list[RDCurve], dict[str, Line]]:
+    """All runs' curves from file bytes, under their rows' labels; and how each label is drawn.
 
-    The colour says the cell, the marker the reconstruction, its filling the entropy model (full
-    is none); where that would not tell rows apart, each row has a look of its own.
+    Seeds of one row share a label. The colour says the cell, the marker the reconstruction, its
+    filling the entropy model (full is none); where that would not tell rows apart, each row has a
+    look of its own.
     """
     runs = [row.runs[0] for row in rows]
     parts = [" ".join(getattr(run, part) for part in FACTORS) for run in runs]
@@ -131,18 +131,18 @@ def curves(rows: Sequence[Row], merits: Merits) -> list[Drawn]:
         [of.index(getattr(run, part)) for of, part in zip(levels, FACTORS, strict=True)]
         for run in runs
     ]
-    telling = {
+    looks = {
         name: Line(colour, marker, fill)
         for name, (colour, marker, fill) in zip(names, places, strict=True)
     }
-    clear = len(set(telling.values())) == len(rows) and len(levels[2]) <= len(FILLS)
-    given = telling if clear else {}
-    looks = lines_of({name: {} for name in names}, given)
-    return [
-        Drawn(merits.of(run.name, FILES).curves, look.line, look.label)
-        for row, look in zip(rows, looks, strict=True)
+    clear = len(set(looks.values())) == len(rows) and len(levels[2]) <= len(FILLS)
+    curves = [
+        replace(curve, codec=name)
+        for name, row in zip(names, rows, strict=True)
         for run in row.runs
+        for curve in summary.of(run.name).curves.values()
     ]
+    return curves, lines_of(names, looks if clear else {})
 
 
 def unique(names: Sequence[str]) -> list[str]:
@@ -152,12 +152,8 @@ def unique(names: Sequence[str]) -> list[str]:
         >>> unique(["a", "b", "a"])
         ['a', 'b', 'a (2)']
     """
-    seen: Counter[str] = Counter()
-    found = []
-    for name in names:
-        seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
+    numbers = [names[: k + 1].count(name) for k, name in enumerate(names)]
+    return [name if n == 1 else f"{name} ({n})" for name, n in zip(names, numbers, strict=True)]
 
 
 def plain(comparison: Comparison) -> dict[str, Any]:
@@ -171,7 +167,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
         "effects": comparison.effects.plain() if comparison.effects else None,
         "unfinished": [vars(run) for run in comparison.unfinished],
         "notes": comparison.notes,
-        "merits": results_json(comparison.merits, {}) if comparison.merits else None,
+        "merits": summary_json(comparison.summary) if comparison.summary else None,
     }
 
 
@@ -186,7 +182,7 @@ def row_json(rank: int, row: Row) -> dict[str, Any]:
         "cell": run.cell,
         "recon": run.recon,
         "entropy": run.entropy,
-        "settings": row.more,
+        "settings": row.settings,
         "parameters": run.parameters,
         "auc": row.auc.plain(),
         "auc_nominal": row.nominal.plain(),

@@ -1,7 +1,7 @@
 from tests.evaluation.synthetic import codec, failed
 
-from rnncodec.evaluation.summary import merits
-from rnncodec.evaluation.tables import tables
+from rnncodec.evaluation.summary import summarize
+from rnncodec.evaluation.tables import summary_tables
 
 RATES = [k / 8 for k in range(1, 17)]
 ROWS = [
@@ -12,7 +12,7 @@ ROWS = [
 
 
 def test_deltas_stand_beside_areas() -> None:
-    areas, deltas, _ = tables(merits(ROWS, "jpeg"))
+    areas, deltas, _ = summary_tables(summarize(ROWS, "jpeg"))
     ours, nominal, jpeg = (
         dict(zip([*areas.columns, *deltas.columns], [*row, *more], strict=True))
         for row, more in zip(areas.rows, deltas.rows, strict=True)
@@ -30,13 +30,13 @@ def test_deltas_stand_beside_areas() -> None:
 
 
 def test_rates_at_equal_quality_stand_beside_the_anchors() -> None:
-    *_, rates = tables(merits(ROWS, "jpeg"))
+    *_, rates = summary_tables(summarize(ROWS, "jpeg"))
     ours = dict(zip(rates.columns, rates.rows[0], strict=True))["PSNR-HVS 36"]
     jpeg = dict(zip(rates.columns, rates.rows[2], strict=True))["PSNR-HVS 36"]
     assert ours.endswith(f"({jpeg[:5]}, -50 %)")
 
 
 def test_without_an_anchor_there_are_no_deltas() -> None:
-    areas, rates = tables(merits(ROWS))
+    areas, rates = summary_tables(summarize(ROWS))
     assert not any("BD" in column for column in areas.columns)
     assert "%" not in "".join(cell for row in rates.rows for cell in row)

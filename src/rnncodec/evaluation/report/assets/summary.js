@@ -1,4 +1,4 @@
-// The tables of merits: a click on a column's head sorts by it, best first; what is absent stays last.
+// The tables of figures: a click on a column's head sorts by it, best first; what is absent stays last.
 
 {
   const key = (row, column) => {
@@ -22,7 +22,7 @@
     rows.sort((a, b) => compare(key(a, column), key(b, column), sign));
     table.tBodies[0].append(...rows);
   };
-  for (const table of document.querySelectorAll("table.merits"))
+  for (const table of document.querySelectorAll("table.figures"))
     for (const button of table.tHead.querySelectorAll("button"))
       button.addEventListener("click", () => sortBy(table, button.closest("th")));
 }
