@@ -228,10 +228,10 @@ class Search:
 
     def run_all(self, iteration: Callable[[int, Outcome], Outcome]) -> Outcome:
         """All iterations, one after the other."""
-        state = Outcome()
+        outcome = Outcome()
         for t in range(self.iterations):
-            state = iteration(t, state)
-        return state
+            outcome = iteration(t, outcome)
+        return outcome
 
     def optimize_iteration(self, t: int, before: Outcome) -> Outcome:
         """Search for the bits of iteration ``t``, after what came before -> where they stand."""
@@ -241,10 +241,10 @@ class Search:
         for step in range(steps + 1):
             last = step == steps
             with torch.set_grad_enabled(not last):
-                states = self.run(t, end, before)
-                loss = self.objective(states[-1], t)
+                outcomes = self.run(t, end, before)
+                loss = self.objective(outcomes[-1], t)
             if best is None or loss.item() < least:
-                best, least = states[0].detached(), loss.item()
+                best, least = outcomes[0].detached(), loss.item()
                 kept = [self.deltas[k].detach().clone() for k in ahead]
             if not last:
                 deltas = [self.deltas[k] for k in ahead]
@@ -272,25 +272,25 @@ class Search:
         done = ((t - first) * steps + step) / ((k - first + 1) * steps)
         return FINAL_STEP + (STEP - FINAL_STEP) * (1 + math.cos(math.pi * done)) / 2
 
-    def objective(self, state: Outcome, first: int = 0) -> Tensor:
+    def objective(self, outcome: Outcome, first: int = 0) -> Tensor:
         """The mean over the pictures that count, from that of iteration ``first`` on, scalar.
 
         Of each, the logarithm of its loss and what the bits until then are worth.
         """
-        losses = torch.stack(state.losses[first:]).clamp(min=LEAST).log()
+        losses = torch.stack(outcome.losses[first:]).clamp(min=LEAST).log()
         costs = (
             losses
-            + self.rate_weight[first : first + len(losses)] * self.rate_bits(state)[first:]
+            + self.rate_weight[first : first + len(losses)] * self.rate_bits(outcome)[first:]
         )
         return (costs[-1:] if self.effort.last_only else costs).mean()
 
-    def rate_bits(self, state: Outcome) -> Tensor:
+    def rate_bits(self, outcome: Outcome) -> Tensor:
         """Bits until the end of each iteration, of all that it would take raw: (T,).
 
         By the entropy model even where a file would store them raw, which it does not have to if
         they become predictable.
         """
-        codes = torch.stack(state.codes, dim=1)
+        codes = torch.stack(outcome.codes, dim=1)
         bits = codes.abs()
         if self.effort.entropy is not None:
             with torch.autocast(codes.device.type, enabled=False):
@@ -298,20 +298,20 @@ class Search:
             bits = bits * softplus(-codes * logits) / math.log(2)
         return bits.mean(dim=(0, 2, 3, 4)).cumsum(0)
 
-    def rate_weights(self, state: Outcome) -> Tensor:
+    def rate_weights(self, outcome: Outcome) -> Tensor:
         """How much the logarithm of the loss falls for the bits of a raw iteration: (T,).
 
         Before and after each iteration together; for a single one, from a picture without bits.
         """
-        losses = torch.stack([self.loss(torch.zeros_like(self.x)), *state.losses])
-        bits = pad(self.rate_bits(state), (1, 0))
+        losses = torch.stack([self.loss(torch.zeros_like(self.x)), *outcome.losses])
+        bits = pad(self.rate_bits(outcome), (1, 0))
         first = min(1, self.iterations - 1)
         y, x = losses.clamp(min=LEAST).log()[first:], bits[first:]
         return -torch.gradient(y, spacing=(x,))[0][1 - first :].clamp(max=0)
 
     def run(self, first: int, end: int, before: Outcome) -> list[Outcome]:
         """Iterations ``first`` to ``end`` (exclusive), after what came before."""
-        states, budget = [], ActivationBudget()
+        outcomes, budget = [], ActivationBudget()
         for t in range(first, end):
             if budget.has_room():
                 with budget:
@@ -320,8 +320,8 @@ class Search:
                 before = checkpoint(
                     self.iteration, t, before, use_reentrant=False, preserve_rng_state=False
                 )
-            states.append(before)
-        return states
+            outcomes.append(before)
+        return outcomes
 
     def iteration(self, t: int, before: Outcome) -> Outcome:
         """Iteration ``t`` (from 0) with its deltas as they are, after what came before."""
