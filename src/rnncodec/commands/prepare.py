@@ -6,9 +6,7 @@ from typing import Annotated, TypedDict, Unpack
 import typer
 
 from rnncodec.errors import ConfigError
-from rnncodec.machine import processors
-from rnncodec.prepare.failures import MAX_BAD
-from rnncodec.prepare.settings import Flaw, Mode, Settings, flaws, pair
+from rnncodec.prepare.settings import MAX_BAD, Flaw, Mode, Settings, flaws, pair
 
 DEFAULT = Settings()
 REFUSED = ",".join(DEFAULT.refuse)
@@ -39,7 +37,7 @@ Exclude = Annotated[
 ValFraction = Annotated[
     float, typer.Option(help="Share of the images held out, by a hash of the name.")
 ]
-Photographs = Annotated[int, typer.Option(help="Held-out images, and others, kept in one piece.")]
+Photographs = Annotated[int, typer.Option(help="Held-out images, and others, stored whole.")]
 ShardTiles = Annotated[int, typer.Option(help="Tiles of a shard.")]
 Part = Annotated[
     str, typer.Option(metavar="i/n", help="Do every n-th image only, i from 0 (a Slurm array).")
@@ -62,7 +60,7 @@ Stats = Annotated[bool, typer.Option("--stats", help="Also write stats.html, abo
 
 
 class Options(TypedDict):
-    """Handed on as they are, see `prepare.run.prepare`."""
+    """Handed on as they are, see `prepare.pipeline.prepare`."""
 
     exclude: Path | None
     note: str
@@ -91,7 +89,7 @@ def prepare(
 ) -> None:
     """Cut photographs to training tiles, in shards that data=tiles reads.
 
-    Repeating the command goes on where it stopped, after Ctrl-C or kill -9; the result is the
+    Repeating the command resumes where it stopped, after Ctrl-C or kill -9; the result is the
     same byte for byte.
     """
     settings = Settings(
@@ -111,7 +109,7 @@ def prepare(
     manifest = run(source, destination, settings, workers=workers, **more)
     typer.echo(manifest)
     if stats:
-        from rnncodec.prepare.page import write_page
+        from rnncodec.prepare.stats_page import write_page
 
         typer.echo(write_page(manifest.parent))
 
@@ -127,21 +125,20 @@ def run(
     """Prepare, showing progress; the manifest.
 
     Raises:
-        RNNCodecError: as `prepare.run.prepare`.
+        RNNCodecError: as `prepare.pipeline.prepare`.
     """
-    from rnncodec.prepare.run import prepare as run_all
-    from rnncodec.prepare.show import Show
+    from rnncodec.prepare.pipeline import prepare as run_all
+    from rnncodec.prepare.progress import ProgressBar
     from rnncodec.prepare.sources import find_source
 
-    workers = processors.available() if workers is None else workers
-    if workers < 0:
+    if workers is not None and workers < 0:
         raise ConfigError(f"--workers {workers}: expected at least 0")
-    with Show() as show:
+    with ProgressBar() as bar:
         return run_all(
             find_source(source),
             destination,
             settings,
             workers=workers,
-            report=show.update,
+            on_progress=bar.update,
             **more,
         )

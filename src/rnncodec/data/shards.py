@@ -32,7 +32,7 @@ _NAME = "{:09d}-{:05d}-{:05d}-{:06d}.ppm"
 _CHECKSUM = slice(148, 156)
 
 
-class Tiles(NamedTuple):
+class ScoredTiles(NamedTuple):
     """Tiles (n, side, side, 3) of one image, and for each its corner and its PNG size."""
 
     pixels: Pixels
@@ -41,7 +41,7 @@ class Tiles(NamedTuple):
     scores: Sequence[int]
 
 
-class Names(NamedTuple):
+class MemberNames(NamedTuple):
     """What the members' names say: image number, corner and score of each, int64 (n,)."""
 
     image: NDArray[np.int64]
@@ -83,10 +83,10 @@ class Layout:
         header[_CHECKSUM] = b" " * 8  # as the checksum is computed
         return bytes(header)
 
-    def pack(self, image: int, tiles: Tiles) -> bytes:
+    def pack(self, image: int, tiles: ScoredTiles) -> bytes:
         """The members of one image's tiles, one after the other.
 
-        >>> len(Layout(32).pack(7, Tiles(np.zeros((2, 32, 32, 3), np.uint8), [0, 0], [0, 32], [9, 9])))
+        >>> len(Layout(32).pack(7, ScoredTiles(np.zeros((2, 32, 32, 3), np.uint8), [0, 0], [0, 32], [9, 9])))
         8192
         """  # noqa: E501
         count = len(tiles.pixels)
@@ -117,14 +117,16 @@ class Layout:
         colours = table[:, start : start + self.colours]
         return colours.reshape(-1, self.side, self.side, 3)
 
-    def names(self, members: bytes) -> Names:
+    def names(self, members: bytes) -> MemberNames:
         """What the members' names say.
 
         Raises:
             DataError: they are no names of tiles.
         """
         table = np.frombuffer(members, np.uint8).reshape(-1, self.member)
-        return Names(*(_number(table[:, slice(*at)]) for at in (_IMAGE, _TOP, _LEFT, _SCORE)))
+        return MemberNames(
+            *(_number(table[:, slice(*at)]) for at in (_IMAGE, _TOP, _LEFT, _SCORE))
+        )
 
 
 class ShardFile:

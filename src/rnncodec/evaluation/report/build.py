@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import multiprocessing
 import re
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -29,9 +27,9 @@ from rnncodec.evaluation.report.viewer import (
     within,
 )
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.runner import progress_bar
 from rnncodec.evaluation.summary import Merits
-from rnncodec.machine.signals import sigint_blocked
+from rnncodec.machine.pool import ProcessPool
+from rnncodec.machine.progress import track
 from rnncodec.version import __version__
 
 SHOW = 6
@@ -98,25 +96,11 @@ def make_exhibits(
 ) -> list[Exhibit]:
     """The images of the viewer; none without a model that coded one."""
     todo = tasks(study, results, making.show)
-    found = []
-    with progress_bar(disable=not making.progress) as bar:
-        progress = bar.add_task("pictures of the report", total=len(todo))
-        for exhibit in mapped(todo, min(making.workers, len(todo))):
-            found.append(exhibit)
-            bar.advance(progress)
-    return found
-
-
-def mapped(todo: Sequence[Task], workers: int) -> Iterator[Exhibit]:
-    """The exhibits in order, made side by side."""
-    if workers <= 1:
-        yield from map(make_exhibit, todo)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads, broken
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        with sigint_blocked():
-            exhibits = pool.map(make_exhibit, todo)
-        yield from exhibits
+    processes = min(making.workers, len(todo)) if making.workers > 1 else 0
+    with ProcessPool(make_exhibit, processes) as pool:
+        found = pool.ordered(todo)
+        text, hidden = "pictures of the report", not making.progress
+        return list(track(found, text, total=len(todo), hidden=hidden))
 
 
 def tasks(study: EvaluationSpec, results: Sequence[Result], show: int) -> list[Task]:
