@@ -6,9 +6,9 @@ from rnncodec.prepare.settings import Mode, Settings
 from rnncodec.prepare.tiling import (
     cut_tiles,
     non_overlapping,
-    permutation,
     png_sizes,
     shrink_to_fit,
+    tile_permutation,
 )
 
 
@@ -70,7 +70,7 @@ def test_random_tiles_depend_on_seed_and_name_alone():
 
 
 def test_every_tile_is_equally_likely():
-    firsts = [permutation(0, f"{n}.jpg", 10)[0] for n in range(3000)]
+    firsts = [tile_permutation(0, f"{n}.jpg", 10)[0] for n in range(3000)]
     assert np.bincount(firsts, minlength=10) == pytest.approx(300, abs=75)
 
 

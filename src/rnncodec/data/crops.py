@@ -59,7 +59,7 @@ class CropReadahead:
         for place in np.flatnonzero(self._needed == photograph).tolist():
             sample = begin + (place - begin) % self.reach
             if sample <= self._looked:
-                self._crops[sample] = crop(sample).copy()  # a view would keep the photograph
+                self._crops[sample] = crop(sample).copy()  # a view would hold the photograph
 
 
 class Crops(Dataset[Sample]):

@@ -202,16 +202,16 @@ class CropData(InfiniteDataModule):
     def _without_excluded(self, photos: Photos) -> Photos:
         if not self._excluded:
             return photos
-        kept = [i for i, path in enumerate(photos.paths) if path.resolve() not in self._excluded]
-        left_out = len(photos) - len(kept)
+        left = [i for i, path in enumerate(photos.paths) if path.resolve() not in self._excluded]
+        left_out = len(photos) - len(left)
         if left_out:
             _log.info("left out %d evaluation images of %s", left_out, self._where())
-        if not kept:
+        if not left:
             raise DataError(
                 f"all {len(photos)} images of {self._where()} are evaluation images, none is left "
                 "for training; choose another data.root or another eval"
             )
-        return photos.subset(kept)
+        return photos.subset(left)
 
     def _advice(self, missing: str) -> str:
         return "too many are evaluation images: choose another eval"

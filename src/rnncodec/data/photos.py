@@ -129,7 +129,7 @@ class DemoPhotos(Photos):
 
 
 class SkippedImages:
-    """Images skipped so far, out of `total`; `where` tells the user which set it is."""
+    """Images skipped so far, out of `total`; `where` names the set in messages."""
 
     def __init__(self, total: int, where: str) -> None:
         self.total = total
@@ -137,7 +137,7 @@ class SkippedImages:
         self.reasons: dict[str, str] = {}
 
     def add(self, name: str, reason: str) -> None:
-        """Note an image; the first time it is logged with its reason and the count so far."""
+        """Count an image in; the first time it is logged with its reason and the count so far."""
         if name not in self.reasons:
             self.reasons[name] = reason
             _log.warning("skipping %s (%d of %d): %s", name, len(self.reasons), self.total, reason)

@@ -7,11 +7,10 @@ from math import ceil
 import numpy as np
 from PIL import Image
 
+from rnncodec import rng_streams
 from rnncodec.errors import ConfigError
 from rnncodec.images.reading import Pixels
-
-# third word of the Philox counter: keeps these numbers apart from other uses of the same seed
-_STREAM = 1
+from rnncodec.rng_streams import Stream
 
 _LANCZOS = 3  # lobes: how far around a pixel the filter looks, in pixels of the smaller picture
 
@@ -23,7 +22,7 @@ class RandomCrop:
     With `shrink` = (least, most) below 1 a crop is what shrinking the whole picture to a share of
     its sides would leave there, a share drawn uniformly from least to most (Lanczos, of Pillow).
 
-    The numbers come from Philox with key `seed` and counter `(0, index, 1, 0)`.
+    The numbers come from `Stream.CROPS` of the seed.
     """
 
     crop: int
@@ -101,8 +100,7 @@ def centre_crop(image: Pixels, most: int, *, multiple: int = 1) -> Pixels:
 
 def draw(seed: int, index: int, count: int = 4) -> list[int]:
     """64-bit numbers that depend on (seed, index) alone, on every NumPy version."""
-    philox = np.random.Philox(key=seed, counter=[0, index, _STREAM, 0])
-    numbers: list[int] = philox.random_raw(count).tolist()
+    numbers: list[int] = rng_streams.draw(seed, Stream.CROPS, index, count).tolist()
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""Shards of tiles: WebDataset tar files in which tile `i` lies at a place computed from `i`.
+"""Shards of tiles: WebDataset tar files in which the place of tile `i` is computed from `i`.
 
 Every member is a binary PPM picture, `<image>-<top>-<left>-<score>.ppm`, and all members of a
 shard take the same number of bytes: 4096 for tiles of 32x32. `tar`, Pillow and any WebDataset
@@ -52,7 +52,7 @@ class MemberNames(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the bytes of tiles of one side length lie."""
+    """Where the bytes of tiles of one side length are."""
 
     side: int
 

@@ -28,7 +28,7 @@ class TileData(CropData):
     """Tiles that `rnncodec prepare` made, from one folder or from several mixed by weight.
 
     Sample `index` is a function of (seed, index): which tile (see `Order`), where in it the crop
-    lies if it is smaller, and whether it is mirrored. Validation images, and larger crops for the
+    is if it is smaller, and whether it is mirrored. Validation images, and larger crops for the
     entropy model, come from the photographs that `prepare` stored whole. Evaluation images
     are left out when tiles are cut, by `prepare --exclude`; here a warning says which set was not
     made so. Further settings are those of `CropData`.

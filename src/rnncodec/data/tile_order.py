@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncodec.errors import ConfigError
+from rnncodec.rng_streams import Stream, permutation
 
 BLOCK_TILES = 1024
 """Tiles that follow each other on the disk and stay together when a pass is shuffled."""
 
-_ORDER, _MIXTURE = 4, 5  # of Philox: keep these numbers apart from all others of the seed
 _SLOTS = 4096  # samples of a round of the mixture
 
 
@@ -68,9 +68,8 @@ class Order:
         return found
 
     def _permutation(self, number: int, count: int, purpose: int) -> NDArray[np.int64]:
-        words = [0, number, _ORDER, (self.stream << 40) + purpose]
-        numbers = np.random.Philox(key=self.seed, counter=words).random_raw(count)
-        return np.argsort(numbers, kind="stable")
+        part = (self.stream << 40) + purpose
+        return permutation(self.seed, Stream.TILE_ORDER, number, count, part=part)
 
 
 class Mixture:
@@ -97,8 +96,7 @@ class Mixture:
         number, slot = divmod(index, _SLOTS)
         if number != self._round:
             self._round = number
-            philox = np.random.Philox(key=self.seed, counter=[0, number, _MIXTURE, 0])
-            order = np.argsort(philox.random_raw(_SLOTS), kind="stable")
+            order = permutation(self.seed, Stream.TILE_MIXTURE, number, _SLOTS)
             self._sets = np.repeat(np.arange(len(self.shares)), self.shares)[order]
             for one, share in enumerate(self.shares):
                 self._ranks[self._sets == one] = np.arange(share)

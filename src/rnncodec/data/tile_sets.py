@@ -107,7 +107,7 @@ class TileSet:
         return int(np.searchsorted(self.ends, number, side="right"))
 
     def bytes_of(self, blocks: int) -> int:
-        """About what the shards take in which so many blocks of tiles lie, anywhere."""
+        """About how many bytes the shards have that hold so many blocks of tiles, at most."""
         sizes = [self.layout.shard_bytes(tiles) for tiles in self.tiles]
         return min(sum(sizes), blocks * max(*sizes, BLOCK_TILES * self.layout.member))
 

@@ -3,7 +3,7 @@
 import re
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from rnncodec.data import tile_manifest
 from rnncodec.errors import DataError
@@ -17,20 +17,6 @@ _PHOTOGRAPH = 4 << 20  # of at most 512x512 pixels
 Manifest = dict[str, Any]
 
 
-class TileStorage(Protocol):
-    """A whole set or a part of one."""
-
-    def shard(self, item: Manifest, size: int) -> Path:
-        """The local path of a shard of so many bytes, fetched if it must be.
-
-        Raises:
-            DataError, StorageError: it cannot be fetched.
-        """
-
-    def photograph(self, item: Manifest) -> Path:
-        """The local path of a whole photograph, likewise."""
-
-
 class LocalStorage:
     """A folder of this machine."""
 
@@ -41,11 +27,11 @@ class LocalStorage:
         return str(self.root)
 
     def shard(self, item: Manifest, size: int) -> Path:
-        """In the folder."""
+        """The path of a shard of so many bytes."""
         return self.root / str(item["name"])
 
     def photograph(self, item: Manifest) -> Path:
-        """In the folder."""
+        """The path of a whole photograph."""
         return self.root / str(item["file"])
 
 
@@ -60,11 +46,15 @@ class HttpStorage:
         return self.url
 
     def shard(self, item: Manifest, size: int) -> Path:
-        """A copy in the cache."""
+        """The path of a copy in the cache, fetched if it must be.
+
+        Raises:
+            DataError, StorageError: it cannot be fetched.
+        """
         return self.cache.fetch(f"{self.url}/{item['name']}", item["sha256"], size)
 
     def photograph(self, item: Manifest) -> Path:
-        """A copy that stays."""
+        """The path of a copy that stays, likewise."""
         path = self.cache.folder / "photographs" / f"{item['sha256']}.png"
         if not path.exists():
             expected = Expected(_PHOTOGRAPH, sha256=item["sha256"])
@@ -81,6 +71,10 @@ class HttpStorage:
             path, url = Path(folder) / tile_manifest.NAME, f"{self.url}/{tile_manifest.NAME}"
             download(url, path, Expected(_MANIFEST), pauses=self.cache.pauses)
             return tile_manifest.read(path, name=url)
+
+
+TileStorage: TypeAlias = LocalStorage | HttpStorage
+"""Of a whole set or a part of one."""
 
 
 def find_folders(root: Path) -> list[tuple[TileStorage, Manifest]]:

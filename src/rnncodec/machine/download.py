@@ -4,7 +4,6 @@ Written on the standard library: the usual downloaders bound neither a file's by
 and try again what cannot pass.
 """
 
-import fcntl
 import hashlib
 import http.client
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rnncodec.errors import ConfigError, DataError, StorageError
+from rnncodec.machine import locks
 from rnncodec.machine.storage import replacing
 
 PAUSES = (1.0, 2.0, 4.0)
@@ -206,8 +206,7 @@ class DownloadCache:
     def _locked(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "lock").open("ab") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with locks.exclusive(self.folder / "lock"):
                 yield
         except OSError as error:
             raise StorageError(

@@ -41,7 +41,7 @@ class HuggingFace:
         return str(Path(self.name).resolve()) if Path(self.name).exists() else self.name
 
     def folder(self) -> Path | None:
-        """None: the hub's files lie in a cache."""
+        """None: the hub's files are in a cache."""
         return None
 
     def items(self, on_count: OnCount = no_progress) -> Iterator[Item]:

@@ -7,17 +7,17 @@ work/000000.jsonl     the images whose turn came while shard 0 was filled, then 
                       next shard begins; written when shard 0 is on the disk
 """
 
-import fcntl
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from rnncodec.data.tile_manifest import PHOTOGRAPHS, VALIDATION
 from rnncodec.errors import ConfigError, StorageError
+from rnncodec.machine import locks
 from rnncodec.machine.storage import flush_to_disk, write_text
 
 FOLDER = "work"
@@ -65,23 +65,20 @@ class Journal:
         self.shards: list[Shard] = []
         self.cursor = Cursor()
         self._finished = 0  # files of records; counting them anew for each shard takes too long
-        self._lock: IO[bytes] | None = None
+        self._lock = ExitStack()
         self._current: IO[str] | None = None
 
     def __enter__(self) -> "Journal":
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / "lock").open("ab")
-        except OSError as error:
-            raise StorageError(f"{self.folder}: cannot be written ({error.strerror})") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock.close()
+            self._lock.enter_context(locks.exclusive(self.folder / "lock", patience=0))
+        except locks.Held as error:
             raise StorageError(
                 f"{self.destination}: another `rnncodec prepare` is writing there; wait for it, "
                 "or choose another destination"
             ) from error
+        except OSError as error:
+            raise StorageError(f"{self.folder}: cannot be written ({error.strerror})") from error
         for name in ("", FOLDER, VALIDATION, PHOTOGRAPHS):  # what a killed process was writing
             folder = self.destination / name
             for path in folder.iterdir() if folder.is_dir() else ():
@@ -95,8 +92,7 @@ class Journal:
             # of a full disk, reported already; what is not committed is done again
             with suppress(OSError):
                 self._current.close()
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.close()
 
     def check(self, plan: dict[str, Any]) -> None:
         """Store the plan of a new run, or refuse to resume that of another.

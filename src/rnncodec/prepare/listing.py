@@ -137,9 +137,5 @@ def sorted_lines(lines: Iterable[str]) -> Iterator[str]:
             file = stack.enter_context(tempfile.TemporaryFile("w+", encoding="ascii"))
             file.writelines(f"{line}\n" for line in run)
             file.seek(0)
-            runs.append(map(_without_end, file))
+            runs.append(line[:-1] for line in file)
         yield from heapq.merge(*runs)
-
-
-def _without_end(line: str) -> str:
-    return line[:-1]

@@ -243,7 +243,7 @@ def members(path: Path, place: str, root: Path) -> Iterator[Entry]:
         # "r:" takes no compressed archive, whose members have no place
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
             while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined]  # it would keep them all
+                archive.members = []  # type: ignore[attr-defined]  # it would store them all
                 suffix = PurePosixPath(member.name).suffix.lower()
                 if member.isreg() and suffix in wanted and not is_hidden(member.name):
                     name = f"{place}/{member.name}"
@@ -285,7 +285,7 @@ def refuse_lost(error: BaseException, root: Path | None) -> None:
 
     Args:
         error: what was raised, perhaps from an OSError.
-        root: the folder that the source lies in, if it is one.
+        root: the folder that holds the source, if it is one.
 
     Raises:
         DataError: the storage failed, or the root is gone, so that all that follow would be lost.

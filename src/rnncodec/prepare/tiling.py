@@ -17,10 +17,10 @@ from PIL import Image
 from rnncodec.data.shards import ScoredTiles
 from rnncodec.images.reading import Pixels
 from rnncodec.prepare.settings import Mode, Settings
+from rnncodec.rng_streams import Stream, permutation
 
 LEVEL = 6
 _AT_ONCE = 160 * 1024  # bytes of tiles whose filters are tried together: these stay in the cache
-_STREAM = 3  # of Philox: keeps these numbers apart from those of the crops and codes
 
 
 def shrink_to_fit(image: Pixels, box: tuple[int, int]) -> Pixels:
@@ -54,7 +54,7 @@ def cut_tiles(image: Pixels, name: str, settings: Settings) -> ScoredTiles:
         chosen = np.sort(np.argsort(-np.array(scores), kind="stable")[: settings.keep])
         scores = [scores[index] for index in chosen]
     elif settings.mode == Mode.RANDOM:
-        chosen = np.sort(permutation(settings.seed, name, len(grid))[: settings.keep])
+        chosen = np.sort(tile_permutation(settings.seed, name, len(grid))[: settings.keep])
     pixels = grid[chosen]
     tops, lefts = (chosen // across * side).tolist(), (chosen % across * side).tolist()
     return ScoredTiles(pixels, tops, lefts, png_sizes(pixels) if scores is None else scores)
@@ -67,12 +67,10 @@ def non_overlapping(image: Pixels, side: int) -> Pixels:
     return np.ascontiguousarray(whole.swapaxes(1, 2)).reshape(down * across, side, side, 3)
 
 
-def permutation(seed: int, name: str, count: int) -> NDArray[np.int64]:
+def tile_permutation(seed: int, name: str, count: int) -> NDArray[np.int64]:
     """A permutation of 0..count-1 that depends on the seed and the name alone."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    word = int.from_bytes(digest, "big")
-    philox = np.random.Philox(key=seed, counter=[0, word, _STREAM, 0])
-    return np.argsort(philox.random_raw(count), kind="stable")
+    return permutation(seed, Stream.PREPARED_TILES, int.from_bytes(digest, "big"), count)
 
 
 def png_sizes(tiles: Pixels) -> list[int]:
