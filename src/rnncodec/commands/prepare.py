@@ -1,7 +1,7 @@
 """`rnncodec prepare`: photographs to sharded training tiles."""
 
 from pathlib import Path
-from typing import Annotated, TypedDict, Unpack
+from typing import Annotated
 
 import typer
 
@@ -59,14 +59,6 @@ MaxBad = Annotated[
 Stats = Annotated[bool, typer.Option("--stats", help="Also write stats.html, about the tiles.")]
 
 
-class Options(TypedDict):
-    """Handed on as they are, see `prepare.pipeline.prepare`."""
-
-    exclude: Path | None
-    note: str
-    max_bad: float
-
-
 def prepare(
     source: Source,
     destination: Destination,
@@ -105,40 +97,25 @@ def prepare(
         photographs=photographs,
         seed=seed,
     )
-    more: Options = {"exclude": exclude, "note": note, "max_bad": max_bad}
-    manifest = run(source, destination, settings, workers=workers, **more)
-    typer.echo(manifest)
-    if stats:
-        from rnncodec.prepare.stats_page import write_page
-
-        typer.echo(write_page(manifest.parent))
-
-
-def run(
-    source: str,
-    destination: Path,
-    settings: Settings,
-    *,
-    workers: int | None,
-    **more: Unpack[Options],
-) -> Path:
-    """Prepare, showing progress; the manifest.
-
-    Raises:
-        RNNCodecError: as `prepare.pipeline.prepare`.
-    """
-    from rnncodec.prepare.pipeline import prepare as run_all
+    from rnncodec.prepare.pipeline import prepare as run
     from rnncodec.prepare.progress import ProgressBar
     from rnncodec.prepare.sources import find_source
 
     if workers is not None and workers < 0:
         raise ConfigError(f"--workers {workers}: expected at least 0")
     with ProgressBar() as bar:
-        return run_all(
+        manifest = run(
             find_source(source),
             destination,
             settings,
             workers=workers,
+            exclude=exclude,
+            note=note,
+            max_bad=max_bad,
             on_progress=bar.update,
-            **more,
         )
+    typer.echo(manifest)
+    if stats:
+        from rnncodec.prepare.stats_page import write_page
+
+        typer.echo(write_page(manifest.parent))
