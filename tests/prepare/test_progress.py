@@ -54,3 +54,16 @@ def test_a_run_that_ends_while_listing_says_nothing_of_images():
     with ProgressBar(Console(file=file)) as shown:
         shown.update(Progress(0, listed=3000))
     assert file.getvalue() == ""
+
+
+def test_on_a_terminal_the_bar_alone_says_how_long_it_will_take(monkeypatch):
+    monkeypatch.setattr(progress, "_REFRESH", 0.0)
+    file = io.StringIO()
+    with ProgressBar(Console(file=file, force_terminal=True, width=120)) as shown:
+        for done in (1, 2):
+            shown.update(Progress(3, done=done))
+        (task,) = shown.bar.tasks
+        assert (task.completed, task.total) == (2, 3)
+        assert "images/s" in task.description
+        assert "left" not in task.description
+    assert "2/3" in file.getvalue()

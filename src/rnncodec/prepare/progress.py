@@ -38,7 +38,7 @@ class Progress:
     rejected: Counter[str] = field(default_factory=Counter)
     listed: int | None = None
 
-    def describe(self, seconds: float) -> str:
+    def describe(self, seconds: float, *, time_left: bool = True) -> str:
         """Throughput, time left and rejects in one line, after so many seconds of work.
 
         >>> Progress(100, resumed=10, done=30, tiles=2000).describe(4.0)
@@ -48,7 +48,7 @@ class Progress:
             return f"listing the source: {self.listed:,} found"
         rate = (self.done - self.resumed) / seconds if seconds > 0 else 0.0
         parts = [f"{self.tiles:,} tiles", f"{rate:.1f} images/s"]
-        if rate > 0 and self.done < self.images:
+        if time_left and rate > 0 and self.done < self.images:
             parts.append(f"{timedelta(seconds=round((self.images - self.done) / rate))} left")
         if self.rejected:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.rejected.items()))
@@ -89,7 +89,8 @@ class ProgressBar:
             return
         self.last = now
         if self.console.is_terminal:
-            total, text = progress.images or None, progress.describe(self._seconds())
+            total = progress.images or None
+            text = progress.describe(self._seconds(), time_left=False)  # the bar has it
             self.bar.update(self.task, completed=progress.done, total=total, description=text)
         else:
             self._print_line(progress)
