@@ -118,6 +118,6 @@ def fetch(
     """Download a public image set, checked against its SHA-256 sums."""
     if name not in FETCHABLE:
         raise ConfigError(f"nothing named {name!r} to fetch; valid: {', '.join(FETCHABLE)}")
-    from rnncodec.data.fetch import fetch_kodak
+    from rnncodec.data.evaluation_sets import fetch_kodak
 
     typer.echo(fetch_kodak(to))

@@ -6,7 +6,7 @@ They come from the same float32 transform that codes files, never from autocast.
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from rnncodec.coding.transform import Transform, to_bits
-from rnncodec.data.endless import EndlessData
 from rnncodec.data.module import CropData
+from rnncodec.data.resumable import InfiniteDataModule
 from rnncodec.errors import ConfigError
 from rnncodec.machine.devices import float32_convolutions
+from rnncodec.machine.progress import track
 from rnncodec.machine.storage import replacing
 
 Packed = NDArray[np.uint8]
@@ -40,7 +39,7 @@ _STREAM = 2  # of Philox: keeps these numbers apart from those of the crops
 _log = logging.getLogger(__name__)
 
 
-class CodeData(EndlessData):
+class CodeData(InfiniteDataModule):
     """Batches of codes, endless for training and image by image for validation.
 
     Training: ``{"codes": uint8 (B, T, h, w, 32), "index": int64 (B,)}``; sample ``index`` is a
@@ -130,10 +129,14 @@ class CodeData(EndlessData):
         """Run the codec over the crops and the validation images: (name, codes)."""
         together = min(TOGETHER, self.crops)
         loader = self.photographs.crops_of(self.crop, batch_size=together, seed=self.seed)
-        batches = islice(loader, -(-self.crops // together))
-        parts = [
-            self.analyse(b["image"]) for b in self._shown(batches, -(-self.crops // together))
-        ]
+        count = -(-self.crops // together)
+        batches = track(
+            islice(loader, count),
+            "codes for the entropy model",
+            total=count,
+            hidden=not self.progress,
+        )
+        parts = [self.analyse(batch["image"]) for batch in batches]
         yield TRAIN, np.concatenate(parts)[: self.crops]
         for number, batch in enumerate(self.photographs.val_dataloader()):
             yield f"{VALIDATION}{number:05d}", self.analyse(batch["image"])[0]
@@ -164,11 +167,6 @@ class CodeData(EndlessData):
             )
         batches = list(by_size(self.validation[rank::ranks], self.batch_size))
         return DataLoader(batches, batch_size=None, generator=torch.Generator())  # type: ignore[arg-type]
-
-    def _shown(self, batches: Iterable[Any], total: int) -> Iterable[Any]:
-        console = Console(stderr=True)
-        text = "codes for the entropy model"
-        return track(batches, text, total=total, console=console, disable=not self.progress)
 
 
 class CodeCrops(Dataset[dict[str, Any]]):

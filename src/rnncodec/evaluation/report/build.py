@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,9 +26,9 @@ from rnncodec.evaluation.report.viewer import (
     within,
 )
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.runner import progress_bar
 from rnncodec.evaluation.summary import Summary
-from rnncodec.machine.signals import sigint_blocked
+from rnncodec.machine.pool import ProcessPool
+from rnncodec.machine.progress import track
 from rnncodec.version import __version__
 
 SHOW = 6
@@ -115,25 +113,11 @@ def make_images(
 ) -> list[ViewerImage]:
     """The images of the viewer; none without a model that coded one."""
     todo = tasks(spec, results, options.show)
-    found = []
-    with progress_bar(disable=not options.progress) as bar:
-        progress = bar.add_task("pictures of the report", total=len(todo))
-        for image in mapped(todo, min(options.workers, len(todo))):
-            found.append(image)
-            bar.advance(progress)
-    return found
-
-
-def mapped(todo: Sequence[ViewerTask], workers: int) -> Iterator[ViewerImage]:
-    """The images in order, made side by side."""
-    if workers <= 1:
-        yield from map(make_viewer_image, todo)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads, broken
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        with sigint_blocked():
-            images = pool.map(make_viewer_image, todo)
-        yield from images
+    processes = min(options.workers, len(todo)) if options.workers > 1 else 0
+    with ProcessPool(make_viewer_image, processes) as pool:
+        found = pool.ordered(todo)
+        text, hidden = "pictures of the report", not options.progress
+        return list(track(found, text, total=len(todo), hidden=hidden))
 
 
 def tasks(spec: EvaluationSpec, results: Sequence[Result], show: int) -> list[ViewerTask]:
