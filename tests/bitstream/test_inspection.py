@@ -81,7 +81,9 @@ def test_where_header_and_iterations_end() -> None:
 @pytest.mark.parametrize("size", [54, 124])
 def test_by_rate(size: int) -> None:
     assert truncate(DATA, bpp=8 * size / (256 * 16)) == DATA[:size]
-    with pytest.raises(ConfigError, match=r"bpp=0.1: header and first iteration .* take 0.10546875"):
+    with pytest.raises(
+        ConfigError, match=r"bpp=0.1: header and first iteration .* take 0.10546875"
+    ):
         truncate(DATA, bpp=0.1)
     with pytest.raises(ConfigError, match="bpp=nan: expected a number"):
         truncate(DATA, bpp=float("nan"))
