@@ -11,9 +11,8 @@ from PIL import Image
 
 from rnncodec.errors import DataError
 from rnncodec.images.conversion import Pixels, orientation, to_rgb
-from rnncodec.images.formats import formats, picture_extensions
-from rnncodec.images.jpeg_xl import is_jpeg_xl, jpeg_xl_header
-from rnncodec.images.unreadable import readable
+from rnncodec.images.file_headers import is_jpeg_xl, jpeg_xl_header
+from rnncodec.images.formats import formats, picture_extensions, readable
 
 __all__ = [
     "Pixels",
