@@ -20,6 +20,9 @@ from rnncodec.images.file_headers import is_cut, is_jpeg_xl
 # the user's file, the others are stubs that wait for a handler.
 _NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 
+RAISE_LIMIT = "raise that limit if you trust this file (PIL.Image.MAX_IMAGE_PIXELS, --max-pixels)"
+"""What to do about a picture of more pixels than Pillow allows."""
+
 _ENDS_EARLY = re.compile("not enough|only got|incomplete|EOF|end of file|no more", re.IGNORECASE)
 _TIFF_SAMPLES = {
     258: "BitsPerSample",
@@ -84,7 +87,7 @@ def _reason(error: Exception, file: Callable[[], bytes]) -> str:
     if "MAX_TEXT_" in reason:  # names of variables in Pillow
         return "its colour profile or text is larger than Pillow allows"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return reason
+        return f"{reason}; {RAISE_LIMIT}"
     data = file()
     kind = _claimed_by(data)
     if isinstance(error, UnidentifiedImageError):
