@@ -8,6 +8,7 @@ from tests.images.forged import AVIF_10, black_png, chunk, saved
 
 from rnncodec.coding.pictures import from_image
 from rnncodec.errors import DataError
+from rnncodec.images.discarded import DEPTH
 from rnncodec.images.file_headers import (
     avif_depth,
     boxes,
@@ -17,7 +18,6 @@ from rnncodec.images.file_headers import (
     jpeg_xl_header,
     png_chunks,
 )
-from rnncodec.images.losses import DEPTH
 from rnncodec.images.reading import open_image
 
 RGB = Image.new("RGB", (16, 8), "red")

@@ -1,4 +1,4 @@
-"""What of a picture file, beside its pixels, is not kept: depth, colours, frames, metadata."""
+"""What of a picture file is discarded, beside pixels: depth, colours, frames, metadata."""
 
 import re
 from collections.abc import Iterator, Sequence
