@@ -91,7 +91,7 @@ def prepare(
 ) -> None:
     """Cut photographs to training tiles, in shards that data=tiles reads.
 
-    Repeating the command goes on where it stopped, after Ctrl-C or kill -9; the result is the
+    Repeating the command resumes where it stopped, after Ctrl-C or kill -9; the result is the
     same byte for byte.
     """
     settings = Settings(

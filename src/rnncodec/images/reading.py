@@ -133,8 +133,8 @@ def find_images(root: str | Path, exclude: Collection[Path] = ()) -> list[Path]:
             f"*.jpg, *.png, *.tif, *.webp and {len(extensions) - 4} more extensions Pillow reads"
         )
     excluded = {path.resolve() for path in exclude}
-    kept = [path for path in found if not excluded or path.resolve() not in excluded]
-    return sorted(kept, key=lambda path: path.relative_to(folder).as_posix())
+    chosen = [path for path in found if not excluded or path.resolve() not in excluded]
+    return sorted(chosen, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def walk(folder: Path) -> Iterator[Path]:
