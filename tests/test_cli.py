@@ -128,3 +128,9 @@ def test_there_and_back_through_pipes(tiny, tmp_path: Path):
         b"rnncodec: standard input: byte 0: not an rnc file: starts with b'x', expected "
         b"b'\\x89RNC'\n"
     )
+
+
+def test_the_package_is_the_command() -> None:
+    program = [sys.executable, "-m", "rnncodec", "--version"]
+    done = subprocess.run(program, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == __version__

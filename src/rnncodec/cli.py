@@ -18,6 +18,7 @@ from rnncodec.commands.models import models
 from rnncodec.commands.prepare import prepare
 from rnncodec.commands.status import status
 from rnncodec.commands.truncate import truncate
+from rnncodec.commands.verify import verify
 from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.version import __version__
 
@@ -36,6 +37,7 @@ for command in (
     decompress,
     info,
     truncate,
+    verify,
     models,
     evaluate,
     compare,

@@ -135,7 +135,7 @@ def evaluate(
     evaluation.json (what was measured, with which versions, and the peak memory), and the models'
     files. From these: report.html (one page to look at and to send: curves, figures of merit, the
     pictures), results.json, table.md, table.tex, rd.pdf and rd.png. Repeating the command
-    measures only what is new; after Ctrl-C it goes on.
+    measures only what is new; after Ctrl-C it resumes.
 
     A picture that fails has a row with the reason, enters no average, and makes the exit code 2.
     """

@@ -25,9 +25,9 @@ def status(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Show how far runs are: while a sweep goes on, after it, or of a single run.
+    """Show how far runs are: while a sweep is running, after it, or of a single run.
 
-    Repeating a sweep's command skips what is done, and goes on with all the rest.
+    Repeating a sweep's command skips what is done, and resumes all the rest.
     """
     waiting = "watching the runs of other machines for a sign of life: a minute at most"
     with Console(stderr=True).status(waiting):

@@ -1,4 +1,4 @@
-"""What of a picture file, beside its pixels, is not kept: depth, colours, frames, metadata."""
+"""What of a picture file is discarded, beside pixels: depth, colours, frames, metadata."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ from rnncodec.images.file_headers import (
     contents,
     file_bytes,
     jpeg2000_depths,
+    jpeg_xl_header,
     png_chunks,
     tiff_tags,
 )
-from rnncodec.images.jpeg_xl import jpeg_xl_header
 
 WIDE_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 OWN_FORMAT = "RNC"

@@ -13,8 +13,8 @@ from rnncodec.coding.pictures import from_image
 from rnncodec.data.photos import FolderPhotos
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images import formats
+from rnncodec.images.formats import readable
 from rnncodec.images.reading import open_image, picture_extensions, read_image, to_rgb
-from rnncodec.images.unreadable import readable
 
 RGB = Image.fromarray(np.random.default_rng(5).integers(0, 256, (30, 40, 3), np.uint8))
 

@@ -9,7 +9,7 @@ from tests.images import forged
 from tests.images.forged import black_png, chunk, saved, tiff, with_box
 
 from rnncodec.coding.pictures import from_image
-from rnncodec.images.losses import DEPTH, EXIF
+from rnncodec.images.discarded import DEPTH, EXIF
 from rnncodec.images.reading import open_image
 
 SRGB = " not kept: the colours are taken for sRGB"
