@@ -34,8 +34,8 @@ from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.sweep_status import run_status
 from rnncodec.training.callbacks import LastCheckpoint
+from rnncodec.training.code_data import CodeData
 from rnncodec.training.codec_module import CodecModule, ValidationScores
-from rnncodec.training.codes import CodeData
 from rnncodec.training.divergence import StopIfDiverged
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.selection import EntropySelection, Selection

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,7 @@ from rnncodec.models.model_description import (
     score_metric,
 )
 from rnncodec.runs import run_settings
-from rnncodec.runs.run_directory import RunFiles
-
-MARKS = (".hydra/config.yaml", "model.safetensors", "evaluation/results.csv")
-"""Any of these makes a folder a run."""
+from rnncodec.runs.run_directory import MARKS, RunFiles, run_folders
 
 COLUMNS = ("cell", "recon", "entropy", "seed")
 """Settings with columns of their own; what further settings a part has is none of them."""
@@ -108,16 +105,6 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Unfinished]]:
     return runs, unfinished
 
 
-def run_folders(folder: Path) -> Iterator[Path]:
-    """The runs at or under a folder; nothing inside a run is one."""
-    if any((folder / mark).is_file() for mark in MARKS):
-        yield folder
-        return
-    for inner in sorted(folder.iterdir()):
-        if inner.is_dir() and not inner.is_symlink() and not inner.name.startswith("."):
-            yield from run_folders(inner)
-
-
 def results_file(files: RunFiles) -> Path:
     """Where a run's measurements lie."""
     return files.evaluation / "results.csv"
@@ -193,7 +180,7 @@ def seed_and_settings(notes: dict[str, Any]) -> tuple[int | None, dict[str, str]
 
     The entropy model's data are told, as ``entropy.data``, where they were not its codec's.
     """
-    codec, own = run_settings.told(notes)
+    codec, own = run_settings.settings_in_notes(notes)
     merged = dict(run_settings.leaves(codec | own))
     seed = merged.get("seed")
     if "data" in codec and "data" in own:

@@ -7,11 +7,10 @@ from math import ceil
 import numpy as np
 from PIL import Image
 
+from rnncodec import rng_streams
 from rnncodec.errors import ConfigError
 from rnncodec.images.reading import Pixels
-
-# third word of the Philox counter: keeps these numbers apart from other uses of the same seed
-_STREAM = 1
+from rnncodec.rng_streams import Stream
 
 _LANCZOS = 3  # lobes: how far around a pixel the filter looks, in pixels of the smaller picture
 
@@ -94,8 +93,7 @@ def shrunk(image: Pixels, top: int, left: int, side: float, to: int) -> Pixels:
 
 def draw(seed: int, index: int, count: int = 4) -> list[int]:
     """64-bit numbers that depend on (seed, index) alone, on every NumPy version."""
-    philox = np.random.Philox(key=seed, counter=[0, index, _STREAM, 0])
-    numbers: list[int] = philox.random_raw(count).tolist()
+    numbers: list[int] = rng_streams.draw(seed, Stream.CROPS, index, count).tolist()
     return numbers
 
 

@@ -1,6 +1,5 @@
 """What was fetched from web servers, on the local disk, in no more room than it was given."""
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from rnncodec.data.download import PAUSES, Expected, download
 from rnncodec.data.fetch import user_cache
 from rnncodec.errors import DataError, StorageError
+from rnncodec.machine import locks
 
 _FINISHED = re.compile("[0-9a-f]{64}")
 _UNFINISHED = re.compile(r"\.[0-9a-f]{64}\..+")  # see storage.replacing
@@ -74,8 +74,7 @@ class Shelf:
     def _alone(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "lock").open("ab") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with locks.exclusive(self.folder / "lock"):
                 yield
         except OSError as error:
             raise StorageError(

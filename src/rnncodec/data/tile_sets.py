@@ -15,12 +15,12 @@ from rnncodec.data.shelf import Shelf
 from rnncodec.data.tile_places import Manifest, Place, find_folders, find_on_server
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images.reading import Pixels
+from rnncodec.rng_streams import Stream, permutation
 
 BLOCK = 1024
 """Tiles that follow each other on the disk and stay together when a pass is shuffled."""
 
 _OPEN = 64  # shards open at a time
-_ORDER, _MIXTURE = 4, 5  # of Philox: keep these numbers apart from all others of the seed
 _SLOTS = 4096  # samples of a round of the mixture
 
 
@@ -193,9 +193,8 @@ class Order:
         self._tiles = tiles[self._permutation(self._pass, len(tiles), 1 + window)]
 
     def _permutation(self, number: int, count: int, what: int) -> NDArray[np.int64]:
-        words = [0, number, _ORDER, (self.stream << 40) + what]
-        numbers = np.random.Philox(key=self.seed, counter=words).random_raw(count)
-        return np.argsort(numbers, kind="stable")
+        part = (self.stream << 40) + what
+        return permutation(self.seed, Stream.TILE_ORDER, number, count, part=part)
 
 
 class Mixture:
@@ -227,8 +226,7 @@ class Mixture:
 
     def _begin(self, number: int) -> None:
         self._round = number
-        philox = np.random.Philox(key=self.seed, counter=[0, number, _MIXTURE, 0])
-        order = np.argsort(philox.random_raw(_SLOTS), kind="stable")
+        order = permutation(self.seed, Stream.TILE_MIXTURE, number, _SLOTS)
         self._sets = np.repeat(np.arange(len(self.shares)), self.shares)[order]
         self._ranks = np.zeros(_SLOTS, np.int64)
         for which, share in enumerate(self.shares):

@@ -9,8 +9,7 @@ from rnncodec.data.shards import Tiles
 from rnncodec.images.reading import Pixels
 from rnncodec.prepare.score import png_sizes
 from rnncodec.prepare.settings import Mode, Settings
-
-_STREAM = 3  # of Philox: keeps these numbers apart from those of the crops and codes
+from rnncodec.rng_streams import Stream, permutation
 
 
 def shrink(image: Pixels, box: tuple[int, int]) -> Pixels:
@@ -58,8 +57,7 @@ def order(seed: int, name: str, count: int) -> np.ndarray[tuple[int], np.dtype[n
     """A permutation of 0..count-1 that depends on the seed and the name alone."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     word = int.from_bytes(digest, "big")
-    philox = np.random.Philox(key=seed, counter=[0, word, _STREAM, 0])
-    return np.argsort(philox.random_raw(count), kind="stable")
+    return permutation(seed, Stream.PREPARED_TILES, word, count)
 
 
 def _at(

@@ -7,11 +7,10 @@ work/000000.jsonl     the images whose turn came while shard 0 was filled, then 
                       next shard begins; written when shard 0 is on the disk
 """
 
-import fcntl
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from typing import IO, Any, NamedTuple
 
 from rnncodec.data.tile_manifest import PHOTOGRAPHS, VALIDATION
 from rnncodec.errors import ConfigError, StorageError
+from rnncodec.machine import locks
 from rnncodec.machine.storage import flush_to_disk, write_text
 from rnncodec.prepare.worker import Outcome
 
@@ -66,16 +66,20 @@ class Ledger:
         self.shards: list[Shard] = []
         self.begin = Begin()
         self._finished = 0  # files of accounts; counting them anew for each shard takes too long
-        self._lock: IO[bytes] | None = None
+        self._lock = ExitStack()
         self._current: IO[str] | None = None
 
     def __enter__(self) -> "Ledger":
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / "lock").open("ab")
+            self._lock.enter_context(locks.exclusive(self.folder / "lock", patience=0))
+        except locks.Held as error:
+            raise StorageError(
+                f"{self.destination}: another `rnncodec prepare` is writing there; wait for it, "
+                "or choose another destination"
+            ) from error
         except OSError as error:
             raise StorageError(f"{self.folder}: cannot be written ({error.strerror})") from error
-        self._take()
         self._clear_temporary()
         self._finished = len(self._accounts())
         return self
@@ -90,8 +94,7 @@ class Ledger:
             # of a full disk, told already; what is not committed is done again
             with suppress(OSError):
                 self._current.close()
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.close()
 
     @property
     def listing(self) -> Path:
@@ -201,17 +204,6 @@ class Ledger:
             for path in folder.iterdir() if folder.is_dir() else ():
                 if _TEMPORARY.fullmatch(path.name):
                     path.unlink()
-
-    def _take(self) -> None:
-        assert self._lock is not None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock.close()
-            raise StorageError(
-                f"{self.destination}: another `rnncodec prepare` is writing there; wait for it, "
-                "or choose another destination"
-            ) from error
 
 
 def is_begun(destination: Path) -> bool:

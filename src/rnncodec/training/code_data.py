@@ -1,4 +1,4 @@
-"""Codes of the frozen codec for its entropy model (section 5): computed once, kept as packed bits.
+"""Codes of the frozen codec for its entropy model (section 5): computed once, as packed bits.
 
 They come from the same float32 transform that codes files, never from autocast.
 """
@@ -6,7 +6,7 @@ They come from the same float32 transform that codes files, never from autocast.
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from rnncodec.data.module import CropData
 from rnncodec.errors import ConfigError
 from rnncodec.machine.devices import float32_convolutions
 from rnncodec.machine.storage import replacing
+from rnncodec.rng_streams import Stream, permutation
 
 Packed = NDArray[np.uint8]
 """Codes (..., T, h, w, 32) of 0 and 1 with their 32 bits in 4 bytes: (..., T, h, w, 4)."""
@@ -36,7 +37,6 @@ TRAIN, VALIDATION = "train", "validation."
 TOGETHER = 4
 """Crops that go through the codec at once: more need memory and gain nothing on a CPU."""
 
-_STREAM = 2  # of Philox: keeps these numbers apart from those of the crops
 _log = logging.getLogger(__name__)
 
 
@@ -44,14 +44,14 @@ class CodeData(EndlessData):
     """Batches of codes, endless for training and image by image for validation.
 
     Training: ``{"codes": uint8 (B, T, h, w, 32), "index": int64 (B,)}``; sample ``index`` is a
-    function of (seed, index) alone, each crop once per pass, and a resumed run goes on where it
+    function of (seed, index) alone, each crop once per pass, and a resumed run continues where it
     was. Validation: the same with the held-out photographs, those of one size together. Each
     device has its share, none twice.
 
     Args:
         data: where photographs come from; set up here.
         transform: the frozen codec.
-        cache: file that keeps the codes; reused if it was made from the same codec,
+        cache: file that stores the codes; reused if it was made from the same codec,
             photographs and settings.
         crops: how many crops of the training photographs.
         crop: their side in pixels, a multiple of 16; far larger than the codec's own, since a
@@ -99,11 +99,12 @@ class CodeData(EndlessData):
         self.validation: list[Packed] = []
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the codes, or compute them and keep them.
+        """Read the codes, or compute and store them.
 
         Raises:
             ConfigError: no training photograph is as large as ``crop``.
             DataError: as the photographs' own ``setup``.
+            StorageError: the cache could not be written.
         """
         if self.train is not None:
             return
@@ -112,14 +113,20 @@ class CodeData(EndlessData):
         codes = read_codes(self.cache, made_from)
         if codes is None:
             codes = dict(self.compute())
-            write_codes(self.cache, codes, made_from)
+            with replacing(self.cache) as temporary:
+                save_file(codes, temporary, metadata={KEY: made_from})
         self.train = codes.pop(TRAIN)
         self.validation = [codes[name] for name in sorted(codes)]
 
     def origin(self) -> str:
         """A hash of all that the codes depend on."""
+        network = self.transform.network
+        weights = hashlib.sha256()  # of the encoder, too, which a file's fingerprint leaves out
+        for name, value in sorted(network.state_dict().items()):
+            weights.update(f"{name}:{tuple(value.shape)};".encode())
+            weights.update(value.detach().cpu().contiguous().numpy().tobytes())
         settings = {
-            "codec": [self.transform.network.config, weights_digest(self.transform.network)],
+            "codec": [network.config, weights.hexdigest()],
             "crops": [self.crops, self.crop, self.seed],
             "train": self.photographs.train_names,
             "validation": [self.photographs.val_names, self.photographs.val_size],
@@ -130,11 +137,16 @@ class CodeData(EndlessData):
         """Run the codec over the crops and the validation images: (name, codes)."""
         together = min(TOGETHER, self.crops)
         loader = self.photographs.crops_of(self.crop, batch_size=together, seed=self.seed)
-        batches = islice(loader, -(-self.crops // together))
-        parts = [
-            self.analyse(b["image"]) for b in self._shown(batches, -(-self.crops // together))
-        ]
-        yield TRAIN, np.concatenate(parts)[: self.crops]
+        total = -(-self.crops // together)
+        shown = track(
+            islice(loader, total),
+            "codes for the entropy model",
+            total=total,
+            console=Console(stderr=True),
+            disable=not self.progress,
+        )
+        codes = [self.analyse(batch["image"]) for batch in shown]
+        yield TRAIN, np.concatenate(codes)[: self.crops]
         for number, batch in enumerate(self.photographs.val_dataloader()):
             yield f"{VALIDATION}{number:05d}", self.analyse(batch["image"])[0]
 
@@ -165,11 +177,6 @@ class CodeData(EndlessData):
         batches = list(by_size(self.validation[rank::ranks], self.batch_size))
         return DataLoader(batches, batch_size=None, generator=torch.Generator())  # type: ignore[arg-type]
 
-    def _shown(self, batches: Iterable[Any], total: int) -> Iterable[Any]:
-        console = Console(stderr=True)
-        text = "codes for the entropy model"
-        return track(batches, text, total=total, console=console, disable=not self.progress)
-
 
 class CodeCrops(Dataset[dict[str, Any]]):
     """Sample ``index`` -> its crop's codes; every pass over the crops has an order of its own."""
@@ -182,8 +189,7 @@ class CodeCrops(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         passes, place = divmod(index, len(self.packed))
         if self._order[0] != passes:
-            philox = np.random.Philox(key=self.seed, counter=[0, passes, _STREAM, 0])
-            order = np.argsort(philox.random_raw(len(self.packed)), kind="stable")
+            order = permutation(self.seed, Stream.CODES, passes, len(self.packed))
             self._order = passes, order
         return {"codes": unpacked(self.packed[self._order[1][place]]), "index": index}
 
@@ -201,15 +207,6 @@ def by_size(codes: list[Packed], most: int) -> Iterator[dict[str, Tensor]]:
             yield {"codes": torch.stack(same[start : start + most])}
 
 
-def weights_digest(network: torch.nn.Module) -> str:
-    """A hash of all weights, the encoder's too (which a file's fingerprint leaves out)."""
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(f"{name}:{tuple(value.shape)};".encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
 def read_codes(path: Path, made_from: str) -> dict[str, Packed] | None:
     """The codes of a cache file; None if there is none, it is damaged, or of another origin."""
     if not path.is_file():
@@ -223,13 +220,3 @@ def read_codes(path: Path, made_from: str) -> dict[str, Packed] | None:
     except SafetensorError as error:
         _log.warning("%s is damaged (%s): made anew", path, error)
         return None
-
-
-def write_codes(path: Path, codes: dict[str, Packed], made_from: str) -> None:
-    """Write a cache file as a whole or not at all.
-
-    Raises:
-        StorageError: it could not be written.
-    """
-    with replacing(path) as temporary:
-        save_file(codes, temporary, metadata={KEY: made_from})
