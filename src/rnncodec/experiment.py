@@ -55,7 +55,7 @@ from rnncodec.training.entropy_module import EntropyModule, integer_rates, rate_
 from rnncodec.training.fit import Interrupt, fit, quiet_lightning
 from rnncodec.training.run_context import run_context
 from rnncodec.training.schedule import LearningRate
-from rnncodec.training.selection import EntropySelection, Selection
+from rnncodec.training.selection import EntropySelection, KeepBest, Selection
 from rnncodec.training.wandb_evaluation import log_evaluation
 
 MOVED = {"rnncodec.training.codes.CodeData": "rnncodec.training.code_data.CodeData"}
@@ -145,7 +145,9 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     module = build_module(cfg)
     if entropy_name(cfg) != NO_ENTROPY:
         check_entropy(cfg, files, data, module.network.iterations)
-    trainer = build_trainer(cfg, files, callbacks(cfg, files), loggers)
+    selection = Selection(files.best)
+    around = callbacks(cfg, cfg.optim.schedule, selection, files.last, ema=cfg.optim.ema)
+    trainer = build_trainer(cfg, files, around, loggers)
     fit(trainer, module, data, files.last)
     if not is_main():
         return
@@ -169,7 +171,8 @@ def fit_entropy(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     codec = model_file.load(files.codec)
     selection = EntropySelection(files.entropy_best, codec)
-    around = entropy_callbacks(cfg, files, selection)
+    schedule, group = cfg.entropy_fit.schedule, "entropy_train"
+    around = callbacks(cfg, schedule, selection, files.entropy_last, group=group)
     own = {key: cfg.entropy_fit[key] for key in ("max_steps", "max_time", "val_check_interval")}
     trainer = build_trainer(cfg, files, around, loggers, **own)
     transform = Transform(codec.network, trainer.strategy.root_device)
@@ -236,33 +239,34 @@ def build_module(cfg: DictConfig) -> CodecModule:
     )
 
 
-def callbacks(cfg: DictConfig, files: RunFiles) -> list[Callback]:
-    """The callbacks of the codec's training, in the order they have to run.
+def callbacks(
+    cfg: DictConfig,
+    schedule: DictConfig,
+    selection: KeepBest[Any],
+    last: Path,
+    *,
+    group: str = "train",
+    ema: float | None = None,
+) -> list[Callback]:
+    """The callbacks of a training, in the order they have to run.
 
     Selection stands before the averaging callback, which at the end of a validation swaps the
     averaged weights out again.
+
+    Args:
+        cfg: the configuration.
+        schedule: of the learning rate, a part of it.
+        selection: writes the best weights.
+        last: the checkpoint to resume from.
+        group: the first part of the names under which figures are logged.
+        ema: decay of averaged weights; None: they are not averaged.
     """
-    average = [] if cfg.optim.ema is None else [EMAWeightAveraging(decay=cfg.optim.ema)]
     return [
-        LearningRate(build(cfg.optim.schedule)),
-        Selection(files.best),
-        *average,
-        StopIfDiverged(),
-        LastCheckpoint(files.last, every=cfg.checkpoint_every),
-        Throughput(every=cfg.trainer.log_every_n_steps),
-    ]
-
-
-def entropy_callbacks(
-    cfg: DictConfig, files: RunFiles, selection: EntropySelection
-) -> list[Callback]:
-    """The callbacks of the entropy model's training, in the order they have to run."""
-    group = "entropy_train"
-    return [
-        LearningRate(build(cfg.entropy_fit.schedule), group=group),
+        LearningRate(build(schedule), group=group),
         selection,
+        *([] if ema is None else [EMAWeightAveraging(decay=ema)]),
         StopIfDiverged(),
-        LastCheckpoint(files.entropy_last, every=cfg.checkpoint_every),
+        LastCheckpoint(last, every=cfg.checkpoint_every),
         Throughput(every=cfg.trainer.log_every_n_steps, group=group),
     ]
 

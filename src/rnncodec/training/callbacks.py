@@ -110,15 +110,13 @@ class LastCheckpoint(Callback):
         if not trainer.sanity_checking and trainer.state.fn == "fit":
             self.save(trainer)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the end state."""
-        self.save(trainer)
-
-    def save(self, trainer: L.Trainer) -> None:
+    def save(self, trainer: L.Trainer, *_: Any, **__: Any) -> None:
         """Write the checkpoint, once per step."""
         if trainer.global_step != self.saved_step:
             trainer.save_checkpoint(self.path)
             self.saved_step = trainer.global_step
+
+    on_train_end = save
 
 
 def validation_is_due(trainer: L.Trainer) -> bool:
@@ -187,11 +185,7 @@ class ProgressFile(Callback):
         if time.monotonic() - self.written >= self.every:
             self.write(trainer)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the end state."""
-        self.write(trainer)
-
-    def write(self, trainer: L.Trainer) -> None:
+    def write(self, trainer: L.Trainer, *_: Any, **__: Any) -> None:
         """Write, on rank 0; a full disk is left to the checkpoint to report."""
         if not trainer.is_global_zero:
             return
@@ -206,6 +200,8 @@ class ProgressFile(Callback):
             write_page(self.path, fields | self.start)
         except StorageError as error:
             _log.warning("%s", error)
+
+    on_train_end = write
 
 
 class TrainingProgress(RichProgressBar):

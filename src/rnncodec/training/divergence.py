@@ -91,15 +91,13 @@ class StopIfDiverged(Callback):
         if self.latest.ready is None:
             self.check()
 
-    def check(self) -> None:
+    def check(self, *_: Any, **__: Any) -> None:
         """Look at the latest step, once."""
         latest, self.latest = self.latest, None
         if latest is not None:
             latest.check()
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Name a step that is not good, and not what it makes of a validation."""
-        self.check()
+    on_validation_start = check  # a bad step is named, and not what it makes of a validation
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]

@@ -32,15 +32,18 @@ def fit(
         KeyboardInterrupt: on Ctrl-C, after the step at hand.
         Terminated: on SIGTERM, after the step at hand.
     """
-    found: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    interrupts = [callback for callback in callbacks if isinstance(callback, Interrupt)]
+    selections = [callback for callback in callbacks if isinstance(callback, KeepBest)]
     resume = str(last) if last.exists() else None
     with freed_memory_kept():
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
-    end_if_interrupted(trainer, last)
-    selections = [callback for callback in found if isinstance(callback, KeepBest)]
+    for interrupt in interrupts:
+        interrupt.end_if_requested(trainer.global_step, last)
     if any(selection.step != trainer.global_step for selection in selections):
         trainer.validate(module, datamodule=data, verbose=False)
-        end_if_interrupted(trainer, last)
+        for interrupt in interrupts:
+            interrupt.end_if_requested(trainer.global_step, last)
 
 
 @contextmanager
@@ -120,6 +123,22 @@ class Interrupt(Callback):
         self.requested = trainer.should_stop = True
         return True
 
+    def end_if_requested(self, step: int, last: Path) -> None:
+        """End after the trainer has, on all ranks in the same way.
+
+        Raises:
+            KeyboardInterrupt: it was asked for by Ctrl-C.
+            Terminated: by SIGTERM.
+        """
+        if self.terminated:
+            log.warning("told to end (SIGTERM) after step %d; to go on from %s", step, last)
+            raise Terminated
+        if self.requested:
+            log.warning(
+                "interrupted after step %d; repeat the command to go on from %s", step, last
+            )
+            raise KeyboardInterrupt
+
     def teardown(self, *_: Any, **__: Any) -> None:
         """Let whoever handled the signals before handle them again."""
         for number, handler in self.before.items():
@@ -138,21 +157,3 @@ class NoSignals(_SignalConnector):
 
     def register_signal_handlers(self) -> None:
         """Take none."""
-
-
-def end_if_interrupted(trainer: L.Trainer, last: Path) -> None:
-    """End where :class:`Interrupt` has stopped the trainer; on all ranks in the same way.
-
-    Raises:
-        KeyboardInterrupt: it was by Ctrl-C.
-        Terminated: it was by SIGTERM.
-    """
-    found: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    asked = [callback for callback in found if isinstance(callback, Interrupt)]
-    step = trainer.global_step
-    if any(interrupt.terminated for interrupt in asked):
-        log.warning("told to end (SIGTERM) after step %d; to go on from %s", step, last)
-        raise Terminated
-    if any(interrupt.requested for interrupt in asked):
-        log.warning("interrupted after step %d; repeat the command to go on from %s", step, last)
-        raise KeyboardInterrupt
