@@ -47,22 +47,14 @@ def settings(cfg: DictConfig) -> dict[str, Any]:
 
 
 def record(cfg: DictConfig, files: RunFiles) -> None:
-    """Write the settings to the run directory.
-
-    Raises:
-        StorageError: they could not be written.
-    """
+    """Write the settings to the run directory."""
     text = json.dumps(settings(cfg), indent=1) + "\n"
     if not files.settings.exists() or files.settings.read_text() != text:
         storage.write_text(files.settings, text)
 
 
 def record_arithmetic(cfg: DictConfig, files: RunFiles) -> None:
-    """Decide what ``trainer.precision=auto`` means for a run, once: it ends as it started.
-
-    Raises:
-        StorageError: the decision could not be written.
-    """
+    """Decide what ``trainer.precision=auto`` means for a run, once: it ends as it started."""
     if cfg.trainer.precision != "auto" or files.arithmetic.exists():
         return
     chosen = devices.fast_arithmetic(devices.training_device(cfg.trainer.accelerator))
@@ -71,11 +63,7 @@ def record_arithmetic(cfg: DictConfig, files: RunFiles) -> None:
 
 
 def arithmetic(cfg: DictConfig, files: RunFiles) -> dict[str, Any]:
-    """``precision``, by Lightning's name, and the ``reason`` for it.
-
-    Raises:
-        ConfigError: the record of it is damaged.
-    """
+    """``precision``, by Lightning's name, and the ``reason`` for it."""
     if cfg.trainer.precision != "auto":
         return {"precision": cfg.trainer.precision, "reason": "trainer.precision says so"}
     try:
@@ -123,11 +111,7 @@ def check_settings(cfg: DictConfig, files: RunFiles) -> None:
 
 
 def recorded(files: RunFiles) -> dict[str, Any] | None:
-    """What the directory's run was asked for; None if it was made before runs recorded that.
-
-    Raises:
-        ConfigError: the record is damaged.
-    """
+    """What the directory's run was asked for; None if it was made before runs recorded that."""
     if not files.settings.exists():
         return None
     try:
@@ -138,10 +122,7 @@ def recorded(files: RunFiles) -> dict[str, Any] | None:
 
 
 def settings_in_notes(notes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings in the notes of a model file: of its codec, and of its entropy model.
-
-    The latter go before where both name one; either may be empty.
-    """
+    """Settings in a model file's notes: its codec's, and its entropy model's, which go before."""
     entropy = notes.get("entropy")
     of_entropy = entropy.get("settings") if isinstance(entropy, dict) else None
     codec, own = (

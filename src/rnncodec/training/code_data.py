@@ -165,8 +165,7 @@ class CodeData(EndlessData):
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """This device's share of the held-out codes, those of one size together.
 
-        Raises:
-            ConfigError: fewer held-out images than devices (an idle device would block all).
+        With fewer of them than devices an idle device would block all: a ConfigError.
         """
         rank, ranks = self.rank()
         if len(self.validation) < ranks:

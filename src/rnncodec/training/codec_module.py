@@ -129,11 +129,7 @@ class CodecModule(L.LightningModule):
         checkpoint["network"] = self.network.config
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the weights of another architecture.
-
-        Raises:
-            ModelError: naming both.
-        """
+        """Refuse the weights of another architecture, with a ModelError that names both."""
         if checkpoint.get("network") != self.network.config:
             raise ModelError(
                 f"the checkpoint of this run directory is of {checkpoint.get('network')}, the run "
@@ -142,11 +138,7 @@ class CodecModule(L.LightningModule):
 
 
 def built(optimizer: OptimizerFactory, learner: nn.Module, *, group: str) -> Optimizer:
-    """The optimiser of all parameters.
-
-    Raises:
-        ConfigError: it does not know such settings; ``group`` says where they stand.
-    """
+    """The optimiser of all parameters; a ConfigError names ``group``, where its settings stand."""
     try:
         return optimizer(learner.named_parameters())
     except (TypeError, ValueError) as error:

@@ -114,9 +114,6 @@ def refuse_one_iteration(trainer: L.Trainer, iterations: int) -> None:
 
     What leads from one iteration to the next then gets no gradient, and PyTorch's averaging over
     processes, which waits for one of each weight, would wait for ever.
-
-    Raises:
-        ConfigError: says what to do.
     """
     if trainer.world_size > 1 and iterations == 1:
         raise ConfigError(
@@ -130,9 +127,6 @@ def refuse_sweep_in_children(trainer: L.Trainer) -> None:
     """Refuse several devices in a sweep's job unless something has started a task for each.
 
     Lightning would start them by repeating the command line, and each child a sweep of its own.
-
-    Raises:
-        ConfigError: says what to do.
     """
     if trainer.world_size < 2 or not HydraConfig.initialized():
         return

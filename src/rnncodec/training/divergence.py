@@ -33,11 +33,7 @@ class StepValues:
     ready: torch.cuda.Event | None
 
     def check(self) -> None:
-        """Wait for the values and look at them.
-
-        Raises:
-            DivergenceError: one is not finite.
-        """
+        """Wait for the values, and raise a DivergenceError if one is not finite."""
         if self.ready is not None:
             self.ready.synchronize()
         faults = []
@@ -119,11 +115,7 @@ def sent_to_host(step: int, names: Sequence[str], values: Tensor) -> StepValues:
 
 
 def require_finite_weights(weights: Mapping[str, Tensor], step: int) -> None:
-    """Refuse weights after a step.
-
-    Raises:
-        DivergenceError: one is not finite.
-    """
+    """Raise a DivergenceError if a weight after a step is not finite."""
     if bad := not_finite(weights):
         raise diverged(step, f"{named(bad)} is not finite")
 

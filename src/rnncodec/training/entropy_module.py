@@ -100,11 +100,7 @@ class EntropyModule(L.LightningModule):
         checkpoint["codes"] = self.codes
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the weights of another architecture, or of another codec's codes.
-
-        Raises:
-            ModelError: naming both, or what changed.
-        """
+        """Refuse, with a ModelError, weights of another architecture or another codec's codes."""
         if checkpoint.get("entropy") != self.model.config:
             raise ModelError(
                 f"the entropy checkpoint of this run directory is of {checkpoint.get('entropy')}, "

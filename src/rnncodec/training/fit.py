@@ -124,12 +124,7 @@ class Interrupt(Callback):
         return True
 
     def end_if_requested(self, step: int, last: Path) -> None:
-        """End after the trainer has, on all ranks in the same way.
-
-        Raises:
-            KeyboardInterrupt: it was asked for by Ctrl-C.
-            Terminated: by SIGTERM.
-        """
+        """Raise what :func:`fit` does if a signal has stopped the trainer."""
         if self.terminated:
             log.warning("told to end (SIGTERM) after step %d; to go on from %s", step, last)
             raise Terminated

@@ -83,11 +83,7 @@ def run_context(
 
 
 def started_together(trainer: DictConfig) -> ClusterEnvironment | None:
-    """What started all ranks of a run at once; None where rank 0 starts the others, or is alone.
-
-    Args:
-        trainer: its settings.
-    """
+    """What started all ranks at once; None where rank 0 starts the others, or is alone."""
     if trainer.devices == 1 and trainer.get("num_nodes", 1) == 1:
         return None
     found = cluster_plugins()
