@@ -101,7 +101,10 @@ def run(cfg: DictConfig) -> float:
 
 def update_targets(node: DictConfig) -> None:
     """Let ``_target_`` name each class where it is now, in place."""
-    for key, value in node.items_ex(resolve=False):
+    for key in node:
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
+            continue
+        value = node[key]
         if isinstance(value, DictConfig):
             update_targets(value)
         elif key == "_target_" and value in MOVED:
