@@ -17,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
 from rnncodec import entropy
 from rnncodec.errors import ConfigError
-from rnncodec.experiment import register_resolvers
+from rnncodec.experiment import MOVED, register_resolvers, update_targets
 from rnncodec.network import cells, families, recon
 from rnncodec.runs.preflight import check
 from rnncodec.runs.run_directory import RunFiles
@@ -203,3 +203,14 @@ def test_documented_commands_compose(
 def test_there_are_documented_commands_everywhere() -> None:
     assert len(COMMANDS) > 25
     assert {path.split("/")[0] for path, _ in COMMANDS} == {"README.md", "docs", "conf", "sweeps"}
+
+
+def test_classes_of_earlier_configurations_are_found_where_they_are_now() -> None:
+    for old, new in MOVED.items():
+        assert inspect.isclass(get_object(new))
+        node = OmegaConf.create({"entropy_fit": {"data": {"_target_": old, "crops": "${seed}"}}})
+        update_targets(node)
+        assert node.entropy_fit.data._target_ == new
+    cfg = composed("entropy_fit.data._target_=rnncodec.training.codes.CodeData")
+    update_targets(cfg)
+    assert cfg.entropy_fit.data._target_ == "rnncodec.training.code_data.CodeData"

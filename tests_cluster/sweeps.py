@@ -12,7 +12,7 @@ import torch
 from tests_cluster.own_slurm import OwnSlurm, wait_until
 
 from rnncodec.models import model_file
-from rnncodec.runs.sweep_status import RunStatus, find_runs
+from rnncodec.runs.sweep_status import RunStatus, run_statuses
 
 TINY = (
     *("model=tiny", "model.iterations=2", "data=folder", "data.batch_size=4", "threads=1"),
@@ -62,7 +62,7 @@ class Sweep:
 
     def runs(self) -> list[RunStatus]:
         """As `rnncodec status` sees them."""
-        return find_runs(self.folder)
+        return run_statuses(self.folder)
 
     def said(self) -> str:
         """What the job's attempts wrote to Slurm's files."""

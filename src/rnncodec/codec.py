@@ -24,7 +24,7 @@ from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, 
 from rnncodec.geometry import BLOCK
 from rnncodec.images.reading import Pixels
 from rnncodec.machine import devices
-from rnncodec.machine.forking import compute_after_fork
+from rnncodec.machine.processors import compute_after_fork
 from rnncodec.models import model_file
 from rnncodec.models.model_file import Model
 from rnncodec.validation import is_whole

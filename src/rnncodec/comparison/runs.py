@@ -1,7 +1,7 @@
 """Finds training runs under folders and reads what a comparison needs of each."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,9 @@ from rnncodec.models.model_description import (
     score_metric,
 )
 from rnncodec.runs import run_settings
-from rnncodec.runs.run_directory import RunFiles
+from rnncodec.runs.run_directory import MARKS, RunFiles, run_folders
 
 RESULTS = "results.csv"
-MARKS = (".hydra/config.yaml", "model.safetensors", f"evaluation/{RESULTS}")
-"""Any of these makes a folder a run."""
 
 COLUMNS = ("cell", "recon", "entropy", "seed")
 """Settings with columns of their own; what further settings a part has is none of them."""
@@ -109,16 +107,6 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Unfinished]]:
     return runs, unfinished
 
 
-def run_folders(folder: Path) -> Iterator[Path]:
-    """The runs at or under a folder; nothing inside a run is one."""
-    if any((folder / mark).is_file() for mark in MARKS):
-        yield folder
-        return
-    for inner in sorted(folder.iterdir()):
-        if inner.is_dir() and not inner.is_symlink() and not inner.name.startswith("."):
-            yield from run_folders(inner)
-
-
 def lacking(files: RunFiles) -> str:
     """What a run has not got yet, in words; "" if it can be compared."""
     if not files.model.exists():
@@ -188,7 +176,7 @@ def seed_and_settings(notes: dict[str, Any]) -> tuple[int | None, dict[str, str]
 
     The entropy model's data stand there as ``entropy.data``, where they were not its codec's.
     """
-    codec, own = run_settings.told(notes)
+    codec, own = run_settings.settings_in_notes(notes)
     merged = dict(run_settings.leaves(codec | own))
     seed = merged.get("seed")
     if "data" in codec and "data" in own:

@@ -15,7 +15,7 @@ from rnncodec.models.model_file import Model
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU
 from rnncodec.network.recon.additive import Additive
-from rnncodec.training.codes import CodeCrops, CodeData, by_size, unpacked
+from rnncodec.training.code_data import CodeCrops, CodeData, by_size, unpacked
 
 CROP = 32
 

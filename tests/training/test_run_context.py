@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from torch import distributed as dist
 
 from rnncodec.errors import RNNCodecError
-from rnncodec.training import rendezvous
+from rnncodec.training import run_context
 
 
 @pytest.fixture
@@ -24,24 +24,24 @@ def two_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     [({"devices": 1}, False), ({"devices": 2}, True), ({"devices": 1, "num_nodes": 2}, True)],
 )
 def test_ranks_meet_where_there_are_several(trainer: dict[str, int], together: bool) -> None:
-    found = rendezvous.started_together(OmegaConf.create(trainer))
+    found = run_context.started_together(OmegaConf.create(trainer))
     assert (found is not None) == together
 
 
 def test_ranks_do_not_meet_where_rank_0_starts_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_NTASKS", raising=False)
-    assert rendezvous.started_together(OmegaConf.create({"devices": 2})) is None
-    with rendezvous.rendezvous(None, "run") as begins:
+    assert run_context.started_together(OmegaConf.create({"devices": 2})) is None
+    with run_context.rendezvous(None, "run") as begins:
         begins("phase")
 
 
 def test_a_phase_that_rank_0_has_begun_begins() -> None:
     store = dist.HashStore()
     store.set("train", "")
-    store.set(rendezvous.END, "rank 0 ended: later")
-    rendezvous.wait_for(store, "train")
+    store.set(run_context.END, "rank 0 ended: later")
+    run_context.wait_for(store, "train")
     with pytest.raises(RNNCodecError, match="rank 0 ended: later"):
-        rendezvous.wait_for(store, "evaluate")
+        run_context.wait_for(store, "evaluate")
 
 
 def test_rank_0_gone_without_a_word_ends_the_others() -> None:
@@ -50,4 +50,4 @@ def test_rank_0_gone_without_a_word_ends_the_others() -> None:
     store = dist.TCPStore("127.0.0.1", server.port, is_master=False, **where)
     del server
     with pytest.raises(RNNCodecError, match="rank 0 cannot be reached"):
-        rendezvous.wait_for(store, "train")
+        run_context.wait_for(store, "train")

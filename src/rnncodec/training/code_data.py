@@ -1,4 +1,4 @@
-"""Codes of the frozen codec for its entropy model (section 5): computed once, kept as packed bits.
+"""Codes of the frozen codec for its entropy model (section 5): computed once, as packed bits.
 
 They come from the same float32 transform that codes files, never from autocast.
 """
@@ -26,6 +26,7 @@ from rnncodec.errors import ConfigError
 from rnncodec.machine.devices import float32_convolutions
 from rnncodec.machine.progress import track
 from rnncodec.machine.storage import replacing
+from rnncodec.rng_streams import Stream, permutation
 
 Packed = NDArray[np.uint8]
 """Codes (..., T, h, w, 32) of 0 and 1 with their 32 bits in 4 bytes: (..., T, h, w, 4)."""
@@ -35,7 +36,6 @@ TRAIN, VALIDATION = "train", "validation."
 TOGETHER = 4
 """Crops that go through the codec at once: more need memory and gain nothing on a CPU."""
 
-_STREAM = 2  # of Philox: keeps these numbers apart from those of the crops
 _log = logging.getLogger(__name__)
 
 
@@ -43,14 +43,14 @@ class CodeData(InfiniteDataModule):
     """Batches of codes, endless for training and image by image for validation.
 
     Training: ``{"codes": uint8 (B, T, h, w, 32), "index": int64 (B,)}``; sample ``index`` is a
-    function of (seed, index) alone, each crop once per pass, and a resumed run goes on where it
+    function of (seed, index) alone, each crop once per pass, and a resumed run continues where it
     was. Validation: the same with the held-out photographs, those of one size together. Each
     device has its share, none twice.
 
     Args:
         data: where photographs come from; set up here.
         transform: the frozen codec.
-        cache: file that keeps the codes; reused if it was made from the same codec,
+        cache: file that stores the codes; reused if it was made from the same codec,
             photographs and settings.
         crops: how many crops of the training photographs.
         crop: their side in pixels, a multiple of 16; far larger than the codec's own, since a
@@ -98,11 +98,12 @@ class CodeData(InfiniteDataModule):
         self.validation: list[Packed] = []
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the codes, or compute them and keep them.
+        """Read the codes, or compute and store them.
 
         Raises:
             ConfigError: no training photograph is as large as ``crop``.
             DataError: as the photographs' own ``setup``.
+            StorageError: the cache could not be written.
         """
         if self.train is not None:
             return
@@ -111,14 +112,20 @@ class CodeData(InfiniteDataModule):
         codes = read_codes(self.cache, made_from)
         if codes is None:
             codes = dict(self.compute())
-            write_codes(self.cache, codes, made_from)
+            with replacing(self.cache) as temporary:
+                save_file(codes, temporary, metadata={KEY: made_from})
         self.train = codes.pop(TRAIN)
         self.validation = [codes[name] for name in sorted(codes)]
 
     def origin(self) -> str:
         """A hash of all that the codes depend on."""
+        network = self.transform.network
+        weights = hashlib.sha256()  # of the encoder, too, which a file's fingerprint leaves out
+        for name, value in sorted(network.state_dict().items()):
+            weights.update(f"{name}:{tuple(value.shape)};".encode())
+            weights.update(value.detach().cpu().contiguous().numpy().tobytes())
         settings = {
-            "codec": [self.transform.network.config, weights_digest(self.transform.network)],
+            "codec": [network.config, weights.hexdigest()],
             "crops": [self.crops, self.crop, self.seed],
             "train": self.photographs.train_names,
             "validation": [self.photographs.val_names, self.photographs.val_size],
@@ -156,8 +163,7 @@ class CodeData(InfiniteDataModule):
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """This device's share of the held-out codes, those of one size together.
 
-        Raises:
-            ConfigError: fewer held-out images than devices (an idle device would block all).
+        With fewer of them than devices an idle device would block all: a ConfigError.
         """
         rank, ranks = self.rank()
         if len(self.validation) < ranks:
@@ -180,8 +186,7 @@ class CodeCrops(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         passes, place = divmod(index, len(self.packed))
         if self._order[0] != passes:
-            philox = np.random.Philox(key=self.seed, counter=[0, passes, _STREAM, 0])
-            order = np.argsort(philox.random_raw(len(self.packed)), kind="stable")
+            order = permutation(self.seed, Stream.CODES, passes, len(self.packed))
             self._order = passes, order
         return {"codes": unpacked(self.packed[self._order[1][place]]), "index": index}
 
@@ -199,15 +204,6 @@ def by_size(codes: list[Packed], most: int) -> Iterator[dict[str, Tensor]]:
             yield {"codes": torch.stack(same[start : start + most])}
 
 
-def weights_digest(network: torch.nn.Module) -> str:
-    """A hash of all weights, the encoder's too (which a file's fingerprint leaves out)."""
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(f"{name}:{tuple(value.shape)};".encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
 def read_codes(path: Path, made_from: str) -> dict[str, Packed] | None:
     """The codes of a cache file; None if there is none, it is damaged, or of another origin."""
     if not path.is_file():
@@ -221,13 +217,3 @@ def read_codes(path: Path, made_from: str) -> dict[str, Packed] | None:
     except SafetensorError as error:
         _log.warning("%s is damaged (%s): made anew", path, error)
         return None
-
-
-def write_codes(path: Path, codes: dict[str, Packed], made_from: str) -> None:
-    """Write a cache file as a whole or not at all.
-
-    Raises:
-        StorageError: it could not be written.
-    """
-    with replacing(path) as temporary:
-        save_file(codes, temporary, metadata={KEY: made_from})

@@ -1,5 +1,6 @@
 """What could not end well is refused in one sentence before anything is trained."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
-from rnncodec.runs.preflight import check
+from rnncodec.runs.preflight import check, check_ends
 from rnncodec.runs.run_directory import RunFiles
 
 
@@ -95,3 +96,31 @@ def test_crops_too_small_for_the_loss_are_refused(tmp_path: Path) -> None:
         ["loss=mixed", "loss.weights.ms_ssim=0", "data.crop=16"],
     ):
         check(composed(*fits), RunFiles(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("yaml", "message"),
+    [
+        ("max_time: 10:00:00:00", r"trainer.max_time=2160000: a number, .*write it in quotes"),
+        ("max_time: 7200", r"trainer.max_time=7200: a number, expected DD:HH:MM:SS, as in"),
+        ("max_time: 1:30.5", "a number"),
+        ("max_time: 2 hours", "max_time=2 hours: expected DD:HH:MM:SS"),
+        ('max_time: "02:00:00"', "max_time=02:00:00: expected DD:HH:MM:SS"),
+        ("max_time: true", "a number"),
+    ],
+)
+def test_one_that_is_none_is_refused(yaml: str, message: str) -> None:
+    limits = OmegaConf.create(f"max_steps: -1\n{yaml}")
+    with pytest.raises(ConfigError, match=message):
+        check_ends("trainer", limits)
+
+
+@pytest.mark.parametrize("given", ['"10:00:00:00"', "00:02:00:00", "null", "{hours: 2}"])
+def test_what_the_trainer_takes_may_pass(given: str) -> None:
+    check_ends("trainer", OmegaConf.create(f"max_steps: 5\nmax_time: {given}"))
+
+
+def test_a_time_span_may_pass() -> None:
+    limits = OmegaConf.create(flags={"allow_objects": True})
+    limits.update({"max_steps": 5, "max_time": timedelta(hours=2)})
+    check_ends("trainer", limits)

@@ -1,13 +1,26 @@
-"""Progress is written at once, then when due, and at the end; on rank 0 only."""
+"""What the progress bar asks of the device, and what the progress file says when, on rank 0."""
 
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from rnncodec.machine.inplace_json import read_page
-from rnncodec.training.job_progress import JobProgress
+from rnncodec.machine.storage import read_page
+from rnncodec.training.callbacks import ProgressFile, TrainingProgress
+
+
+def test_figures_are_read_at_first_and_every_so_many_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bar, reads = TrainingProgress(every=10), count(1)
+    monkeypatch.setattr(bar, "latest", lambda *_: {"reads": next(reads)})
+    shown = []
+    for step in range(3, 22):
+        trainer: Any = SimpleNamespace(global_step=step)
+        shown.append(bar.get_metrics(trainer, None)["reads"])
+    assert shown == [1] * 7 + [2] * 10 + [3] * 2
 
 
 def trainer(step: int, *, main: bool = True) -> Any:
@@ -18,7 +31,7 @@ def trainer(step: int, *, main: bool = True) -> Any:
 
 @pytest.mark.parametrize(("every", "seen"), [(0.0, 6), (60.0, 4)])
 def test_steps_and_share_are_written_when_due(tmp_path: Path, every: float, seen: int) -> None:
-    progress: Any = JobProgress(tmp_path / "page", every=every)
+    progress: Any = ProgressFile(tmp_path / "page", every=every)
     progress.on_train_start(trainer(4), None)
     progress.on_train_batch_end(trainer(6), None, None, None, 0)
     page = read_page(tmp_path / "page")
@@ -31,6 +44,6 @@ def test_steps_and_share_are_written_when_due(tmp_path: Path, every: float, seen
 
 
 def test_other_ranks_write_nothing(tmp_path: Path) -> None:
-    progress: Any = JobProgress(tmp_path / "page")
+    progress: Any = ProgressFile(tmp_path / "page")
     progress.on_train_start(trainer(4, main=False), None)
     assert not (tmp_path / "page").exists()
