@@ -82,7 +82,7 @@ def test_positions_that_end_send_zeros_and_keep_their_picture(cell: str, recon: 
         assert torch.equal(sent[t].x_hat, sent[t - 1].x_hat) == (t == 3)
 
 
-@pytest.mark.parametrize("recon", ["additive", "boosted_additive", "scaled_additive"])
+@pytest.mark.parametrize("recon", ["additive", "scheduled_additive", "scaled_additive"])
 def test_the_encoder_is_not_shown_what_ended_blocks_lack(recon: str) -> None:
     network = make("gru", recon, iterations=3)
     shown: list[torch.Tensor] = []

@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from rnncodec.errors import ModelError
+from rnncodec.network.families import RENAMED
 
 KEY = "rnncodec"
 FORMAT = 1
@@ -108,8 +109,9 @@ def score_metric(notes: Mapping[str, Any]) -> str | None:
 
 
 def part_name(description: Any) -> str | None:
-    """The name in a part's description, if it has one."""
-    return description.get("name") if isinstance(description, dict) else None
+    """The name in a part's description, if it has one; of one that was renamed, today's."""
+    name = description.get("name") if isinstance(description, dict) else None
+    return RENAMED.get(name, name) if isinstance(name, str) else name
 
 
 def not_finite_in(path: str | Path) -> list[str]:

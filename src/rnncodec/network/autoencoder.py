@@ -256,7 +256,7 @@ def unwrap(factory: Any) -> Any:
 def describe(factory: Any) -> dict[str, Any]:
     """Plain data from which :func:`restore` makes the factory again."""
     arguments = factory.keywords if isinstance(factory, partial) else {}
-    return {"name": families.name_of(unwrap(factory)), **arguments}
+    return {"name": families.stored_name(unwrap(factory)), **arguments}
 
 
 def restore(package: ModuleType, base: type, description: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from rnncodec.errors import ConfigError
-from rnncodec.models.model_description import read_description
+from rnncodec.models.model_description import part_name, read_description
 from rnncodec.network import families
 from rnncodec.runs.run_directory import MODEL
 from rnncodec.runs.run_settings import leaves, settings
@@ -36,7 +36,7 @@ def codec_file(cfg: DictConfig) -> Path:
         path: description
         for path in sorted(given.glob(f"*/{MODEL}"))
         if (description := read_description(path))["entropy"] is None
-        and all(description["network"][name]["name"] == names[name] for name in FACTORS)
+        and all(part_name(description["network"][name]) == names[name] for name in FACTORS)
     }
     if len(found) > 1:
         found = {path: one for path, one in found.items() if noted(one).get("seed") == cfg.seed}

@@ -7,7 +7,7 @@ from hydra.types import RunMode
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
-from rnncodec.models.model_description import read_description
+from rnncodec.models.model_description import part_name, read_description
 from rnncodec.network import families
 from rnncodec.runs.preflight import entropy_name
 from rnncodec.runs.run_directory import SHARED, RunFiles
@@ -29,7 +29,7 @@ def factors(cfg: DictConfig, files: RunFiles) -> dict[str, str]:
         codec = {name: families.name_of(get_class(cfg[name]._target_)) for name in CODEC}
     else:
         network = read_description(source)["network"]
-        codec = {name: network[name]["name"] for name in CODEC}
+        codec = {name: str(part_name(network[name])) for name in CODEC}
     return {**codec, "entropy": entropy_name(cfg)}
 
 
