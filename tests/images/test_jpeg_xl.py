@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from tests.images.forged import saved
 
-from rnncodec.coding.pictures import from_image
+from rnncodec.coding.input_image import from_image
 from rnncodec.errors import DataError
 from rnncodec.images.jpeg_xl import is_jpeg_xl, jpeg_xl_header
 from rnncodec.images.losses import DEPTH

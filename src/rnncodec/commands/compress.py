@@ -27,7 +27,7 @@ from rnncodec.models import DEFAULT
 
 if TYPE_CHECKING:
     from rnncodec.codec import Codec
-    from rnncodec.coding.pictures import Picture
+    from rnncodec.coding.input_image import InputImage
 
 SUFFIX = ".rnc"
 BATCH_IMAGES = 8
@@ -91,6 +91,15 @@ Effort = Annotated[
         "more.",
     ),
 ]
+EffortFor = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar=options.EFFORT_FOR_FORM,
+        help="The metric that --effort makes better; balanced: MS-SSIM and PSNR-HVS alike; "
+        "default: what the model's own loss weighs (compact: ms_ssim).",
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option(
@@ -106,7 +115,7 @@ class Loaded:
     """A picture that was read, and how long its file is."""
 
     job: Job
-    picture: "Picture"
+    picture: "InputImage"
     size: int
 
 
@@ -121,6 +130,7 @@ def compress(
     tile: TileSide = None,
     adaptive: Adaptive = None,
     effort: Effort = 0,
+    effort_for: EffortFor = None,
     strict: Strict = False,
     device: options.Device = "cpu",
     force: options.Force = False,
@@ -168,7 +178,7 @@ def compress(
     with Reporter(len(jobs), "compressing", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         ordered = jobs if together == 1 else by_size(jobs)
         for batch in batches(load_all(ordered, reporter, force=force), together):
-            how = {"tile": tile, "adaptive": adaptive, "effort": effort}
+            how = {"tile": tile, "adaptive": adaptive, "effort": effort, "effort_for": effort_for}
             settings = {**targets, **how, "progress": reporter.step}
             code(codec, batch, reporter, settings, strict=strict)
     raise typer.Exit(reporter.exit_code)
@@ -220,7 +230,7 @@ def load_picture(job: Job) -> Loaded:
     Raises:
         DataError: it cannot be read.
     """
-    from rnncodec.coding.pictures import from_pillow
+    from rnncodec.coding.input_image import from_pillow
     from rnncodec.images.reading import open_image
 
     data = read(job)
