@@ -24,7 +24,7 @@ from rnncodec.coding.latent_optimization import (
 from rnncodec.data.photos import DemoPhotos
 from rnncodec.entropy import bits_per_bit, smooth
 from rnncodec.errors import ConfigError, RNNCodecWarning
-from rnncodec.images.distortion import SEARCHES, trained_for, weighted_sum
+from rnncodec.images.distortion import SEARCH_LOSSES, trained_for, weighted_sum
 from rnncodec.images.pixels import from_uint8
 from rnncodec.images.similarity import multi_scale
 from rnncodec.models.model_file import Model
@@ -43,7 +43,7 @@ def pixels_of(image: np.ndarray) -> Tensor:
 
 def losses(codes: Tensor, x: Tensor) -> list[float]:
     steps = iterate(NETWORK, lambda t, *_: codes[:, t], codes.shape[1])
-    (weights,) = SEARCHES["ms_ssim"]
+    (weights,) = SEARCH_LOSSES["ms_ssim"]
     return [weighted_sum(x, step.x_hat, weights).item() for step in steps]
 
 
@@ -379,14 +379,14 @@ def test_a_quality_of_blocks_that_end_takes_fewer_bits() -> None:
     assert ms_ssim(data) >= goal
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", SEARCH_LOSSES)
 def test_a_search_lowers_what_it_is_for(name: str) -> None:
     """In float64 of the codes found: no rounding decides."""
     x = pixels_of(LARGE)
 
     def distortion(codes: Tensor) -> float:
         *_, last = iterate(NETWORK, lambda t, *_: codes[:, t], codes.shape[1])
-        sums = [weighted_sum(x, last.x_hat, weights).item() for weights in SEARCHES[name]]
+        sums = [weighted_sum(x, last.x_hat, weights).item() for weights in SEARCH_LOSSES[name]]
         return float(np.log(sums).mean())
 
     found = Effort(6, name, last_only=True).codes(NETWORK, x, (192, 208), 3)
@@ -397,7 +397,7 @@ def test_balanced_is_the_geometric_mean() -> None:
     x, y = pixels_of(SMALL), pixels_of(PHOTO[:64, :64])
     losses = {
         name: Search(NETWORK, x, (64, 64), 1, effort=Effort(1, name)).loss(y).item()
-        for name in SEARCHES
+        for name in SEARCH_LOSSES
     }
     expected = (losses["ms_ssim"] * losses["psnr_hvs"]) ** 0.5
     assert losses["balanced"] == pytest.approx(expected, rel=1e-5)
@@ -428,7 +428,7 @@ def test_the_default_is_that_of_the_model_file() -> None:
     notes = {"settings": {"loss": {"_target_": "Mixed", "weights": weights}}}
     model = CODEC.model
     other = Codec(Model(model.network, model.entropy, notes))
-    found = {name: CODEC.encode(SMALL, effort=3, effort_for=name) for name in SEARCHES}
+    found = {name: CODEC.encode(SMALL, effort=3, effort_for=name) for name in SEARCH_LOSSES}
     assert other.encode(SMALL, effort=3) == found["psnr_hvs"]
     assert CODEC.encode(SMALL, effort=3) == found["ms_ssim"]
     assert len(set(found.values())) > 2

@@ -35,7 +35,7 @@ from torch.utils.checkpoint import checkpoint
 from rnncodec.entropy import EntropyModel
 from rnncodec.errors import ConfigError
 from rnncodec.geometry import BITS, BLOCK
-from rnncodec.images.distortion import SEARCHES, weighted_sum
+from rnncodec.images.distortion import SEARCH_LOSSES, weighted_sum
 from rnncodec.machine.devices import gains_from_bf16
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells import State
@@ -64,7 +64,7 @@ class Effort:
 
     Attributes:
         steps: of gradient descent for the bits of each iteration.
-        metric: what the search is for, a key of ``SEARCHES``.
+        metric: what the search is for, a key of ``SEARCH_LOSSES``.
         last_only: only the picture after the last iteration counts, not all alike.
         entropy: what the bits cost, by its gradient, see
             :func:`rnncodec.entropy.smooth`; None: all the same.
@@ -84,8 +84,10 @@ class Effort:
     def __post_init__(self) -> None:
         if not is_whole(self.steps) or not 1 <= self.steps <= MOST_STEPS:
             raise ConfigError(f"effort={self.steps}: expected a whole number of steps, 1 to 1000")
-        if not isinstance(self.metric, str) or self.metric not in SEARCHES:
-            raise ConfigError(f"effort_for={self.metric}: expected one of {', '.join(SEARCHES)}")
+        if not isinstance(self.metric, str) or self.metric not in SEARCH_LOSSES:
+            raise ConfigError(
+                f"effort_for={self.metric}: expected one of {', '.join(SEARCH_LOSSES)}"
+            )
         if self.progress is not None and not callable(self.progress):
             raise ConfigError(
                 f"progress={self.progress!r}: expected a function of (steps done, steps in all)"
@@ -319,7 +321,7 @@ class Search:
     def loss(self, x_hat: Tensor) -> Tensor:
         """Distortion of the visible part, by what the search is for: scalar."""
         x, y = (image[..., : self.height, : self.width] for image in (self.x, x_hat))
-        sums = [weighted_sum(x, y, weights) for weights in SEARCHES[self.effort.metric]]
+        sums = [weighted_sum(x, y, weights) for weights in SEARCH_LOSSES[self.effort.metric]]
         if len(sums) == 1:
             return sums[0]
         return torch.stack(sums).clamp(min=LEAST).log().mean().exp()

@@ -127,7 +127,7 @@ SMALLEST = {
 
 MS_SSIM = {"ms_ssim": 0.84, "l1": 1 - 0.84}
 PSNR_HVS = {"hvs": 1.0, "chroma": 1.0}
-SEARCHES: dict[str, tuple[dict[str, float], ...]] = {
+SEARCH_LOSSES: dict[str, tuple[dict[str, float], ...]] = {
     "ms_ssim": (MS_SSIM,),
     "psnr_hvs": (PSNR_HVS,),
     "psnr": ({"rmse": 1.0},),
@@ -139,7 +139,7 @@ which the metrics themselves hardly see, or do not."""
 
 
 def trained_for(notes: Mapping[str, Any]) -> str:
-    """What a model's own loss weighs, a key of ``SEARCHES``, from the notes in its file.
+    """What a model's own loss weighs, a key of ``SEARCH_LOSSES``, from the notes in its file.
 
     Examples:
         >>> loss = {"_target_": "rnncodec.training.losses.Mixed", "weights": {"hvs": 1.0}}
