@@ -13,7 +13,7 @@ from PIL import Image
 
 from rnncodec.bitstream import info
 from rnncodec.codec import load
-from rnncodec.coding.pictures import from_image
+from rnncodec.coding.input_image import from_image
 from rnncodec.commands import compress as module
 from rnncodec.commands.compress import Loaded, batches
 from rnncodec.commands.files import Job
@@ -254,6 +254,18 @@ def test_effort_writes_other_bits(command, picture, tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     expected = load(GOLDEN).encode(Image.open(source), effort=2)
     assert target.read_bytes() == expected != load(GOLDEN).encode(Image.open(source))
+
+
+def test_effort_for_a_metric(command, picture, tmp_path: Path) -> None:
+    source, target = picture(), tmp_path / "a.rnc"
+    how = ("--effort", "2", "--for", "psnr_hvs")
+    done = command("compress", source, target, "-m", GOLDEN, *how)
+    assert (done.code, done.err) == (0, "")
+    expected = load(GOLDEN).encode(Image.open(source), effort=2, effort_for="psnr_hvs")
+    assert target.read_bytes() == expected
+    done = command("compress", source, *MODEL, "--effort", "2", "--for", "vmaf")
+    assert done.code == 2
+    assert "effort_for=vmaf: expected one of ms_ssim, psnr_hvs, psnr, balanced" in done.err
 
 
 def test_an_effort_that_is_none(command, picture) -> None:

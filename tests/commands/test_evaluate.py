@@ -103,6 +103,20 @@ def test_a_model_with_effort_is_a_codec_of_its_own(
     assert plain.read_bytes() != better.read_bytes()
 
 
+def test_effort_for_a_metric_is_named(evaluate, picture, tiny: Codec, tmp_path: Path) -> None:
+    with Image.open(picture("in/a.png")) as opened:
+        image = opened.convert("RGB")
+    how = ("--effort", 2, "--for", "psnr", "--for", "ms_ssim")
+    done = evaluate("--model", "tiny", *how, "--baselines", "none", "--show", 0)
+    assert done.code == 0, done.err
+    names = [row.codec for row in read_results(tmp_path / "out/results.csv")]
+    found = [f"tiny+effort=2+for={metric}" for metric in ("psnr", "ms_ssim")]
+    assert list(dict.fromkeys(names)) == ["tiny", *found]
+    for name, metric in zip(found, ("psnr", "ms_ssim"), strict=True):
+        alone = tiny.encode(image, effort=2, effort_for=metric)
+        assert (tmp_path / f"out/files/{name}/a.rnc").read_bytes() == alone
+
+
 def test_settings_are_measured_alone_and_together(
     evaluate, picture, tiny: Codec, tmp_path: Path
 ) -> None:
@@ -165,6 +179,11 @@ def test_a_second_run_measures_nothing(evaluate, picture) -> None:
         (["--adaptive", "mse"], "--adaptive is a setting of models: give --model, too"),
         (["--effort", "3"], "--effort is a setting of models: give --model, too"),
         (["--model", "tiny", "--effort", "0"], "effort=0: expected a whole number of steps"),
+        (
+            ["--model", "tiny", "--for", "psnr"],
+            "--for psnr: says what a search is for: give --eff",
+        ),
+        (["--model", "tiny", "--effort", "1", "--for", "x"], "effort_for=x: expected one of ms_"),
         (["--bpp", "0.5"], "--bpp is a setting of models: give --model, too"),
         (["--model", "tiny", "--bpp", "1,0.5"], "--bpp 1,0.5: expected positive rates that rise"),
         (["--model", "tiny", "--bpp", "low"], "--bpp low: expected positive rates that rise"),

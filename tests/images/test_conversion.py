@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tests.images.forged import chunk, jp2_with_palette, jpeg2000_of_depth, png, saved, tiff
 
-from rnncodec.coding.pictures import from_image
+from rnncodec.coding.input_image import from_image
 from rnncodec.data.photos import FolderPhotos
 from rnncodec.errors import DataError
 from rnncodec.images.conversion import convert

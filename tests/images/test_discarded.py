@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 from tests.images import forged
 from tests.images.forged import black_png, chunk, saved, tiff, with_box
 
-from rnncodec.coding.pictures import from_image
+from rnncodec.coding.input_image import from_image
 from rnncodec.images.discarded import DEPTH, EXIF
 from rnncodec.images.reading import open_image
 

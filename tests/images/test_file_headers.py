@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from tests.images.forged import AVIF_10, black_png, chunk, saved
 
-from rnncodec.coding.pictures import from_image
+from rnncodec.coding.input_image import from_image
 from rnncodec.errors import DataError
 from rnncodec.images.discarded import DEPTH
 from rnncodec.images.file_headers import (

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageFile
 from tests.images.forged import AVIF_10, saved
 
-from rnncodec.coding.pictures import from_image
+from rnncodec.coding.input_image import from_image
 from rnncodec.data.photos import FolderPhotos
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images import formats

@@ -15,8 +15,8 @@ from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU
 from rnncodec.network.cells.gru_resnet import GRUResNet
 from rnncodec.network.recon.additive import Additive
-from rnncodec.network.recon.boosted_additive import BoostedAdditive
 from rnncodec.network.recon.scaled_additive import ScaledAdditive
+from rnncodec.network.recon.scheduled_additive import ScheduledAdditive
 from rnncodec.network.unroll import unroll
 from rnncodec.training.codec_module import CodecModule, splitmix64, uniform
 from rnncodec.training.losses import L1, L1MSSSIM
@@ -105,7 +105,7 @@ def module_on(device: str, recipe: str, monkeypatch: pytest.MonkeyPatch) -> Code
         network = Network(GRUResNet, ScaledAdditive, width=0.125, iterations=3)
         module = CodecModule(network, L1(), torch.optim.Adam, seed=0)
     else:
-        network = Network(GRUResNet, BoostedAdditive, width=0.125, iterations=3)
+        network = Network(GRUResNet, ScheduledAdditive, width=0.125, iterations=3)
         optimizer = partial(muon, lr=0.02, adam_lr=2e-3)
         loss = L1MSSSIM()
         module = CodecModule(network, loss, optimizer, seed=0, binarizer="sign", mean="geometric")

@@ -31,7 +31,7 @@ from rnncodec.models import DEFAULT
 
 if TYPE_CHECKING:
     from rnncodec.codec import Codec
-    from rnncodec.coding.pictures import Picture
+    from rnncodec.coding.input_image import InputImage
 
 BATCH_IMAGES = 8
 BATCH_PIXELS = 2**21
@@ -98,6 +98,15 @@ Effort = Annotated[
         "more.",
     ),
 ]
+EffortFor = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar=options.EFFORT_FOR_FORM,
+        help="The metric that --effort makes better; balanced: MS-SSIM and PSNR-HVS alike; "
+        "default: what the model's own loss weighs (compact: ms_ssim).",
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option(
@@ -129,7 +138,7 @@ class Loaded:
     """A picture that was read, and how long its file is."""
 
     job: Job
-    picture: "Picture"
+    picture: "InputImage"
     size: int
 
 
@@ -145,6 +154,7 @@ def compress(
     tile: TileSide = None,
     adaptive: Adaptive = None,
     effort: Effort = 0,
+    effort_for: EffortFor = None,
     strict: Strict = False,
     max_pixels: MaxPixels = None,
     device: options.Device = "cpu",
@@ -192,7 +202,8 @@ def compress(
     from rnncodec.codec import load
 
     codec = load(model, device=device)
-    settings = {**targets, "tile": tile, "adaptive": adaptive, "effort": effort}
+    how = {"tile": tile, "adaptive": adaptive, "effort": effort, "effort_for": effort_for}
+    settings = {**targets, **how}
     # Pictures in a batch stop together, and share their warnings: only where there are neither.
     alike = all(target is None for target in (bpp, max_bytes, ms_ssim, psnr)) and effort == 0
     with (
@@ -238,7 +249,7 @@ def by_size(jobs: list[Job]) -> list[Job]:
 
 def load_all(jobs: list[Job], reporter: Reporter, *, force: bool) -> Iterator[Loaded]:
     """Read the pictures that can be read and written; report the others."""
-    from rnncodec.coding.pictures import from_pillow
+    from rnncodec.coding.input_image import from_pillow
 
     for job in jobs:
         loaded: list[Loaded] = []

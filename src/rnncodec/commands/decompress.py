@@ -14,7 +14,7 @@ from PIL import Image
 
 from rnncodec import bitstream, models
 from rnncodec.bitstream import Info
-from rnncodec.coding.pictures import mismatch
+from rnncodec.coding.input_image import mismatch
 from rnncodec.commands import options
 from rnncodec.commands.files import (
     RNC,

@@ -88,6 +88,15 @@ Efforts = Annotated[
         "own: compact-1+effort=4, compact-1+ssim+effort=4; once for each.",
     ),
 ]
+EffortFor = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--for",
+        metavar=options.EFFORT_FOR_FORM,
+        help="What --effort is for, as of `rnncodec compress`: compact-1+effort=4+for=psnr_hvs; "
+        "once for each; default: what the model's own loss weighs.",
+    ),
+]
 Rates = Annotated[
     str | None,
     typer.Option(
@@ -121,6 +130,7 @@ def evaluate(
     iterations: Iterations = None,
     adaptive: Adaptive = None,
     effort: Efforts = None,
+    effort_for: EffortFor = None,
     bpp: Rates = None,
     anchor: Anchor = None,
     show: Show = 6,
@@ -154,7 +164,7 @@ def evaluate(
     curves = [] if published is None else read_published(published)
     models = named_models(model or [], iterations=iterations, device=device, taken=tuple(ANCHORS))
     formats, left_out = chosen_baselines(baselines)
-    others = variants(models, adaptive or [], effort or [], chosen_rates(bpp))
+    others = variants(models, adaptive or [], effort or [], chosen_rates(bpp), effort_for or [])
     codecs: list[EvaluatedCodec] = [*models, *others, *formats]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
@@ -180,8 +190,9 @@ def variants(
     rules: Sequence[str],
     efforts: Sequence[int],
     rates: Sequence[float] = (),
+    metrics: Sequence[str] = (),
 ) -> "list[EvaluatedModel]":
-    """Each model with each adaptive setting, each effort, and each pair of these.
+    """Each model with each adaptive setting, each effort (for each metric), and each pair.
 
     At given rates each pair alone, since every one of their files is a search of its own.
 
@@ -192,13 +203,20 @@ def variants(
     if not models and any(given.values()):
         name = next(name for name, values in given.items() if values)
         raise ConfigError(f"{name} is a setting of models: give --model, too")
+    if metrics and not efforts:
+        raise ConfigError(f"--for {metrics[0]}: says what a search is for: give --effort, too")
+    chosen: list[str | None] = list(metrics) or [None]
+    searches: list[tuple[int | None, str | None]] = list(product(efforts, chosen))
     if rates:
         how: list[str | None] = list(rules) or [None]
-        steps: list[int | None] = list(efforts) or [None]
-        pairs = list(product(how, steps))
+        pairs = list(product(how, searches or [(None, None)]))
     else:
-        pairs = [*((rule, None) for rule in rules), *product([None, *rules], efforts)]
-    return [each.coding(*pair, rates=rates) for each in models for pair in pairs]
+        pairs = [*((rule, (None, None)) for rule in rules), *product([None, *rules], searches)]
+    return [
+        each.coding(rule, steps, effort_for=metric, rates=rates)
+        for each in models
+        for rule, (steps, metric) in pairs
+    ]
 
 
 def chosen_rates(text: str | None) -> list[float]:

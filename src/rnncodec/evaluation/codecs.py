@@ -13,10 +13,11 @@ import numpy as np
 
 from rnncodec import bitstream, models
 from rnncodec.codec import Codec, load
-from rnncodec.coding.adaptive import Rule
+from rnncodec.coding.adaptive import StopRule
 from rnncodec.coding.latent_optimization import Effort
 from rnncodec.data.photos import Photos
 from rnncodec.errors import ConfigError, DataError, ModelError
+from rnncodec.images.distortion import trained_for
 from rnncodec.images.reading import Pixels, find_images
 from rnncodec.machine.names import printable
 from rnncodec.machine.storage import sha256_of
@@ -122,7 +123,7 @@ class EvaluatedModel:
         path: its model file; the weights are loaded when they are first needed.
         iterations: how many; default: all.
         device: where the network runs.
-        adaptive, effort: of coding, see :meth:`rnncodec.codec.Codec.encode`. With
+        adaptive, effort, effort_for: of coding, see :meth:`rnncodec.codec.Codec.encode`. With
             adaptive rates k/8 bpp is not iteration k's rate, so rows carry ``setting`` and no
             ``iteration``. Once every block has stopped, later rows repeat the same file.
         rates: in bits a pixel, rising.
@@ -143,6 +144,7 @@ class EvaluatedModel:
         device: str = "cpu",
         adaptive: str | None = None,
         effort: int = 0,
+        effort_for: str | None = None,
         rates: Sequence[float] = (),
     ) -> None:
         self.name = printable(name)
@@ -150,6 +152,8 @@ class EvaluatedModel:
         self.device = device
         self.adaptive = adaptive
         self.effort = effort
+        own = trained_for(read_description(path)["notes"]) if effort else None
+        self.effort_for = effort_for or own
         self.rates = tuple(rates)
         self.facts = facts(path)
         self.file = file_hash(path)
@@ -171,6 +175,8 @@ class EvaluatedModel:
         encoders only share it, but neither their files nor their pictures.
         """
         how = {"adaptive": self.adaptive, "effort": self.effort, "rates": list(self.rates)}
+        if self.effort_for != "ms_ssim":  # for which all searches were before there was a choice
+            how["effort_for"] = self.effort_for
         return {
             "model": self.facts["fingerprint"],
             "file": self.file,
@@ -184,13 +190,15 @@ class EvaluatedModel:
         adaptive: str | None = None,
         effort: int | None = None,
         *,
+        effort_for: str | None = None,
         rates: Sequence[float] = (),
     ) -> "EvaluatedModel":
         """The same model, coding with these settings, as a codec of its own.
 
         Args:
-            adaptive: as :meth:`rnncodec.coding.adaptive.Rule.parse` reads it.
+            adaptive: as :meth:`rnncodec.coding.adaptive.StopRule.parse` reads it.
             effort: steps, at least one.
+            effort_for: the metric that they are for; None: what the model's own loss weighs.
             rates: files of their own for each; see the class.
 
         Raises:
@@ -198,12 +206,14 @@ class EvaluatedModel:
         """
         other = copy.copy(self)
         other.adaptive, other.effort, other.rates = adaptive, effort or 0, tuple(rates)
+        own = trained_for(read_description(self.path)["notes"]) if effort else None
+        other.effort_for = effort_for or own
         if adaptive is not None:
-            Rule.parse(adaptive)
+            StopRule.parse(adaptive)
             other.name += f"+{adaptive}"
         if effort is not None:
-            Effort(effort)
-            other.name += f"+effort={effort}"
+            Effort(effort, effort_for or "ms_ssim")
+            other.name += f"+effort={effort}" + (f"+for={effort_for}" if effort_for else "")
         if rates:
             other.name += "+bpp"
         return other
@@ -245,7 +255,8 @@ class EvaluatedModel:
     def _encode(self, image: Pixels, **target: Any) -> tuple[bytes, float]:
         codec = self.codec  # loaded before the clock starts
         start = time.perf_counter()
-        data = codec.encode(image, adaptive=self.adaptive, effort=self.effort, **target)
+        how = {"adaptive": self.adaptive, "effort": self.effort, "effort_for": self.effort_for}
+        data = codec.encode(image, **how, **target)  # type: ignore[arg-type]
         return data, time.perf_counter() - start
 
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnncodec.errors import ConfigError
 from rnncodec.machine import devices, storage
 from rnncodec.models.model_description import read_description
+from rnncodec.network.families import RENAMED
 from rnncodec.runs.run_directory import RunFiles
 
 CODEC = ("cell", "recon", "model", "binarizer", "loss", "loss_mean", "optim", "init", "trainer")
@@ -166,7 +167,8 @@ def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         return
     for key, value in node.items():
         if key == "_target_":
-            yield name, str(value).rpartition(".")[2]
+            built = str(value).rpartition(".")[2]
+            yield name, RENAMED.get(built, built)
         elif key != "_partial_":
             yield from leaves(value, f"{name}.{key}" if name else str(key))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from rnncodec.coding.pictures import from_image
+from rnncodec.coding.input_image import from_image
 from rnncodec.errors import DataError
 
 TRANSPARENT = "transparency is not kept: composited over white"

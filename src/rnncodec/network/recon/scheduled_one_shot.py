@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from rnncodec.network.recon.boosted_additive import BoostedAdditive
+from rnncodec.network.recon.scheduled_additive import ScheduledAdditive
 
 
-class BoostedOneShot(BoostedAdditive):
-    r"""One-shot, with the gain of :class:`BoostedAdditive` on what the encoder sees.
+class ScheduledOneShot(ScheduledAdditive):
+    r"""One-shot, with the gain of :class:`ScheduledAdditive` on what the encoder sees.
 
     .. math::
         g_t = g\,t^{p} \qquad b_t = B(E_t(r_{t-1}\,g_t)) \qquad \hat x_t = D_t(b_t)
@@ -17,3 +17,7 @@ class BoostedOneShot(BoostedAdditive):
     def combine(self, x_hat: Tensor | None, decoded: Tensor, gain: Tensor | None) -> Tensor:
         """The decoder's output itself, (B, 3, H, W)."""
         return decoded
+
+
+BoostedOneShot = ScheduledOneShot
+"""Its earlier name, in configurations of stored runs."""

@@ -1,9 +1,9 @@
-"""Batches hold every tile once, of one size each, within the limit."""
+"""Between codes and bytes: batches hold every tile once, of one size each, within the limit."""
 
 import pytest
 
 from rnncodec.bitstream import Header
-from rnncodec.coding.tiles import batches
+from rnncodec.coding.entropy_coding import batches
 
 
 @pytest.mark.parametrize("positions", [1, 4, 9, 40, 1000])

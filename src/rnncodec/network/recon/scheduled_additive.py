@@ -7,7 +7,7 @@ from rnncodec.network.recon import Reconstruction
 from rnncodec.validation import check_number
 
 
-class BoostedAdditive(Reconstruction):
+class ScheduledAdditive(Reconstruction):
     r"""Additive, with a gain that follows the residual's decay and depends on t alone.
 
     .. math::
@@ -43,3 +43,7 @@ class BoostedAdditive(Reconstruction):
         assert gain is not None
         step = decoded / gain
         return step if x_hat is None else x_hat + step
+
+
+BoostedAdditive = ScheduledAdditive
+"""Its earlier name, in configurations of stored runs."""

@@ -21,7 +21,7 @@ ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}
 
 
 @dataclass(frozen=True)
-class Picture:
+class InputImage:
     """An image ready to be coded.
 
     Attributes:
@@ -37,10 +37,10 @@ class Picture:
     notes: list[str] = field(default_factory=list)
 
 
-def from_image(image: Image.Image | NDArray[np.uint8] | Picture) -> Picture:
+def from_image(image: Image.Image | NDArray[np.uint8] | InputImage) -> InputImage:
     """A Pillow image of any mode, or uint8 (H, W, 3) pixels, ready to be coded.
 
-    What is a :class:`Picture` already is returned as it is.
+    What is a :class:`InputImage` already is returned as it is.
 
     ======================= ==============================================================
     grey                    coded as RGB, decoded to grey (``L``)
@@ -63,7 +63,7 @@ def from_image(image: Image.Image | NDArray[np.uint8] | Picture) -> Picture:
         DataError: an array of another shape or type, or no image; an image without pixels, or
             one that cannot be decoded.
     """
-    if isinstance(image, Picture):
+    if isinstance(image, InputImage):
         return image
     if isinstance(image, Image.Image):
         with readable(getattr(image, "filename", "") or "in memory"):
@@ -77,31 +77,27 @@ def from_image(image: Image.Image | NDArray[np.uint8] | Picture) -> Picture:
         raise DataError(
             f"array of {image.dtype} and shape {image.shape}: expected uint8 (H, W, 3) with pixels"
         )
-    return Picture(image)
+    return InputImage(image)
 
 
-def from_pillow(image: Image.Image) -> Picture:
+def from_pillow(image: Image.Image) -> InputImage:
     """See :func:`from_image`; what Pillow's plugins raise is left as it is."""
     mode = image.mode
-    colour = ColourMode.GREY if mode in GREY_MODES else ColourMode.RGB
     notes = losses_of_file(image)
     profile = embedded_profile(image)
     pixels, losses = convert(image)
     notes += [*losses, *losses_of_metadata(image)]
-    problem = profile_problem(profile, mode)
+    if mode not in GREY_MODES | ALPHA_MODES | {"RGB", "RGBX", "P"}:
+        problem = "it describes the colours before conversion"
+    elif len(profile) > MAX_ICC_PROFILE:
+        problem = f"over {MAX_ICC_PROFILE} bytes"
+    else:
+        problem = mismatch(profile, "L" if mode in GREY_MODES else "RGB")
     if profile and problem:
         notes.append(f"the ICC profile is dropped: {problem}")
         profile = b""
-    return Picture(pixels, colour, profile, notes)
-
-
-def profile_problem(profile: bytes, mode: str) -> str:
-    """Why a profile cannot go with the pixels of an image of this mode; empty if it can."""
-    if mode not in GREY_MODES | ALPHA_MODES | {"RGB", "RGBX", "P"}:
-        return "it describes the colours before conversion"
-    if len(profile) > MAX_ICC_PROFILE:
-        return f"over {MAX_ICC_PROFILE} bytes"
-    return mismatch(profile, "L" if mode in GREY_MODES else "RGB")
+    colour = ColourMode.GREY if mode in GREY_MODES else ColourMode.RGB
+    return InputImage(pixels, colour, profile, notes)
 
 
 def mismatch(profile: bytes, mode: str) -> str:
