@@ -229,7 +229,7 @@ def test_if_every_image_fails_there_is_no_table(evaluate, tmp_path: Path) -> Non
     assert not (tmp_path / "out/results.csv").exists()
 
 
-def test_models_of_one_name_are_told_apart(
+def test_models_of_one_name_are_distinguished(
     evaluate, picture, tiny_codec: Codec, tmp_path: Path
 ) -> None:
     from rnncodec.models.model_file import Model

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from rnncodec import models
-from rnncodec.commands.models import shown
+from rnncodec.commands.models import format_value
 
 
 def test_the_list(command, tiny, tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_damaged_one_is_passed_over_aloud(command, tiny, tmp_path: Path) -> No
     assert done.out.count("\n") == 1
 
 
-def test_scores_of_another_metric_are_told_apart() -> None:
+def test_scores_of_another_metric_have_a_unit() -> None:
     item = {"score": 7.96, "score_metric": "psnr_rgb"}
-    assert shown(item, "score") == "7.96 dB"
-    assert shown({"score": 0.1356, "score_metric": "ms_ssim"}, "score") == "0.1356"
+    assert format_value(item, "score") == "7.96 dB"
+    assert format_value({"score": 0.1356, "score_metric": "ms_ssim"}, "score") == "0.1356"

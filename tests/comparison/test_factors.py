@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rnncodec.comparison.factors import main_effects
+from rnncodec.comparison.compare import main_effects
 
 CELLS, RECONS = ("gru", "lstm", "assoc"), ("additive", "one_shot")
 GRID = [{"cell": c, "recon": r, "width": "1"} for c, r in product(CELLS, RECONS)]

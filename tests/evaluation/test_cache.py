@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from tests.evaluation.stand_in import Brighter
 
-from rnncodec.evaluation import evaluate_image
+from rnncodec.evaluation import runner
 from rnncodec.evaluation.codecs import images_in
-from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.runner import run
+from rnncodec.evaluation.runner import EvaluationSpec, run
 
 Gallery = Callable[..., Path]
 
@@ -23,13 +22,13 @@ def test_what_a_figure_depends_on_is_measured_again(
     folder = gallery(a=(24, 24))
 
     def found(codec: Brighter, **more: Any) -> int:
-        study = EvaluationSpec([codec], images_in(folder), tmp_path / "out", **more)
-        return run(study, progress=False).found
+        spec = EvaluationSpec([codec], images_in(folder), tmp_path / "out", **more)
+        return run(spec, progress=False).found
 
     assert [found(Brighter()), found(Brighter(name="renamed"))] == [0, 1]
     assert found(Brighter(strength=2)) == 0
     assert found(Brighter(), extra=["visual_information_fidelity"]) == 0
-    monkeypatch.setattr(evaluate_image, "__version__", "99")
+    monkeypatch.setattr(runner, "__version__", "99")
     assert found(Brighter()) == 0
     (folder / "a.png").unlink()
     (folder / "b.png").write_bytes((gallery(c=(24, 28)) / "c.png").read_bytes())
@@ -38,11 +37,11 @@ def test_what_a_figure_depends_on_is_measured_again(
 
 
 def test_a_damaged_cache_is_measured_again(gallery: Gallery, tmp_path: Path) -> None:
-    study = EvaluationSpec([Brighter()], images_in(gallery(a=(24, 24))), tmp_path / "out")
-    first = run(study, progress=False)
+    spec = EvaluationSpec([Brighter()], images_in(gallery(a=(24, 24))), tmp_path / "out")
+    first = run(spec, progress=False)
     (entry,) = (tmp_path / "out/cache").iterdir()
     entry.write_text(entry.read_text()[:-9])
-    again = run(study, progress=False)
+    again = run(spec, progress=False)
     assert again.found == 0
     assert again.results == first.results
 

@@ -1,17 +1,23 @@
 import json
 from collections.abc import Callable
+from html import unescape
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import features
 
 from rnncodec import bitstream
 from rnncodec.codec import Codec
 from rnncodec.errors import DataError, StorageError
+from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import EvaluatedModel, images_in
 from rnncodec.evaluation.curves import NOMINAL
-from rnncodec.evaluation.evaluate import evaluate_model, sheet_cells
+from rnncodec.evaluation.evaluate import evaluate, evaluate_model, sheet_cells
+from rnncodec.evaluation.report.page import summary_html
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.evaluation.runner import EvaluationSpec
 from rnncodec.evaluation.summary import summarize
 from rnncodec.images.reading import read_image
 
@@ -107,3 +113,25 @@ def test_nominal_rate_is_an_eighth_of_a_bit_per_iteration() -> None:
     nominal = summarize(points).of("m", NOMINAL).curves
     assert nominal["psnr_rgb"].samples == [(0.125, 21.0), (0.25, 22.0), (0.375, 23.0)]
     assert "ms_ssim" not in nominal
+
+
+def test_a_line_of_table_and_page_says_what_measured_and_how(
+    model: EvaluatedModel, gallery: Callable[..., Path], tmp_path: Path
+) -> None:
+    codecs = [model.coding(effort=2, effort_for="psnr"), BASELINES["webp"]]
+    spec = EvaluationSpec(codecs, images_in(gallery(a=(32, 40))), tmp_path / "out")
+    _, summary = evaluate(spec, progress=False)
+    line = summary.conventions
+    for name in ("numpy", "pillow", "torch", "psnr-hvsm"):
+        assert f"{name} {version(name)}" in line
+    assert f"webp {features.version('webp')}" in line
+    assert "MS-SSIM with a 11x11 Gaussian window (sigma 1.5) at 5 scales" in line
+    assert "areas over 0.25-1.5 bpp, nominal ones over 0.125-2.0 bpp" in line
+    assert "effort: tiny+effort=2+for=psnr 2 steps for psnr; webp method=6" in line
+    assert as_written(line) in as_written((tmp_path / "out/table.md").read_text())
+    assert as_written(line) in as_written(unescape(summary_html(summary)))
+
+
+def as_written(text: str) -> str:
+    """Without the backslashes of Markdown."""
+    return text.replace("\\", "")

@@ -9,8 +9,7 @@ from tests.evaluation.stand_in import Brighter
 from rnncodec.codec import Codec
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import EvaluatedModel, images_in
-from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.runner import run
+from rnncodec.evaluation.runner import EvaluationSpec, run
 
 Gallery = Callable[..., Path]
 JPEG = replace(BASELINES["jpeg-420"], settings=(10.0, 80.0))
@@ -20,8 +19,8 @@ def test_a_failure_is_a_row_with_its_reason_and_is_tried_again(
     gallery: Gallery, tmp_path: Path
 ) -> None:
     images = images_in(gallery(a=(24, 24), broken=None, narrow=(24, 16)))
-    study = EvaluationSpec([Brighter(), JPEG], images, tmp_path / "out")
-    measured = run(study, progress=False)
+    spec = EvaluationSpec([Brighter(), JPEG], images, tmp_path / "out")
+    measured = run(spec, progress=False)
     failed = [row for row in measured.results if row.bytes is None]
     assert [(row.codec, row.image) for row in failed] == [
         *(("brighter", "broken"), ("brighter", "narrow"), ("jpeg-420", "broken"))
@@ -37,7 +36,7 @@ def test_a_failure_is_a_row_with_its_reason_and_is_tried_again(
         "ms_ssim needs sides of at least 176 pixels, got 24x24"
     }
     assert all("ms_ssim" not in row.values and "ssim" in row.values for row in small)
-    assert run(study, progress=False).found == 3
+    assert run(spec, progress=False).found == 3
 
 
 def test_a_model_whose_file_is_gone_is_coded_again(
@@ -45,9 +44,9 @@ def test_a_model_whose_file_is_gone_is_coded_again(
 ) -> None:
     tiny_codec.save(tmp_path / "tiny.safetensors")
     model = EvaluatedModel("tiny", tmp_path / "tiny.safetensors")
-    study = EvaluationSpec([model], images_in(gallery(a=(32, 32), b=(32, 32))), tmp_path / "out")
-    run(study, progress=False)
-    study.coded_file("tiny", "a").unlink()
-    study.coded_file("tiny", "b").write_bytes(b"other")
-    assert run(study, progress=False).found == 0
-    assert run(study, progress=False).found == 2
+    spec = EvaluationSpec([model], images_in(gallery(a=(32, 32), b=(32, 32))), tmp_path / "out")
+    run(spec, progress=False)
+    spec.coded_file("tiny", "a").unlink()
+    spec.coded_file("tiny", "b").write_bytes(b"other")
+    assert run(spec, progress=False).found == 0
+    assert run(spec, progress=False).found == 2

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from rnncodec.evaluation import evaluate_image
-from rnncodec.evaluation.evaluate_image import Watched
+from rnncodec.evaluation import runner
+from rnncodec.evaluation.runner import Watched
 
 MEGABYTES_64 = 2**26
 
@@ -29,7 +29,7 @@ def test_the_peak_is_that_of_making_the_items_and_not_of_using_them() -> None:
 
 
 def test_an_unknown_peak_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate_image, "RESET", evaluate_image.RESET / "none")
+    monkeypatch.setattr(runner, "RESET", runner.RESET / "none")
     watched = Watched(allocate(1))
     assert list(watched) == [1, 0]
     assert watched.most is None

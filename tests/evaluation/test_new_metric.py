@@ -12,14 +12,12 @@ from tests.evaluation.synthetic import changed, codec
 from rnncodec.comparison.compare import compare
 from rnncodec.comparison.runs import find_runs
 from rnncodec.comparison.tables import comparison_tables
-from rnncodec.evaluation import evaluate_image
+from rnncodec.evaluation import runner
 from rnncodec.evaluation.codecs import images_in
-from rnncodec.evaluation.evaluate_image import EvaluationSpec
 from rnncodec.evaluation.metrics import METRICS, Metric, tabled, with_decibel_of
-from rnncodec.evaluation.report.curves import plot_data
-from rnncodec.evaluation.report.page import summary_html
+from rnncodec.evaluation.report.page import plot_data, summary_html
 from rnncodec.evaluation.results import Result, read_results, write_results
-from rnncodec.evaluation.runner import run
+from rnncodec.evaluation.runner import EvaluationSpec, run
 from rnncodec.evaluation.summary import summarize, summary_json
 from rnncodec.evaluation.tables import summary_tables
 
@@ -42,13 +40,13 @@ def rated(results: list[Result]) -> list[Result]:
 def test_it_is_measured_and_has_a_column(
     gallery: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = EvaluationSpec([Brighter()], images_in(gallery(a=(24, 24))), tmp_path / "out")
-    results = run(study, progress=False).results
+    spec = EvaluationSpec([Brighter()], images_in(gallery(a=(24, 24))), tmp_path / "out")
+    results = run(spec, progress=False).results
     write_results(tmp_path / "results.csv", results)
     assert "closeness" in read_results(tmp_path / "results.csv")[0].values
-    before = evaluate_image.cache_key("image", Brighter(), [])
+    before = runner.cache_key("image", Brighter(), [])
     monkeypatch.delitem(METRICS, "closeness")
-    assert evaluate_image.cache_key("image", Brighter(), []) != before
+    assert runner.cache_key("image", Brighter(), []) != before
 
 
 def test_it_is_in_the_summary_the_tables_and_the_plots() -> None:

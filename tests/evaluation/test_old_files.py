@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from rnncodec.comparison.runs import entropy_gain
-from rnncodec.evaluation.evaluate_image import read_entry
 from rnncodec.evaluation.results import read_results, write_results
+from rnncodec.evaluation.runner import read_entry
 from rnncodec.evaluation.summary import named_areas, read_summary, summarize
 
 OLD = Path(__file__).parent / "old"

@@ -1,4 +1,4 @@
-"""A study is measured once, whatever interrupts it, and the same in any number of processes."""
+"""A spec is measured once, whatever interrupts it, and the same in any number of processes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,9 +12,8 @@ from rnncodec.codec import Codec
 from rnncodec.errors import ConfigError
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import CodedImage, EvaluatedModel, images_in
-from rnncodec.evaluation.evaluate_image import EvaluationSpec
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.runner import run
+from rnncodec.evaluation.runner import EvaluationSpec, run
 
 Gallery = Callable[..., Path]
 JPEG = replace(BASELINES["jpeg-420"], settings=(10.0, 80.0))
@@ -28,9 +27,9 @@ def test_a_second_run_measures_nothing_and_finds_the_same(
     gallery: Gallery, tmp_path: Path
 ) -> None:
     codec = Brighter()
-    study = EvaluationSpec([codec], images_in(gallery(a=(24, 24), b=(24, 30))), tmp_path / "out")
-    first = run(study, progress=False)
-    second = run(study, progress=False)
+    spec = EvaluationSpec([codec], images_in(gallery(a=(24, 24), b=(24, 30))), tmp_path / "out")
+    first = run(spec, progress=False)
+    second = run(spec, progress=False)
     assert codec.coded == [24, 30]
     assert (first.found, second.found) == (0, 2)
     assert first.results == second.results

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation import evaluate_image
-from rnncodec.evaluation.evaluate_image import Scorer
+from rnncodec.evaluation import runner
 from rnncodec.evaluation.metrics import METRICS
+from rnncodec.evaluation.runner import Scorer
 
 
 def pictures(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -31,9 +31,9 @@ def test_scores_are_the_metrics_own_values(height: int, width: int) -> None:
 def test_a_picture_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     image, other = pictures(20, 20)
     calls = []
-    measure = evaluate_image.all_metrics
+    measure = runner.all_metrics
     monkeypatch.setattr(
-        evaluate_image,
+        runner,
         "all_metrics",
         lambda *pair: calls.append(1) or measure(*pair),  # type: ignore[func-returns-value]
     )

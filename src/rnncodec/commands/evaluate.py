@@ -16,9 +16,8 @@ from rnncodec.machine import processors
 
 if TYPE_CHECKING:
     from rnncodec.evaluation.codecs import EvaluatedCodec, EvaluatedModel
-    from rnncodec.evaluation.evaluate_image import EvaluationSpec
     from rnncodec.evaluation.results import Result
-    from rnncodec.evaluation.runner import EvaluationResult
+    from rnncodec.evaluation.runner import EvaluationResult, EvaluationSpec
 
 Models = Annotated[
     list[str] | None,
@@ -155,10 +154,10 @@ def evaluate(
     from rnncodec.evaluation import evaluate as evaluation
     from rnncodec.evaluation.codecs import images_in, named_models
     from rnncodec.evaluation.curves import read_published
-    from rnncodec.evaluation.evaluate_image import EvaluationSpec
     from rnncodec.evaluation.metrics import check_names
     from rnncodec.evaluation.prefixes import ANCHORS, chosen_baselines
     from rnncodec.evaluation.report.build import ReportOptions, build_report
+    from rnncodec.evaluation.runner import EvaluationSpec
 
     check_folder(out)
     curves = [] if published is None else read_published(published)
@@ -168,20 +167,20 @@ def evaluate(
     codecs: list[EvaluatedCodec] = [*models, *others, *formats]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
-    study = EvaluationSpec(codecs, images_in(images), out, metric or [])
+    spec = EvaluationSpec(codecs, images_in(images), out, metric or [])
     for reason in left_out:
         typer.echo(f"rnncodec: left out: {reason}", err=True)
     torch.set_num_threads(1)
     options = ReportOptions(show, processors.available() if workers is None else workers)
     measured, summary = evaluation.evaluate(
-        study,
+        spec,
         workers=options.workers,
         anchor=anchor,
         left_out=left_out,
         published=published,
     )
-    page = build_report(study, measured.results, summary, published=curves, options=options)
-    say(study, measured, page)
+    page = build_report(spec, measured.results, summary, published=curves, options=options)
+    print_report(spec, measured, page)
     raise typer.Exit(2 if any(row.bytes is None for row in measured.results) else 0)
 
 
@@ -278,7 +277,7 @@ def check_folder(out: Path) -> None:
         raise StorageError(f"{out}: holds a training run's own evaluation; choose another --out")
 
 
-def say(study: "EvaluationSpec", measured: "EvaluationResult", page: Path) -> None:
+def print_report(spec: "EvaluationSpec", measured: "EvaluationResult", page: Path) -> None:
     """Print a line per codec, the failures, and where the table and the page are."""
     rows: dict[str, list[Result]] = defaultdict(list)
     for result in measured.results:
@@ -289,9 +288,9 @@ def say(study: "EvaluationSpec", measured: "EvaluationResult", page: Path) -> No
         f"{row.image}: {row.codec}: {row.reason}" for row in measured.results if row.reason
     ):
         typer.echo(f"rnncodec: {reason}", err=True)
-    total = len(study.codecs) * len(study.images)
+    total = len(spec.codecs) * len(spec.images)
     typer.echo(f"{total - measured.found} codings, {measured.found} known before")
-    typer.echo(str(study.folder / "results.csv"))
+    typer.echo(str(spec.folder / "results.csv"))
     typer.echo(str(page))
 
 

@@ -34,7 +34,7 @@ def models(as_json: options.Json = False) -> None:
         rows = [("NAME", *(column.upper() for column in COLUMNS[1:]), "FILE")]
         for item in found:
             place = "packaged" if item["packaged"] else str(item["file"])
-            rows.append((*(shown(item, column) for column in COLUMNS), place))
+            rows.append((*(format_value(item, column) for column in COLUMNS), place))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = (f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
@@ -51,7 +51,7 @@ def models(as_json: options.Json = False) -> None:
         )
 
 
-def shown(item: dict[str, Any], column: str) -> str:
+def format_value(item: dict[str, Any], column: str) -> str:
     """A model's value in few characters; scores of another metric than MS-SSIM have a unit."""
     value = item[column]
     if value is None:

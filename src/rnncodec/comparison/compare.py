@@ -1,17 +1,18 @@
 """Training runs side by side: the paper's table, and which setting explains the differences."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from math import inf
 from statistics import fmean, stdev
+from typing import Any
 
+import numpy as np
 from scipy import stats
 
-from rnncodec.comparison.factors import Effects, main_effects
 from rnncodec.comparison.runs import Run, Unfinished
-from rnncodec.evaluation.curves import FILES, NOMINAL
+from rnncodec.evaluation.curves import FILES, NOMINAL, Array
 from rnncodec.evaluation.statistics import Estimate
 from rnncodec.evaluation.summary import Summary, summarize
 from rnncodec.evaluation.tables import areas_of
@@ -32,7 +33,6 @@ class Row:
     """Runs that differ in nothing but their seed.
 
     Attributes:
-        runs: at least one.
         settings: the others in which the compared runs differ.
         auc, nominal: MS-SSIM AUC [0.25, 1.5] and nominal. Of one run, with its interval over
             images; of several seeds, their mean with an interval over seeds.
@@ -66,17 +66,54 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What `rnncodec compare` says.
+class Level:
+    """One level of a factor: how many runs have it, and its marginal mean with 95 % interval."""
 
-    Attributes:
-        rows: best first among those that are ranked by the same: by MS-SSIM AUC, or where it is
-            absent by the selection score, each of its metrics by itself.
-        summary: of all runs, by their names.
-        effects: what explains the AUC, or where not every run has one the score, of the metric
-            that most runs have.
-        unfinished: runs that are not in the table, and why.
-        notes: what a reader has to know.
+    name: str
+    runs: int
+    mean: Estimate
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A setting that differs between runs, its levels, and its share of the variance."""
+
+    name: str
+    levels: list[Level]
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What explains a figure (``measure``): factors by falling share.
+
+    ``rest`` is the share that no factor explains alone.
+    """
+
+    measure: str
+    runs: int
+    factors: list[Factor] = field(default_factory=list)
+    rest: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        found = asdict(self)
+        for factor, own in zip(found["factors"], self.factors, strict=True):
+            factor["levels"] = [
+                {"name": level.name, "runs": level.runs, **level.mean.plain()}
+                for level in own.levels
+            ]
+        return found
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `rnncodec compare` says: rows, best first among those that are ranked by the same.
+
+    That is the MS-SSIM AUC, or where it is absent the selection score, each of its metrics by
+    itself; ``effects`` are on the AUC, or where not every run has one on the score, of the metric
+    that most runs have.
     """
 
     rows: list[Row]
@@ -94,14 +131,26 @@ def compare(runs: Sequence[Run], unfinished: Sequence[Unfinished] = ()) -> Compa
     Raises:
         DataError: a table of results contradicts itself.
     """
-    taken, aside = same_images(runs)
-    left = [*unfinished, *aside]
+    left, taken = list(unfinished), []
+    usual = Counter(run.images for run in runs).most_common(1)[0][0] if runs else frozenset()
+    for run in runs:
+        common = len(run.images & usual)
+        if 2 * common >= len(usual):
+            taken.append(run)
+            continue
+        what = f"{len(run.images)} images, of which {common} are theirs"
+        left.append(Unfinished(run.name, f"measured on other images than most runs ({what})"))
     if not taken:
         return Comparison([], None, None, left, ["no run is finished yet"])
     results = [replace(result, codec=run.name) for run in taken for result in run.results]
     summary = summarize(results)
     varying = varying_settings(taken)
     rows = [build_row(group, varying, summary) for group in by_all_but_seed(taken, varying)]
+
+    def order(row: Row) -> tuple[int, float, float]:
+        auc, score = (-inf if each.value is None else each.value for each in (row.auc, row.score))
+        return MEASURES.index(row.measure), -auc, -score
+
     rows.sort(key=order)
     notes = list(summary.notes)
     if short := sum(row.auc.value is None for row in rows):
@@ -116,33 +165,10 @@ def compare(runs: Sequence[Run], unfinished: Sequence[Unfinished] = ()) -> Compa
     return Comparison(rows, summary, explain(taken, varying, summary), left, notes)
 
 
-def order(row: Row) -> tuple[int, float, float]:
-    """Sorts rows: those ranked by the same together, the best of them first, absent ones last."""
-    auc, score = (-inf if each.value is None else each.value for each in (row.auc, row.score))
-    return MEASURES.index(row.measure), -auc, -score
-
-
 def ranks(rows: Sequence[Row]) -> list[int]:
     """The rank of each of the ordered rows, among those that are ranked by the same."""
     measures = [row.measure for row in rows]
     return [measures[: k + 1].count(measure) for k, measure in enumerate(measures)]
-
-
-def same_images(runs: Sequence[Run]) -> tuple[list[Run], list[Unfinished]]:
-    """Runs measured on the images that most runs have, or on half of them; and the others."""
-    if not runs:
-        return [], []
-    usual = Counter(run.images for run in runs).most_common(1)[0][0]
-    taken, aside = [], []
-    for run in runs:
-        common = len(run.images & usual)
-        if 2 * common >= len(usual):
-            taken.append(run)
-        else:
-            what = f"{len(run.images)} images, of which {common} are theirs"
-            reason = f"measured on other images than most runs ({what})"
-            aside.append(Unfinished(run.name, reason))
-    return taken, aside
 
 
 def varying_settings(runs: Sequence[Run]) -> list[str]:
@@ -203,12 +229,7 @@ def build_row(group: Sequence[Run], varying: Sequence[str], summary: Summary) ->
 
 
 def over_seeds(figures: Sequence[Estimate]) -> Estimate:
-    """The figure of one seed as it is; the mean of several with Student's 95 % interval.
-
-    Examples:
-        >>> over_seeds([Estimate(1.0), Estimate(3.0)])
-        Estimate(value=2.0, low=-10.7..., high=14.7..., reason='', range=None)
-    """
+    """The figure of one seed as it is; the mean of several with Student's 95 % interval."""
     if len(figures) == 1:
         return figures[0]
     values = [figure.value for figure in figures if figure.value is not None]
@@ -249,14 +270,113 @@ def effects_on(
         parts = (name, *(getattr(run, factor) for factor in FACTORS))
         values.setdefault(parts, set()).add(run.settings.get(name, ""))
     free = {parts[0] for parts, found in values.items() if len(found) > 1}
-    follows = [name for name in varying if name not in free]
     settings = [
         {name: getattr(run, name) for name in FACTORS}
         | {name: run.settings.get(name, "") for name in varying if name in free}
         for run in runs
     ]
     effects = main_effects(measure, settings, [figure or 0.0 for figure in figures])
-    if follows:
+    if follows := [name for name in varying if name not in free]:
         note = f"{', '.join(follows)}: given by {', '.join(FACTORS)}, whose effects include it"
         effects.notes.append(note)
     return effects
+
+
+def main_effects(
+    measure: str, settings: Sequence[Mapping[str, str]], values: Sequence[float]
+) -> Effects:
+    """The factors with at least two levels, and what they explain of ``values``.
+
+    An additive model, figure = constant + one effect per level of each factor, fitted by least
+    squares. A level's marginal mean is what it predicts with all other factors evenly mixed: over
+    a balanced grid, the plain mean of the level's runs. A factor's share of the variance is the
+    part of the total sum of squares that only it explains; over a balanced grid, shares and
+    remainder add up to one, and the remainder is interactions and chance.
+
+    Args:
+        measure: what the values are.
+        settings: one per run, factor -> level, all with the same factors.
+        values: one per run.
+    """
+    first = settings[0] if settings else {}
+    varied = [name for name in first if len({setting[name] for setting in settings}) > 1]
+    if not varied:
+        note = "fewer than two levels of every setting: nothing to compare"
+        return Effects(measure, len(settings), notes=[note])
+    levels: dict[str, list[str]] = {}
+    notes = []
+    for name in varied:
+        choice, dot, _ = name.partition(".")  # as ``loss``, which may say ``loss.alpha``
+        both = {(setting.get(choice), setting[name]) for setting in settings}
+        if dot and choice in varied and len(both) == len({choice for choice, _ in both}):
+            notes.append(f"{name} is left out: {choice} says which")
+        else:
+            levels[name] = sorted({setting[name] for setting in settings})
+    y = np.array(values, float)
+    rows = [[1.0, *np.hstack([code(levels[n], s[n]) for n in levels])] for s in settings]
+    matrix = np.array(rows)
+    separated = np.linalg.matrix_rank(matrix) == matrix.shape[1]
+    if not separated:
+        notes.append(
+            "the runs there are do not separate the factors; plain means of each level's runs are "
+            "shown, without shares"
+        )
+    fit = fitted(y, matrix) if separated else None
+    factors, start = [], 1
+    for name, names in levels.items():
+        columns = range(start, start + len(names) - 1)
+        start += len(names) - 1
+        own = []
+        for level in names:
+            has = np.array([setting[name] == level for setting in settings])
+            mean = Estimate(
+                float(y[has].mean()), reason="plain mean: the factors are not separated"
+            )
+            if fit is not None:
+                point = np.zeros(matrix.shape[1])
+                point[[0, *columns]] = [1.0, *code(names, level)]
+                mean = predicted(fit, point)
+            own.append(Level(level, int(has.sum()), mean))
+        share = None
+        if fit is not None:
+            without = fitted(y, np.delete(matrix, columns, axis=1))
+            share = float((without.ssr - fit.ssr) / (fit.centered_tss or 1.0))
+        factors.append(Factor(name, own, share))
+    if fit is None:
+        return Effects(measure, len(y), factors, notes=notes)
+    factors.sort(key=lambda factor: -(factor.share or 0.0))
+    runs = Counter(tuple(setting[name] for name in levels) for setting in settings)
+    counts = [runs[cell] for cell in product(*levels.values())]
+    if len(set(counts)) > 1:
+        notes.append(
+            f"the grid is unbalanced ({min(counts)} to {max(counts)} runs of each of its "
+            f"{len(counts)} combinations): means are those of the additive model with the other "
+            "factors evenly mixed, and shares need not add up"
+        )
+    total = float(((y - y.mean()) ** 2).sum())
+    if total == 0:
+        notes.append("all runs have the same figure: there is no variance to share")
+    rest = 1 - sum(factor.share or 0.0 for factor in factors) if total else None
+    return Effects(measure, len(y), factors, rest, notes)
+
+
+def fitted(y: Array, matrix: Array) -> Any:
+    """The least-squares fit of statsmodels."""
+    from statsmodels.regression.linear_model import OLS  # a second to import
+
+    return OLS(y, matrix).fit()
+
+
+def predicted(fit: Any, point: Array) -> Estimate:
+    """What a fitted model predicts at a row, with the 95 % interval of the mean there."""
+    if fit.df_resid < 1:
+        return Estimate(float(point @ fit.params), reason="no interval: as many effects as runs")
+    found = fit.get_prediction(point[None])
+    low, high = found.conf_int(alpha=0.05)[0]
+    return Estimate(float(found.predicted_mean[0]), float(low), float(high))
+
+
+def code(levels: Sequence[str], level: str) -> Array:
+    """A level's row of columns that sum to zero: one-hot, and -1 throughout for the last."""
+    k, last = levels.index(level), len(levels) - 1
+    return np.eye(last)[k] if k < last else -np.ones(last)

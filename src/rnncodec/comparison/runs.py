@@ -39,13 +39,10 @@ class Run:
     Attributes:
         name: its folder, relative to the one that was searched.
         cell, recon, entropy: names of its parts; ``none`` where codes are stored as they are.
-        seed: of its training, if the model file says.
         settings: all others that may change what is learnt, by dotted name.
         parameters: weights of the network.
-        score: the selection score, if the model file has one.
+        score: the selection score, if the model file has one; of ``metric`` in ``SCORE_METRICS``.
         gain: the share of bits that entropy coding saved; None without entropy model.
-        results: what was measured.
-        metric: what the selection score is of, a key of ``SCORE_METRICS``.
     """
 
     name: str
@@ -77,8 +74,7 @@ class Unfinished:
 def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Unfinished]]:
     """All runs at or under the folders, finished or not, by name.
 
-    Raises:
-        DataError: a folder is missing, or there is no run in any.
+    DataError: a folder is missing, or there is no run in any.
     """
     found: dict[Path, str] = {}
     for folder in folders:
@@ -124,15 +120,19 @@ def lacking(files: RunFiles) -> str:
 def read_run(folder: Path, name: str) -> Run:
     """A finished run.
 
-    Raises:
-        DataError: its results or summary are damaged, or its training diverged.
-        ModelError: its model file is damaged.
+    DataError: its results or summary are damaged, or its training diverged. ModelError: its model
+    file is damaged.
     """
     files = RunFiles(folder)
     description = read_description(files.model)
     notes = description["notes"]
     score = notes.get("score")
-    refuse_diverged(files.model, score)
+    bad = not_finite_in(files.model)
+    if bad or (isinstance(score, float) and math.isnan(score)):  # black pictures may score well
+        found = f"{bad[0]} is not finite" if bad else f"selection score {score}"
+        raise DataError(
+            f"the training diverged ({found}); train it again with a lower learning rate"
+        )
     seed, settings = seed_and_settings(notes)
     if description["entropy"] is None:
         settings = {k: v for k, v in settings.items() if not k.startswith("entropy_fit")}
@@ -161,16 +161,6 @@ def read_run(folder: Path, name: str) -> Run:
     )
 
 
-def refuse_diverged(model: Path, score: Any) -> None:
-    """DataError for a network of NaN: its black pictures may score better than a start."""
-    bad = not_finite_in(model)
-    if bad or (isinstance(score, float) and math.isnan(score)):
-        found = f"{bad[0]} is not finite" if bad else f"selection score {score}"
-        raise DataError(
-            f"the training diverged ({found}); train it again with a lower learning rate"
-        )
-
-
 def seed_and_settings(notes: dict[str, Any]) -> tuple[int | None, dict[str, str]]:
     """The seed (of the entropy model's training, where it had one), and what else may matter.
 
@@ -182,25 +172,10 @@ def seed_and_settings(notes: dict[str, Any]) -> tuple[int | None, dict[str, str]
     if "data" in codec and "data" in own:
         before = dict(run_settings.leaves({"data": codec["data"]}))
         others = {key: merged.pop(key) for key in list(merged) if key.startswith("data")}
-        merged |= before | {
-            f"entropy.{key}": value
-            for key, value in others.items()
-            if matters(key) and before.get(key) != value
-        }
+        different = {k: v for k, v in others.items() if matters(k) and before.get(k) != v}
+        merged |= before | {f"entropy.{key}": value for key, value in different.items()}
     found = {key: str(value) for key, value in merged.items() if matters(key)}
     return (seed if isinstance(seed, int) else None), found
-
-
-def matters(key: str) -> bool:
-    """Whether a setting can explain a difference, and has no column of its own.
-
-    Examples:
-        >>> matters("optim.optimizer.lr"), matters("data.seed"), matters("cell")
-        (True, False, False)
-        >>> matters("cell.update_bias"), matters("threads")
-        (True, False)
-    """
-    return key not in COLUMNS and not key.startswith(NOT_SETTINGS)
 
 
 def entropy_gain(summary: Path) -> float | None:
@@ -210,3 +185,13 @@ def entropy_gain(summary: Path) -> float | None:
         return None if section is None else float(section["gain_over_raw_bits"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{summary}: damaged ({error!r}); remove it and repeat the run") from error
+
+
+def matters(key: str) -> bool:
+    """Whether a setting can explain a difference, and has no column of its own.
+
+    Examples:
+        >>> matters("optim.optimizer.lr"), matters("data.seed"), matters("cell.update_bias")
+        (True, False, True)
+    """
+    return key not in COLUMNS and not key.startswith(NOT_SETTINGS)

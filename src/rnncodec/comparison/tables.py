@@ -10,10 +10,10 @@ from rnncodec.comparison.compare import (
     MEASURES,
     SCORE_MEASURES,
     Comparison,
+    Effects,
     Row,
     ranks,
 )
-from rnncodec.comparison.factors import Effects
 from rnncodec.evaluation.curves import RDCurve
 from rnncodec.evaluation.evaluate import write_json
 from rnncodec.evaluation.metrics import METRICS
@@ -124,17 +124,15 @@ def labelled_curves(
     """
     runs = [row.runs[0] for row in rows]
     parts = [" ".join(getattr(run, part) for part in FACTORS) for run in runs]
-    names = unique(parts if len(set(parts)) == len(rows) else [row.name for row in rows])
+    names = parts if len(set(parts)) == len(rows) else [row.name for row in rows]
+    again = [names[:k].count(name) + 1 for k, name in enumerate(names)]
+    names = [n if k == 1 else f"{n} ({k})" for n, k in zip(names, again, strict=True)]
     levels = [sorted({getattr(run, part) for run in runs}) for part in FACTORS]
     levels[2] = ["none", *(name for name in levels[2] if name != "none")]
-    places = [
-        [of.index(getattr(run, part)) for of, part in zip(levels, FACTORS, strict=True)]
-        for run in runs
-    ]
-    looks = {
-        name: Line(colour, marker, fill)
-        for name, (colour, marker, fill) in zip(names, places, strict=True)
-    }
+    looks = {}
+    for name, run in zip(names, runs, strict=True):
+        places = [of.index(getattr(run, part)) for of, part in zip(levels, FACTORS, strict=True)]
+        looks[name] = Line(places[0], places[1], places[2])
     clear = len(set(looks.values())) == len(rows) and len(levels[2]) <= len(FILLS)
     curves = [
         replace(curve, codec=name)
@@ -145,49 +143,23 @@ def labelled_curves(
     return curves, lines_of(names, looks if clear else {})
 
 
-def unique(names: Sequence[str]) -> list[str]:
-    """The names, numbered where one comes again.
-
-    Examples:
-        >>> unique(["a", "b", "a"])
-        ['a', 'b', 'a (2)']
-    """
-    numbers = [names[: k + 1].count(name) for k, name in enumerate(names)]
-    return [name if n == 1 else f"{name} ({n})" for name, n in zip(names, numbers, strict=True)]
-
-
 def plain(comparison: Comparison) -> dict[str, Any]:
     """Everything, for JSON."""
+    rows = []
+    for rank, row in zip(ranks(comparison.rows), comparison.rows, strict=True):
+        run = row.runs[0]
+        found = {"rank": rank, "ranked_by": row.measure, "runs": [each.name for each in row.runs]}
+        found |= {"seeds": [each.seed for each in row.runs], "cell": run.cell, "recon": run.recon}
+        found |= {"entropy": run.entropy, "settings": row.settings, "parameters": run.parameters}
+        found |= {"auc": row.auc.plain(), "auc_nominal": row.nominal.plain()}
+        found |= {f"{metric}_auc": area.plain() for metric, area in row.areas.items()}
+        found |= {"score": row.score.plain(), "score_metric": run.metric}
+        rows.append(found | {"bits_saved": row.gain.plain()})
     return {
         "provenance": provenance(),
-        "rows": [
-            row_json(rank, row)
-            for rank, row in zip(ranks(comparison.rows), comparison.rows, strict=True)
-        ],
+        "rows": rows,
         "effects": comparison.effects.plain() if comparison.effects else None,
         "unfinished": [vars(run) for run in comparison.unfinished],
         "notes": comparison.notes,
         "merits": summary_json(comparison.summary) if comparison.summary else None,
-    }
-
-
-def row_json(rank: int, row: Row) -> dict[str, Any]:
-    """One row as plain data."""
-    run = row.runs[0]
-    return {
-        "rank": rank,
-        "ranked_by": row.measure,
-        "runs": [each.name for each in row.runs],
-        "seeds": [each.seed for each in row.runs],
-        "cell": run.cell,
-        "recon": run.recon,
-        "entropy": run.entropy,
-        "settings": row.settings,
-        "parameters": run.parameters,
-        "auc": row.auc.plain(),
-        "auc_nominal": row.nominal.plain(),
-        **{f"{metric}_auc": area.plain() for metric, area in row.areas.items()},
-        "score": row.score.plain(),
-        "score_metric": run.metric,
-        "bits_saved": row.gain.plain(),
     }

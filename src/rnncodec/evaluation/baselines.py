@@ -17,20 +17,14 @@ from rnncodec.errors import DataError
 from rnncodec.evaluation.codecs import CodedImage
 from rnncodec.images.reading import Pixels, open_image, to_rgb
 
-_REFUSALS = (OSError, ValueError, RuntimeError)
-"""What Pillow and its plugins raise for an image that a format cannot hold."""
-
 
 @dataclass(frozen=True)
 class Baseline:
-    """A format that Pillow writes, at a series of quality settings.
+    """A format that Pillow writes, at the ``settings`` that are measured, of the whole ``ladder``.
 
     Attributes:
-        name: what tables and pictures call it.
-        format: Pillow's name of the format.
-        settings: the qualities that are measured, 0.1 to 2 bpp on photographs where the format
-            goes so low.
-        ladder: every quality that can be asked for.
+        name: what tables and pictures call it; ``format`` is Pillow's name.
+        settings: qualities of 0.1 to 2 bpp on photographs where the format goes so low.
         options: further arguments of ``Image.save``.
         feature: what Pillow must have been built with.
         plugin: a module that teaches Pillow this format, and the package it comes in.
@@ -58,7 +52,7 @@ class Baseline:
 
     def libraries(self) -> dict[str, str | None]:
         """Versions: of Pillow, of the library it codes this format with, of the plugin."""
-        parts = [self.feature, *(["libjpeg_turbo"] if self.feature == "jpg" else [])]
+        parts = ("jpg", "libjpeg_turbo") if self.feature == "jpg" else (self.feature,)
         found = {part: features.version(part) for part in parts if part}
         if self.plugin is not None:
             found[self.plugin[1]] = importlib.metadata.version(self.plugin[1])
@@ -75,31 +69,27 @@ class Baseline:
         return None
 
     def label(self, setting: float) -> str:
-        """A setting as the table of results has it.
-
-        Examples:
-            >>> BASELINES["webp"].label(40), BASELINES["jpeg2000"].label(0.125)
-            ('q=40', 'bpp=0.125')
-        """
+        """A setting as the table of results has it: ``q=40``."""
         return f"q={setting:g}"
+
+    def written_options(self) -> list[str]:
+        """How files are written, beside the setting."""
+        return [f"{name}={value}" for name, value in self.options.items()]
 
     def arguments(self, setting: float) -> dict[str, Any]:
         """The arguments of ``Image.save`` that ask for a setting."""
         return {"quality": int(setting), **self.options}
 
     def encode(self, image: Pixels, setting: float, **more: Any) -> bytes:
-        """The file of an image (H, W, 3) at one of ``ladder``.
+        """The file of an image (H, W, 3) at one of ``ladder``; DataError if it cannot be.
 
         ``more`` are arguments of ``Image.save`` beside those of the setting, or instead.
-
-        Raises:
-            DataError: the format cannot hold this image.
         """
         self._register()
         file = io.BytesIO()
         try:
             Image.fromarray(image).save(file, self.format, **self.arguments(setting) | more)
-        except _REFUSALS as error:
+        except (OSError, ValueError, RuntimeError) as error:  # what Pillow and plugins raise
             size = f"{image.shape[1]}x{image.shape[0]}"
             raise DataError(
                 f"{self.name} cannot write this image of {size} at {self.label(setting)}: {error}"
@@ -132,7 +122,7 @@ class RateBaseline(Baseline):
     """A format that takes a target rate: settings are bits per pixel of RGB."""
 
     def label(self, setting: float) -> str:
-        """A setting as the table of results has it."""
+        """``bpp=0.125``."""
         return f"bpp={setting:g}"
 
     def arguments(self, setting: float) -> dict[str, Any]:
@@ -149,17 +139,17 @@ RATES = tuple(round(0.02 * 1.02**k, 5) for k in range(300))
 """0.02 to 7.5 bpp, in steps of 2 %."""
 
 
-def jpeg(name: str, **options: Any) -> Baseline:
-    """A way to write JPEG; the same quality and subsampling give the same picture."""
-    return Baseline(name, "JPEG", JPEG_GRID, QUALITIES, options, feature="jpg")
-
+JPEGS = {
+    "jpeg-420": {"subsampling": "4:2:0", "optimize": False},
+    "jpeg-420-optimized": {"subsampling": "4:2:0", "optimize": True},
+    "jpeg-420-progressive": {"subsampling": "4:2:0", "progressive": True},
+    "jpeg-444": {"subsampling": "4:4:4", "optimize": False},
+    "jpeg-444-optimized": {"subsampling": "4:4:4", "optimize": True},
+}
+"""Ways to write JPEG; the same quality and subsampling give the same picture."""
 
 _ALL = (
-    jpeg("jpeg-420", subsampling="4:2:0", optimize=False),
-    jpeg("jpeg-420-optimized", subsampling="4:2:0", optimize=True),
-    jpeg("jpeg-420-progressive", subsampling="4:2:0", progressive=True),
-    jpeg("jpeg-444", subsampling="4:4:4", optimize=False),
-    jpeg("jpeg-444-optimized", subsampling="4:4:4", optimize=True),
+    *(Baseline(n, "JPEG", JPEG_GRID, QUALITIES, how, "jpg") for n, how in JPEGS.items()),
     RateBaseline(
         "jpeg2000",
         "JPEG2000",
@@ -208,14 +198,7 @@ class Trial:
 
 
 def trials(baseline: Baseline, image: Pixels) -> list[Trial]:
-    """Every setting of the ladder, tried.
-
-    None can be passed over: with a higher setting the file of an image may shrink, and its
-    quality fall. JPEG XL codes at half the size below a quality; WebP and JPEG vary a little.
-
-    Raises:
-        DataError: the format cannot hold this image.
-    """
+    """Every setting of the ladder: with a higher one a file may shrink, and its quality fall."""
     found = []
     for setting in baseline.ladder:
         data = baseline.encode(image, setting)
@@ -225,22 +208,18 @@ def trials(baseline: Baseline, image: Pixels) -> list[Trial]:
 
 
 def best_trial(tried: Sequence[Trial], max_bytes: int) -> Trial | None:
-    """The one with the least error of those that take no more than ``max_bytes``; None if none.
-
-    Of those with equal errors it is the smallest, and of equal files that of the highest setting.
-    """
+    """The one of least error (then size) that takes at most ``max_bytes``; None if none does."""
     fitting = [trial for trial in tried if trial.bytes <= max_bytes]
     return min(fitting, key=lambda t: (t.error, t.bytes, -t.setting), default=None)
 
 
+def smallest(tried: Sequence[Trial]) -> Trial:
+    """The one with the smallest file; of several, that with the least error."""
+    return min(tried, key=lambda trial: (trial.bytes, trial.error))
+
+
 def encode_to_size(baseline: Baseline, image: Pixels, max_bytes: int) -> tuple[float, bytes]:
-    """The best file of an image (H, W, 3) of at most ``max_bytes``: its setting, and the file.
-
-    Best is the least squared error, of all settings of the ladder.
-
-    Raises:
-        DataError: even the smallest file takes more; the format cannot hold this image.
-    """
+    """The setting and file of least error that takes at most ``max_bytes``; DataError if none."""
     tried = trials(baseline, image)
     best = best_trial(tried, max_bytes)
     if best is None:
@@ -250,8 +229,3 @@ def encode_to_size(baseline: Baseline, image: Pixels, max_bytes: int) -> tuple[f
             f"takes {least.bytes} bytes, and {max_bytes} were asked for"
         )
     return best.setting, baseline.encode(image, best.setting)
-
-
-def smallest(tried: Sequence[Trial]) -> Trial:
-    """The one with the smallest file; of several, that with the least error."""
-    return min(tried, key=lambda trial: (trial.bytes, trial.error))

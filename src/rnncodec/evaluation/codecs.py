@@ -1,6 +1,5 @@
 """What is evaluated: image files, and codecs, our models as their users see them."""
 
-import copy
 import math
 import time
 from collections import Counter
@@ -44,12 +43,7 @@ def images_of(photos: Photos) -> list[ImageFile]:
 
 
 def named(paths: Sequence[Path], names: Sequence[str]) -> list[ImageFile]:
-    """Files under their names without endings, except where two would have the same.
-
-    Examples:
-        >>> [image.name for image in named([Path()] * 3, ["a/x.png", "y.jpg", "y.png"])]
-        ['a/x', 'y.jpg', 'y.png']
-    """
+    """Files under their names without endings, except where two would have the same."""
     names = [printable(name) for name in names]
     short = [str(PurePosixPath(name).with_suffix("")) for name in names]
     often = Counter([*short, *names])
@@ -69,15 +63,11 @@ def file_hash(path: Path) -> str:
 
 @dataclass(frozen=True)
 class CodedImage:
-    """One picture that a codec made of an image.
+    """One picture (uint8 (H, W, 3)) that a codec made of an image.
 
-    Attributes:
-        setting: what was asked of it, for people: ``q=40``, ``t=3``.
-        iteration: of one of our models, from 1; None where its rate is adaptive.
-        data: the file, or the prefix of it that ends this iteration.
-        picture: what it decodes to, uint8 (H, W, 3).
-        encode_s: seconds for this file; None for a prefix, which was not encoded by itself.
-        decode_s: seconds for this file or prefix.
+    ``setting`` is what was asked of it: ``q=40``, ``t=3``; ``iteration`` is that of one of our
+    models, None where its rate is adaptive. ``data`` is the file, or the prefix that ends this
+    iteration, which was not encoded by itself: its ``encode_s``, in seconds, is None.
     """
 
     setting: str
@@ -89,10 +79,7 @@ class CodedImage:
 
 
 class EvaluatedCodec(Protocol):
-    """Anything that turns an image into files and back, at one or more settings.
-
-    Instances travel to worker processes, so they can be pickled.
-    """
+    """Anything that turns an image into files and back, in worker processes: it can be pickled."""
 
     @property
     def name(self) -> str:
@@ -106,27 +93,17 @@ class EvaluatedCodec(Protocol):
         """What its results depend on, as plain data: the cache holds them under this."""
 
     def code(self, image: Pixels) -> Iterator[CodedImage]:
-        """Every setting, or every iteration, of one image (H, W, 3).
-
-        Raises:
-            RNNCodecError: this image cannot be coded.
-        """
+        """Every setting or iteration of one image (H, W, 3); RNNCodecError if it cannot."""
 
 
 class EvaluatedModel:
     """One of our models: coded once, to its last iteration, and decoded step by step.
 
-    With ``rates`` it is coded to each of them instead, a file for each, as other codecs are.
-
-    Args:
-        name: what tables and pictures call it.
-        path: its model file; the weights are loaded when they are first needed.
-        iterations: how many; default: all.
-        device: where the network runs.
-        adaptive, effort, effort_for: of coding, see :meth:`rnncodec.codec.Codec.encode`. With
-            adaptive rates k/8 bpp is not iteration k's rate, so rows carry ``setting`` and no
-            ``iteration``. Once every block has stopped, later rows repeat the same file.
-        rates: in bits a pixel, rising.
+    With ``rates`` (bits a pixel, rising) it is coded to each of them, as other codecs are. The
+    weights of ``path`` are loaded when they are first needed. Settings are those of
+    :meth:`rnncodec.codec.Codec.encode`; the default of effort_for is what the model's own loss
+    weighs. With adaptive rates k/8 bpp is not iteration k's rate, so rows carry ``setting`` and no
+    ``iteration``. Once every block has stopped, later rows repeat the same file.
 
     Raises:
         ModelError: not a model file, or damaged.
@@ -152,10 +129,21 @@ class EvaluatedModel:
         self.device = device
         self.adaptive = adaptive
         self.effort = effort
-        own = trained_for(read_description(path)["notes"]) if effort else None
-        self.effort_for = effort_for or own
         self.rates = tuple(rates)
-        self.facts = facts(path)
+        description, counts = read_description(path), parameter_counts(path)
+        network, entropy = description["network"], description["entropy"]
+        self.facts = {
+            "fingerprint": models.fingerprint_of(path).hex(),
+            "iterations": network.get("iterations"),
+            "cell": part_name(network.get("cell")),
+            "recon": part_name(network.get("recon")),
+            "width": network.get("width"),
+            "entropy": part_name(entropy) or "none",
+            "parameters": counts.get("network", 0),
+            "entropy_parameters": counts.get("entropy", 0),
+        }
+        own = trained_for(description["notes"]) if effort else None
+        self.effort_for = effort_for or own
         self.file = file_hash(path)
         most = self.facts["iterations"]
         if iterations is not None and not 1 <= iterations <= most:
@@ -171,8 +159,7 @@ class EvaluatedModel:
     def identity(self) -> dict[str, Any]:
         """Fingerprint, model file, and all settings: the name and the path say nothing.
 
-        The fingerprint alone would not do: it names what decodes, and models that differ in their
-        encoders only share it, but neither their files nor their pictures.
+        The fingerprint names what decodes: models of one may differ in their encoders.
         """
         how = {"adaptive": self.adaptive, "effort": self.effort, "rates": list(self.rates)}
         if self.effort_for != "ms_ssim":  # for which all searches were before there was a choice
@@ -193,30 +180,27 @@ class EvaluatedModel:
         effort_for: str | None = None,
         rates: Sequence[float] = (),
     ) -> "EvaluatedModel":
-        """The same model, coding with these settings, as a codec of its own.
+        """The same model with these settings, as a codec of its own; ConfigError for wrong ones.
 
-        Args:
-            adaptive: as :meth:`rnncodec.coding.adaptive.StopRule.parse` reads it.
-            effort: steps, at least one.
-            effort_for: the metric that they are for; None: what the model's own loss weighs.
-            rates: files of their own for each; see the class.
-
-        Raises:
-            ConfigError: no such rule; an effort out of range.
+        They are those of the class; ``adaptive`` as StopRule reads it, ``effort`` at least one.
         """
-        other = copy.copy(self)
-        other.adaptive, other.effort, other.rates = adaptive, effort or 0, tuple(rates)
-        own = trained_for(read_description(self.path)["notes"]) if effort else None
-        other.effort_for = effort_for or own
+        name = self.name
         if adaptive is not None:
             StopRule.parse(adaptive)
-            other.name += f"+{adaptive}"
+            name += f"+{adaptive}"
         if effort is not None:
             Effort(effort, effort_for or "ms_ssim")
-            other.name += f"+effort={effort}" + (f"+for={effort_for}" if effort_for else "")
-        if rates:
-            other.name += "+bpp"
-        return other
+            name += f"+effort={effort}" + (f"+for={effort_for}" if effort_for else "")
+        return EvaluatedModel(
+            name + "+bpp" * bool(rates),
+            self.path,
+            iterations=self.iterations,
+            device=self.device,
+            adaptive=adaptive,
+            effort=effort or 0,
+            effort_for=effort_for,
+            rates=rates,
+        )
 
     @property
     def codec(self) -> Codec:
@@ -260,23 +244,6 @@ class EvaluatedModel:
         return data, time.perf_counter() - start
 
 
-def facts(path: Path) -> dict[str, Any]:
-    """What a model file says about itself; ModelError if it is none, or damaged."""
-    description = read_description(path)
-    network, entropy = description["network"], description["entropy"]
-    counts = parameter_counts(path)
-    return {
-        "fingerprint": models.fingerprint_of(path).hex(),
-        "iterations": network.get("iterations"),
-        "cell": part_name(network.get("cell")),
-        "recon": part_name(network.get("recon")),
-        "width": network.get("width"),
-        "entropy": part_name(entropy) or "none",
-        "parameters": counts.get("network", 0),
-        "entropy_parameters": counts.get("entropy", 0),
-    }
-
-
 def named_models(
     given: list[str],
     *,
@@ -290,14 +257,18 @@ def named_models(
     run directory; where two would have one name, or one of those ``taken``, their fingerprints
     are appended (of models that share one, the SHA-256 of their files).
 
-    Raises:
-        ModelError: no such model, or not a model file.
-        ConfigError: the same model twice; more iterations than one has.
+    ModelError: no such model. ConfigError: the same twice; more iterations than one has.
     """
-    found = []
-    for path in map(models.path_of, given):
-        name = path.resolve().parent.name if path.stem == "model" else path.stem
-        found.append(EvaluatedModel(name, path, iterations=iterations, device=device))
+    paths = [models.path_of(each) for each in given]
+    found = [
+        EvaluatedModel(
+            path.resolve().parent.name if path.stem == "model" else path.stem,
+            path,
+            iterations=iterations,
+            device=device,
+        )
+        for path in paths
+    ]
     files = [model.file for model in found]
     prints = [model.facts["fingerprint"] for model in found]
     names = [*(model.name for model in found), *taken]

@@ -36,17 +36,10 @@ NOMINAL_ITERATIONS = 16
 class RDCurve:
     """One metric of one codec over rate: R curves of P points, the first over all images.
 
-    The further ones, if any, are over resamples of the images.
-
-    Attributes:
-        codec: whose it is.
-        metric: of the quality.
-        bpp, quality: (R, P), by rising rate.
-        settings: what was asked of the codec at each point of the first curve, or after which
-            iteration of a model it is; may be empty.
-        iterations: of one of our models, one for each point.
-        rates: what the rates are: :data:`FILES`, :data:`NOMINAL` or :data:`PUBLISHED`.
-        images: what the averages are over.
+    The further ones, if any, are over resamples of the images. ``bpp`` and ``quality`` are (R, P),
+    by rising rate; ``settings`` (what was asked of the codec; may be empty) and ``iterations`` (of
+    our models) are those of the first curve's points; ``rates`` is :data:`FILES`,
+    :data:`NOMINAL` or :data:`PUBLISHED`, ``images`` what the averages are over.
     """
 
     codec: str
@@ -109,12 +102,6 @@ class RDCurve:
         """(R,) means of the piecewise linear curves over [low, high] bpp: integral / width.
 
         NaN where a curve does not cover the range.
-
-        Examples:
-            >>> RDCurve.of([(0.0, 0.0), (2.0, 1.0)]).area(0.5, 1.5)
-            array([0.5])
-            >>> RDCurve.of([(0.6, 0.0), (2.0, 1.0)]).area(0.5, 1.5)
-            array([nan])
         """
         bpp, quality = self.bpp, self.quality
         if bpp.shape[1] < 2:
@@ -129,9 +116,9 @@ class RDCurve:
     def nominal_area(self) -> Array:
         """(R,) areas (trapezoid, not divided by the range) over 0.125-2.0 bpp, at k/8 bpp.
 
-        This is the rule for comparing with the authors' curve, which has no entropy coding: the
-        rate of iteration k counts as k/8 bpp, whatever the files weighed. A perfect MS-SSIM
-        would have 1.875. NaN unless the curve has the iterations 1 to 16.
+        For comparison with the authors' curve, which has no entropy coding: iteration k counts
+        as k/8 bpp, whatever the files weighed. A perfect MS-SSIM would have 1.875. NaN unless
+        the curve has the iterations 1 to 16.
         """
         wanted = range(1, NOMINAL_ITERATIONS + 1)
         has = self.iterations or ()
@@ -144,10 +131,6 @@ class RDCurve:
         """(R,) rates at which the piecewise linear curves first reach ``level``.
 
         NaN where a curve is better than that from its first point on, or never so good.
-
-        Examples:
-            >>> RDCurve.of([(1.0, 30.0), (2.0, 34.0)]).rate_at(31.0)
-            array([1.25])
         """
         bpp, quality = self.bpp, self.quality
         if bpp.shape[1] == 0:
@@ -187,15 +170,13 @@ def with_decibels(curves: Sequence[RDCurve]) -> list[RDCurve]:
     return [curve for each in both for curve in each]
 
 
-POINT_COLUMNS = ["codec", "metric", "bpp", "value"]
+POINT_COLUMNS = "codec,metric,bpp,value"
 
 
 def read_published(path: Path) -> list[RDCurve]:
     """Read ``codec,metric,bpp,value`` rows: the curves by codec and metric, in the file's order.
 
-    Raises:
-        DataError: no such file, no text, other columns, a cell that is no number (the line is
-            named).
+    DataError: no such file, no text, other columns, a cell that is no number (with its line).
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file of published curves; expected a CSV")
@@ -203,17 +184,16 @@ def read_published(path: Path) -> list[RDCurve]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file)
-            if (header := next(reader, [])) != POINT_COLUMNS:
-                columns = ",".join(POINT_COLUMNS)
-                raise DataError(f"{path}: expected the columns {columns}, got {','.join(header)}")
+            if (header := ",".join(next(reader, []))) != POINT_COLUMNS:
+                raise DataError(f"{path}: expected the columns {POINT_COLUMNS}, got {header}")
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 try:
                     codec, metric, *point = row
                     bpp, value = map(float, point)
                 except ValueError as error:
-                    columns = ",".join(POINT_COLUMNS)
-                    raise DataError(f"{where}: expected {columns}, got {row}: {error}") from error
+                    what = f"expected {POINT_COLUMNS}, got {row}: {error}"
+                    raise DataError(f"{where}: {what}") from error
                 if not (math.isfinite(bpp) and math.isfinite(value)):
                     raise DataError(f"{where}: bpp and value must be finite, got {row}")
                 found[printable(codec), printable(metric)].append((bpp, value))

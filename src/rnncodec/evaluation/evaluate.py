@@ -4,6 +4,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,15 +13,17 @@ import numpy as np
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation import plots
+from rnncodec.evaluation.baselines import Baseline
 from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile, file_hash
-from rnncodec.evaluation.curves import RDCurve, read_published
-from rnncodec.evaluation.evaluate_image import EvaluationSpec, versions
+from rnncodec.evaluation.curves import HIGH, LOW, NOMINAL_ITERATIONS, RDCurve, read_published
+from rnncodec.evaluation.prefixes import PrefixCodec
 from rnncodec.evaluation.results import Result, write_results
-from rnncodec.evaluation.runner import EvaluationResult, run
+from rnncodec.evaluation.runner import EvaluationResult, EvaluationSpec, run, versions
 from rnncodec.evaluation.summary import Summary, summarize, summary_json
 from rnncodec.evaluation.tables import latex, markdown, summary_tables
 from rnncodec.geometry import BITS, blocks
 from rnncodec.images.reading import Pixels, read_image, read_size
+from rnncodec.images.similarity import SIGMA, WEIGHTS, WINDOW
 from rnncodec.machine.storage import write_bytes, write_text
 
 SHOWN_IMAGES = 3
@@ -38,11 +41,11 @@ def evaluate(
     published: Path | None = None,
     summary_file: str | None = "results.json",
 ) -> tuple[EvaluationResult, Summary]:
-    """Measure codecs on images, and write what follows into its folder.
+    """Measure codecs on images, and write what follows into the spec's folder.
 
-    Written: evaluation.json (what was measured, with which versions), results.csv, results.json,
-    table.md, table.tex, rd.pdf and rd.png; beside them the coded files under ``files/`` and
-    ``cache/``, from which a repeated evaluation resumes.
+    Written: evaluation.json (what was measured, with which versions), results.csv, results.json
+    (``summary_file``; None: not), table.md, table.tex, rd.pdf and rd.png; beside them the coded
+    files and the cache, from which a repeated evaluation resumes.
 
     Args:
         spec: codecs, images and folder.
@@ -66,11 +69,31 @@ def evaluate(
     description = describe(spec, measured) | more
     write_json(spec.folder / "evaluation.json", description)  # it marks the table as ours
     write_results(spec.folder / "results.csv", measured.results)
-    summary = summarize(measured.results, anchor)
+    summary = replace(summarize(measured.results, anchor), conventions=conventions_of(spec))
     if summary_file is not None:
         write_json(spec.folder / summary_file, summary_json(summary, fingerprints(spec)))
     write_figures(spec.folder, summary, curves)
     return measured, summary
+
+
+def conventions_of(spec: EvaluationSpec) -> str:
+    """One line by which a figure can be traced: what decoded and measured, and how."""
+    libraries: dict[str, str | None] = dict(versions(spec.extra))
+    efforts = []
+    for codec in spec.codecs:
+        if isinstance(codec, EvaluatedModel):
+            metric = f" for {codec.effort_for}" if codec.effort_for else ""
+            efforts.append(f"{codec.name} {codec.effort} steps{metric}")
+        elif isinstance(codec, Baseline | PrefixCodec):
+            libraries |= codec.libraries()
+            if isinstance(codec, Baseline) and codec.options:
+                efforts.append(f"{codec.name} {' '.join(codec.written_options())}")
+    listed = ", ".join(f"{name} {version or '?'}" for name, version in libraries.items())
+    return (
+        f"Conventions: decoded and measured with {listed}; MS-SSIM with a {WINDOW}x{WINDOW} "
+        f"Gaussian window (sigma {SIGMA}) at {len(WEIGHTS)} scales; areas over {LOW}-{HIGH} bpp, "
+        f"nominal ones over 0.125-{NOMINAL_ITERATIONS / 8} bpp; effort: {'; '.join(efforts)}."
+    )
 
 
 def write_figures(folder: Path, summary: Summary, published: Sequence[RDCurve] = ()) -> None:
@@ -87,34 +110,30 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def describe(spec: EvaluationSpec, measured: EvaluationResult) -> dict[str, Any]:
-    """What evaluation.json holds.
+    """What evaluation.json holds: images (or why one is unreadable), codecs, metrics, versions.
 
-    ``images``: name, path, width, height, SHA-256 (an unreadable one has a reason instead).
-    ``codecs`` by name: for our models what the model file says and its path, for the others
-    settings and libraries; and the peak memory of a process while it codes, in bytes, all of
-    Python and torch included.
+    Of each codec also the peak memory of a process while it codes, in bytes, all of Python and
+    torch included.
     """
+    images: list[dict[str, Any]] = []
+    for image in spec.images:
+        images.append({"name": image.name, "path": str(image.path.resolve())})
+        try:
+            width, height = read_size(image.path)
+            images[-1] |= {"width": width, "height": height, "sha256": file_hash(image.path)}
+        except DataError as error:
+            images[-1]["reason"] = str(error)
     codecs = {}
     for codec in spec.codecs:
         codecs[codec.name] = codec.identity() | {"peak_memory": measured.peak_memory[codec.name]}
         if isinstance(codec, EvaluatedModel):
             codecs[codec.name] |= {**codec.facts, "path": str(codec.path)}
     return {
-        "images": [describe_image(image) for image in spec.images],
+        "images": images,
         "codecs": codecs,
         "metrics": list(spec.extra),
         "versions": versions(spec.extra),
     }
-
-
-def describe_image(image: ImageFile) -> dict[str, Any]:
-    """One image file as plain data."""
-    described = {"name": image.name, "path": str(image.path.resolve())}
-    try:
-        width, height = read_size(image.path)
-        return {**described, "width": width, "height": height, "sha256": file_hash(image.path)}
-    except DataError as error:
-        return {**described, "reason": str(error)}
 
 
 def fingerprints(spec: EvaluationSpec) -> dict[str, str]:
@@ -137,39 +156,26 @@ def evaluate_model(
     """A run's own evaluation: :func:`evaluate` with one model, and what only a model has.
 
     Instead of results.json it writes summary.json, of the same schema, with sections on the
-    ``model`` and its ``entropy`` coding; and reconstructions.png.
-
-    Returns:
-        What summary.json holds.
-
-    Raises:
-        DataError: no images, or not one that could be coded.
-        StorageError: a file could not be written.
+    ``model`` and its ``entropy`` coding, which it returns; and reconstructions.png.
     """
     spec = EvaluationSpec([model], images, folder)
     measured, found = evaluate(spec, workers=workers, progress=progress, summary_file=None)
-    plots.reconstructions(folder / "reconstructions.png", list(sheet_rows(spec, measured)))
-    summary = summary_json(found, fingerprints(spec)) | {"model": model.facts}
-    if notes := model.codec.model.notes.get("entropy"):
-        coded = {row.image for row in measured.results if row.bytes is not None}
-        sizes = {image.name: read_size(image.path) for image in images if image.name in coded}
-        summary["entropy"] = entropy_section(notes, gains(measured.results, sizes))
-    write_json(folder / "summary.json", summary)  # last: it says that all is done
-    return summary
-
-
-def sheet_rows(spec: EvaluationSpec, measured: EvaluationResult) -> Iterator[plots.Row]:
-    """The rows of the sheet of reconstructions: the first images, from their coded files."""
-    (model,) = spec.codecs
-    assert isinstance(model, EvaluatedModel)
     coded = {row.image for row in measured.results if row.bytes is not None}
-    for image in [image for image in spec.images if image.name in coded][:SHOWN_IMAGES]:
+    rows = []
+    for image in [image for image in images if image.name in coded][:SHOWN_IMAGES]:
         points = [row for row in measured.results if row.image == image.name]
         data = spec.coded_file(model.name, image.name).read_bytes()
         pictures = model.codec.decode_progressive(data, max_pixels=math.inf)
         crops = (centre(np.asarray(picture)) for picture in pictures)
         cells = sheet_cells(zip(points, crops, strict=True))
-        yield plots.Row(image.name, centre(read_image(image.path)), cells)
+        rows.append(plots.Row(image.name, centre(read_image(image.path)), cells))
+    plots.reconstructions(folder / "reconstructions.png", rows)
+    summary = summary_json(found, fingerprints(spec)) | {"model": model.facts}
+    if notes := model.codec.model.notes.get("entropy"):
+        sizes = {image.name: read_size(image.path) for image in images if image.name in coded}
+        summary["entropy"] = entropy_section(notes, gains(measured.results, sizes))
+    write_json(folder / "summary.json", summary)  # last: it says that all is done
+    return summary
 
 
 def sheet_cells(points: Iterator[tuple[Result, Pixels]]) -> list[tuple[str, Pixels, str]]:
@@ -183,13 +189,7 @@ def sheet_cells(points: Iterator[tuple[Result, Pixels]]) -> list[tuple[str, Pixe
 
 
 def caption(point: Result) -> str:
-    """Rate and score of a point, in two lines.
-
-    Examples:
-        >>> print(caption(Result("m", "t=1", "a", 1, 9, 0.125, {"psnr_rgb": 30.0})))
-        0.125 bpp
-        PSNR 30.00 dB
-    """
+    """Rate and score of a point, in two lines."""
     similarity = point.values.get("ms_ssim")
     if similarity is None:
         return f"{point.bpp:.3f} bpp\nPSNR {point.values['psnr_rgb']:.2f} dB"
@@ -197,12 +197,7 @@ def caption(point: Result) -> str:
 
 
 def centre(image: Pixels, side: int = CROP) -> Pixels:
-    """A copy of the middle of an image, at most ``side`` x ``side``.
-
-    Examples:
-        >>> centre(np.zeros((300, 40, 3), np.uint8)).shape
-        (256, 40, 3)
-    """
+    """A copy of the middle of an image, at most ``side`` x ``side``."""
     top, left = (max(0, length - side) // 2 for length in image.shape[:2])
     return image[top : top + side, left : left + side].copy()
 
@@ -211,16 +206,7 @@ def gains(results: Sequence[Result], sizes: Mapping[str, tuple[int, int]]) -> li
     """What entropy coding saves: the mean over images, for files cut after iteration 1, 2, ...
 
     The gain of a file of k iterations is ``1 - bytes / raw bytes``, its header counted, where raw
-    is 32 bits for each iteration and 16x16 block.
-
-    Args:
-        results: of one of our models; rows without a file are passed over.
-        sizes: width and height of each image, by name.
-
-    Examples:
-        >>> rows = [Result("a", f"t={k}", "b", k, n, 1.0, {}) for k, n in ((1, 6), (2, 16))]
-        >>> gains(rows, {"b": (32, 16)})
-        [0.25, 0.0]
+    is 32 bits for each iteration and 16x16 block; ``sizes`` are the images' width and height.
     """
     found: dict[int, list[float]] = defaultdict(list)
     for result in results:
@@ -232,12 +218,10 @@ def gains(results: Sequence[Result], sizes: Mapping[str, tuple[int, int]]) -> li
 
 
 def entropy_section(notes: dict[str, Any], by_iteration: Sequence[float]) -> dict[str, Any]:
-    """The section ``entropy`` of summary.json.
+    """The section ``entropy`` of summary.json, from the model file's notes and :func:`gains`.
 
-    Args:
-        notes: what the model file says: name, bits per bit of the held-out photographs by
-            iteration (as floats, and in the integers that code), rate lost between the two.
-        by_iteration: the gains of the evaluation images' files, see :func:`gains`.
+    The notes have its name, bits per bit of the held-out photographs by iteration (as floats, and
+    in the integers that code), and the rate lost between the two.
     """
     rates = notes["bits_per_bit"]
     columns = zip(rates["float"], rates["integer"], by_iteration, strict=True)
@@ -254,13 +238,7 @@ def entropy_section(notes: dict[str, Any], by_iteration: Sequence[float]) -> dic
 
 
 def entropy_sentence(section: dict[str, Any]) -> str:
-    """The section in one sentence.
-
-    Examples:
-        >>> entropy_sentence({"model": "progressive", "bits_per_bit": 0.87,
-        ...     "gain_over_raw_bits": 0.12, "rate_lost_to_quantisation": 0.001})
-        'entropy=progressive: 0.870 bits per bit, 0.10 % lost to integers; files 12.0 % smaller'
-    """
+    """The section in one sentence, for the log."""
     return (
         f"entropy={section['model']}: {section['bits_per_bit']:.3f} bits per bit, "
         f"{section['rate_lost_to_quantisation']:.2%} lost to integers; files "

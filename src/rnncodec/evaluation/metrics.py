@@ -3,8 +3,8 @@
 Every metric is a pure function ``(reference, test) -> value``: two uint8 tensors (B, 3, H, W) of
 **rounded** 8-bit RGB pixels in, a float64 tensor (B,) out; DataError where a side is smaller than
 its ``min_side``. Averages over images are taken last, by the caller. The decibel metrics are
-infinite for pictures without error, which is what their formulas say: any cap would rank a
-perfect picture below a nearly perfect one.
+infinite for pictures without error: any cap would rank a perfect picture below a nearly perfect
+one.
 """
 
 import contextlib
@@ -47,16 +47,47 @@ def psnr_rgb(reference: Tensor, test: Tensor) -> Tensor:
 def ssim(reference: Tensor, test: Tensor) -> Tensor:
     """Structural similarity on RGB, in [-1, 1]: the mean of the map over the whole image."""
     check_pair("ssim", reference, test)
-    return similarity.similarity(planes(reference), planes(test))[0].mean(dim=(1, 2, 3))
+    compared = similarity.similarity(reference.double(), test.double())
+    return compared[0].mean(dim=(1, 2, 3))
 
 
 def ms_ssim(reference: Tensor, test: Tensor) -> Tensor:
-    """Multi-scale structural similarity on RGB, in [0, 1]; for sides of at least 176.
-
-    In smaller images the smallest scale is smaller than its window.
-    """
+    """Multi-scale structural similarity on RGB, in [0, 1]; for sides of at least 176."""
     check_pair("ms_ssim", reference, test)
-    return similarity.multi_scale(planes(reference), planes(test))
+    return similarity.multi_scale(reference.double(), test.double())
+
+
+def luma(image: Tensor) -> Tensor:
+    """BT.601 luma of uint8 RGB (B, 3, H, W), as rounded 8-bit codes in 16..235, float64 (B, H, W).
+
+    The codes keep their head- and footroom, as in the metric's reference implementation; on
+    full-range luma the same pictures would score about 1.3 dB lower.
+
+    Examples:
+        >>> luma(torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)).item()
+        235.0
+    """
+    r, g, b = image.double().unbind(dim=1)
+    return torch.round(16 + (65.481 * r + 128.553 * g + 24.966 * b) / PEAK)
+
+
+@functools.cache
+def hvs_backend() -> Any:
+    """The compiled backend of psnr-hvsm; on anything but whole tiles it ends the process."""
+    with contextlib.redirect_stdout(io.StringIO()):  # the package prints when it is imported
+        return importlib.import_module("psnr_hvsm._psnr_hvsm")
+
+
+def hvs_errors(reference: Tensor, test: Tensor) -> Tensor:
+    """Weighted mean squared errors of luma fractions, without and with masking, float64 (B, 2)."""
+    height, width = (side - side % TILE for side in reference.shape[-2:])
+    pairs = zip(
+        (luma(reference)[:, :height, :width] / PEAK).cpu().numpy(),
+        (luma(test)[:, :height, :width] / PEAK).cpu().numpy(),
+        strict=True,
+    )
+    errors = [hvs_backend().hvs_hvsm_mse(a, b) for a, b in pairs]
+    return torch.tensor(errors, dtype=torch.float64)
 
 
 def psnr_hvs(reference: Tensor, test: Tensor) -> Tensor:
@@ -103,7 +134,7 @@ class Metric:
     tabled: bool = True
 
     def __call__(self, reference: Tensor, test: Tensor) -> Tensor:
-        """Its values, float64 (B,), for two uint8 tensors (B, 3, H, W)."""
+        """Its values, float64 (B,)."""
         assert self.function is not None, self.title
         return self.function(reference, test)
 
@@ -137,8 +168,8 @@ def described(name: str) -> Metric:
     """How to write a metric; one that is not registered goes by its name.
 
     Examples:
-        >>> described("psnr_hvs").heading, described(DECIBEL).heading, described("vif").heading
-        ('PSNR-HVS (dB)', 'MS-SSIM (dB)', 'vif')
+        >>> described("psnr_hvs").heading, described(DECIBEL).heading
+        ('PSNR-HVS (dB)', 'MS-SSIM (dB)')
     """
     if name == DECIBEL:
         return Metric("MS-SSIM", unit="dB", digits=2)
@@ -177,28 +208,21 @@ def decibels(similarity: Values) -> Values:
 
 
 def defined(metric: str, height: int, width: int) -> bool:
-    """Whether ``metric`` exists for images of this size.
-
-    Examples:
-        >>> defined("ms_ssim", 512, 768), defined("ms_ssim", 175, 768)
-        (True, False)
-    """
+    """Whether ``metric`` exists for images of this size."""
     return min(height, width) >= METRICS[metric].min_side
 
 
 def all_metrics(reference: Tensor, test: Tensor) -> dict[str, float]:
     """Those of ``METRICS`` that are defined for one image's size, of two uint8 (1, 3, H, W).
 
-    The values are those of the functions above; what several of them need is computed once.
-
-    Raises:
-        DataError: other types, or two sizes.
+    What several of them need is computed once. DataError: other types, or two sizes.
     """
     check_pair("psnr_rgb", reference, test)
     height, width = reference.shape[-2:]
     found: dict[str, float] = {}
     if defined("ms_ssim", height, width):
-        both = similarity.both_scales(planes(reference), planes(test))
+        pair = reference.double().contiguous(), test.double().contiguous()  # several times faster
+        both = similarity.both_scales(*pair)
         found["ssim"], found["ms_ssim"] = (value.item() for value in both)
     if defined("psnr_hvs", height, width):
         errors = hvs_errors(reference, test)[0]
@@ -217,30 +241,21 @@ def visual_information_fidelity(reference: Tensor, test: Tensor) -> Tensor:
     return torch.stack([function(*pair) for pair in pairs]).double()
 
 
-EXTRA_METRICS = {
-    "visual_information_fidelity": Metric(
-        "visual_information_fidelity", visual_information_fidelity
-    )
-}
+EXTRA_METRICS = {visual_information_fidelity.__name__: visual_information_fidelity}
 """What `--metric` offers: slow, and by packages that are not always installed."""
 
 
 def check_names(names: Sequence[str]) -> None:
     """Refuse what is no extra metric: a ConfigError that lists the valid ones."""
-    for name in names:
-        if name not in EXTRA_METRICS:
-            raise ConfigError(
-                f"--metric {name}: no such metric; choose among {', '.join(EXTRA_METRICS)} (the "
-                "usual ones are always measured)"
-            )
+    if unknown := [name for name in names if name not in EXTRA_METRICS]:
+        raise ConfigError(
+            f"--metric {unknown[0]}: no such metric; choose among {', '.join(EXTRA_METRICS)} (the "
+            "usual ones are always measured)"
+        )
 
 
 def extra_metric(name: str, reference: Tensor, test: Tensor) -> float:
-    """One of ``EXTRA_METRICS`` of one pair of pictures, uint8 (1, 3, H, W).
-
-    Raises:
-        DataError: the metric has no finite value for these pictures, or refuses their size.
-    """
+    """One of ``EXTRA_METRICS`` of two uint8 pictures (1, 3, H, W); DataError if not finite."""
     try:
         value = EXTRA_METRICS[name](reference, test).item()
     except (ValueError, RuntimeError) as error:
@@ -248,47 +263,6 @@ def extra_metric(name: str, reference: Tensor, test: Tensor) -> float:
     if not math.isfinite(value):
         raise DataError(f"{name} is {value} for this picture; it is left out")
     return value
-
-
-def planes(image: Tensor) -> Tensor:
-    """Float64 with contiguous rows, on which similarity is several times faster."""
-    return image.double().contiguous()
-
-
-def luma(image: Tensor) -> Tensor:
-    """BT.601 luma of uint8 RGB (B, 3, H, W), as rounded 8-bit codes in 16..235, float64 (B, H, W).
-
-    The codes keep their head- and footroom, as in the metric's reference implementation; on
-    full-range luma the same pictures would score about 1.3 dB lower.
-
-    Examples:
-        >>> luma(torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)).item()
-        235.0
-    """
-    r, g, b = image.double().unbind(dim=1)
-    return torch.round(16 + (65.481 * r + 128.553 * g + 24.966 * b) / PEAK)
-
-
-def hvs_errors(reference: Tensor, test: Tensor) -> Tensor:
-    """Weighted mean squared errors of luma fractions, without and with masking, float64 (B, 2)."""
-    height, width = (side - side % TILE for side in reference.shape[-2:])
-    pairs = zip(
-        (luma(reference)[:, :height, :width] / PEAK).cpu().numpy(),
-        (luma(test)[:, :height, :width] / PEAK).cpu().numpy(),
-        strict=True,
-    )
-    backend = hvs_backend()
-    return torch.tensor([backend.hvs_hvsm_mse(a, b) for a, b in pairs], dtype=torch.float64)
-
-
-@functools.cache
-def hvs_backend() -> Any:
-    """The compiled backend of psnr-hvsm, whose package prints when it is first imported.
-
-    It must be given whole tiles: on others it ends the process.
-    """
-    with contextlib.redirect_stdout(io.StringIO()):
-        return importlib.import_module("psnr_hvsm._psnr_hvsm")
 
 
 def check_pair(metric: str, reference: Tensor, test: Tensor) -> None:

@@ -87,12 +87,9 @@ CROWD = 12
 
 @dataclass(frozen=True)
 class Line:
-    """How a curve is drawn.
+    """How a curve is drawn: indices of its colour, its marker and the marker's filling.
 
-    Attributes:
-        colour, marker: indices into the palette and the markers.
-        fill: of the markers, an index into :data:`FILLS`; empty ones are on thin lines.
-        like: the name of a curve whose colour and marker it takes.
+    ``like`` is the name of a curve whose colour and marker it takes.
     """
 
     colour: int = 0
@@ -125,19 +122,15 @@ def paper_plot(
     panels: Sequence[str] = (),
     lines: Mapping[str, Line] | None = None,
 ) -> None:
-    """Draw quality over rate, one panel per metric, once per path.
+    """Draw quality over rate, one panel per metric, once per path (.pdf or .png, atomically).
 
     Args:
-        paths: .pdf (vectors, TrueType fonts) or .png; written atomically.
+        paths: .pdf has vectors and TrueType fonts.
         curves: measured ones, solid with markers; those of one name share a line in the legend.
-        published: curves by others, dashed without markers and named so; MS-SSIM in dB is
-            computed from theirs.
+        published: curves by others, dashed without markers; their MS-SSIM in dB is computed.
         panels: metrics; one that no measured curve has is left out. By default those of the
             tables, after PSNR where images are too small for MS-SSIM.
         lines: by name; by default each has its own, nominal rates as their codec's but hollow.
-
-    Raises:
-        StorageError: one could not be written.
     """
     others = with_decibels(published)
     has = {curve.metric for curve in curves if curve.samples}
@@ -149,20 +142,17 @@ def paper_plot(
         hollow = {c.name: Line(like=c.codec, fill=1) for c in curves if c.rates == NOMINAL}
         lines = lines_of(names, hollow)
     styles = {name: solid(lines[name], fine=len(curves) > CROWD * len(has)) for name in names}
-    dashes: dict[str, dict[str, Any]] = {}
     for k, name in enumerate(dict.fromkeys(curve.name for curve in others)):
         grey, dash = GREYS[k // len(DASHES) % len(GREYS)], DASHES[k % len(DASHES)]
-        dashes[name] = {"color": grey, "dashes": dash, "linewidth": 0.9, "zorder": 2}
-    labels = [*names, *dashes]
-    columns = legend_columns(labels, width)
+        styles[name] = {"color": grey, "dashes": dash, "linewidth": 0.9, "zorder": 2}
+    columns = legend_columns(list(styles), width)
     with mpl.rc_context({**AS_TEXT, "pdf.fonttype": 42, "font.family": "DejaVu Sans"}):
-        height = 2.45 + 0.16 * -(-len(labels) // columns)
+        height = 2.45 + 0.16 * -(-len(styles) // columns)
         figure = Figure(figsize=(width, height), dpi=300, facecolor="white")
         figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
         for ax, metric in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
-            panel(ax, metric, [*others, *curves], dashes | styles)
-        handles = {name: Line2D([], [], **(dashes | styles)[name]) for name in labels}
-        legend(figure, handles, columns)
+            panel(ax, metric, [*others, *curves], styles)
+        legend(figure, {name: Line2D([], [], **style) for name, style in styles.items()}, columns)
         for path in paths:
             save(figure, path)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -46,10 +46,12 @@ class PrefixCodec(ABC):
 
     Attributes:
         name: what tables and pictures call it.
+        settings: everything that its files depend on, for :meth:`identity`.
     """
 
     name: str
 
+    settings: ClassVar[list[str]]
     suffix = None  # its files can be made again in no time
 
     @abstractmethod
@@ -61,10 +63,6 @@ class PrefixCodec(ABC):
         """Versions of all that writes and reads its files."""
 
     @abstractmethod
-    def settings(self) -> list[str]:
-        """Everything that its files depend on, for :meth:`identity`."""
-
-    @abstractmethod
     def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
         """The file of an image (H, W, 3), and where it is cut: a label, and how many bytes."""
 
@@ -74,12 +72,10 @@ class PrefixCodec(ABC):
 
     def identity(self) -> dict[str, Any]:
         """Name, settings and the version of every library and program."""
-        return {"prefixes": self.name, "settings": self.settings(), "libraries": self.libraries()}
+        return {"prefixes": self.name, "settings": self.settings, "libraries": self.libraries()}
 
     def code(self, image: Pixels) -> Iterator[CodedImage]:
-        """Every prefix that shows a picture.
-
-        Of a program, its start and its files count into the seconds, too.
+        """Every prefix that shows a picture; seconds include a program's start and files.
 
         Raises:
             DataError: the format cannot hold this image; the whole file cannot be read.
@@ -98,26 +94,18 @@ class PrefixCodec(ABC):
                 raise DataError(f"{self.name}: its decoder shows nothing of a whole file")
 
 
-def options_of(baseline: Baseline) -> list[str]:
-    """How a baseline writes its files, beside the setting."""
-    return [f"{name}={value}" for name, value in baseline.options.items()]
-
-
-@dataclass(frozen=True)
 class JpegPrefixes(PrefixCodec):
     """A progressive JPEG, cut where its scans end."""
 
+    settings: ClassVar = [SCANS.label(QUALITY), *SCANS.written_options()]
+
     def missing(self) -> str | None:
-        """Why this installation cannot write it; None if it can."""
+        """That of Pillow."""
         return SCANS.missing()
 
     def libraries(self) -> dict[str, str | None]:
-        """Versions of Pillow and its JPEG library."""
+        """Pillow and its JPEG library."""
         return SCANS.libraries()
-
-    def settings(self) -> list[str]:
-        """The whole file's quality, and how it is written."""
-        return [SCANS.label(QUALITY), *options_of(SCANS)]
 
     def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
         """The file, and its scans' ends."""
@@ -128,8 +116,7 @@ class JpegPrefixes(PrefixCodec):
     def read(self, prefix: bytes, shape: tuple[int, ...]) -> Pixels | None:
         """The picture of the scans so far.
 
-        The marker that the prefix lacks is put behind it, as any receiver can: a JPEG with fewer
-        scans is a JPEG, which decoders smooth, and no switch of Pillow's has to be turned.
+        The missing end marker is added, as any receiver can: a JPEG with fewer scans is a JPEG.
         """
         return SCANS.decode(prefix.removesuffix(END_OF_IMAGE) + END_OF_IMAGE)
 
@@ -141,14 +128,13 @@ class ToolPrefixes(PrefixCodec):
     Attributes:
         decoder: the program.
         suffix_in: of the files that the program reads.
+        arguments: of the program, to decode one file into another.
     """
 
     decoder: Tool
     suffix_in: str
 
-    @abstractmethod
-    def arguments(self, source: str, target: str) -> list[str]:
-        """Of the program, to decode one file into another."""
+    arguments: ClassVar[str]
 
     def read(self, prefix: bytes, shape: tuple[int, ...]) -> Pixels | None:
         """What the program makes of a prefix; it is given files of ours alone."""
@@ -156,7 +142,8 @@ class ToolPrefixes(PrefixCodec):
         with tempfile.TemporaryDirectory(prefix="rnncodec-") as name:
             target = Path(name, "picture.ppm")
             Path(name, source).write_bytes(prefix)
-            failed = self.decoder.run(*self.arguments(source, target.name), cwd=Path(name))
+            asked = self.arguments.format(source=source, target=target.name).split()
+            failed = self.decoder.run(*asked, cwd=Path(name))
             if failed is not None or not target.is_file():
                 return None
             return read_picture(target, shape, self.name)
@@ -175,36 +162,29 @@ def read_picture(path: Path, shape: tuple[int, ...], codec: str) -> Pixels:
     return picture
 
 
-@dataclass(frozen=True)
 class Jpeg2000Prefixes(ToolPrefixes):
     """A JPEG 2000 of one quality layer for each rate, cut where these end."""
 
+    settings: ClassVar = [*map(LAYERS.label, LAYERS.settings), *LAYERS.written_options()]
+    arguments = "-allow-partial -quiet -i {source} -o {target}"
+
     def missing(self) -> str | None:
-        """Why this installation cannot measure it; None if it can."""
+        """That of Pillow or the program, which must know how to read a part."""
         reason = LAYERS.missing() or self.decoder.missing()
         if reason is None and "-allow-partial" not in self.decoder.says("-h"):
             reason = f"{self.decoder.program} knows no -allow-partial; install 2.5.0 or newer"
         return reason and f"{self.name}: {reason.removeprefix(f'{LAYERS.name}: ')}"
 
     def libraries(self) -> dict[str, str | None]:
-        """Versions of Pillow, its library, and the program."""
+        """Pillow, its library, and the program."""
         lines = self.decoder.says("-h").splitlines()
         version = next((line for line in lines if "library v" in line), "").rpartition(" ")[2]
         return LAYERS.libraries() | {self.decoder.program: version.rstrip(".") or None}
 
-    def settings(self) -> list[str]:
-        """The layers, and how they are written."""
-        return [*map(LAYERS.label, LAYERS.settings), *options_of(LAYERS)]
-
-    def arguments(self, source: str, target: str) -> list[str]:
-        """Of the program."""
-        return ["-allow-partial", "-quiet", "-i", source, "-o", target]
-
     def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
         """The file, and its layers' ends.
 
-        They are known from the lengths of packets, which a second file states; in the file
-        itself they would be dead weight.
+        A second file states the lengths of its packets, which would be dead weight in itself.
         """
         rates = LAYERS.settings
         how = {"progression": "LRCP", "no_jp2": True, "quality_layers": [24 / r for r in rates]}
@@ -215,33 +195,31 @@ class Jpeg2000Prefixes(ToolPrefixes):
 
 @dataclass(frozen=True)
 class JxlPrefixes(ToolPrefixes):
-    """A progressive JPEG XL, cut at shares of its bytes.
-
-    Attributes:
-        encoder: the program that writes it; Pillow's plugin cannot.
-    """
+    """A progressive JPEG XL, cut at shares of its bytes; Pillow's plugin cannot write it."""
 
     encoder: Tool
 
+    settings: ClassVar = [*JXL_ARGUMENTS, *(f"{percent}%" for percent in PERCENTS)]
+    arguments = "{source} {target} --allow_partial_files --num_threads=0 --quiet"
+
     def missing(self) -> str | None:
-        """Why this installation cannot measure it; None if it can."""
+        """That of one of the programs; cjxl 0.7 takes ``--progressive_ac`` and ignores it."""
         reason = self.encoder.missing() or self.decoder.missing()
-        if reason is None and not progressive(self.encoder):
-            version = first_line(self.encoder)
-            reason = f"{version} writes no progressive files; install libjxl 0.8 or newer"
+        if reason is None:
+            image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+            try:
+                plain = written(self.encoder, image, *JXL_ARGUMENTS[:-1])
+                progressive = written(self.encoder, image, *JXL_ARGUMENTS) != plain
+            except DataError:
+                progressive = False
+            if not progressive:
+                version = first_line(self.encoder)
+                reason = f"{version} writes no progressive files; install libjxl 0.8 or newer"
         return reason and f"{self.name}: {reason}"
 
     def libraries(self) -> dict[str, str | None]:
-        """Versions of both programs."""
+        """Both programs."""
         return {tool.program: first_line(tool) or None for tool in (self.encoder, self.decoder)}
-
-    def settings(self) -> list[str]:
-        """The encoder's arguments."""
-        return [*JXL_ARGUMENTS, *(f"{percent}%" for percent in PERCENTS)]
-
-    def arguments(self, source: str, target: str) -> list[str]:
-        """Of the decoder."""
-        return [source, target, "--allow_partial_files", "--num_threads=0", "--quiet"]
 
     def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
         """The file, and where it is cut: in passes over groups of pixels every byte may count."""
@@ -261,16 +239,6 @@ def written(encoder: Tool, image: Pixels, *arguments: str) -> bytes:
             size = f"{width}x{height}"
             raise DataError(f"{encoder.program} cannot write an image of {size}: {failed}")
         return target.read_bytes()
-
-
-def progressive(encoder: Tool) -> bool:
-    """Whether ``--progressive_ac`` changes a file at all: 0.7 takes it and ignores it."""
-    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    try:
-        plain = written(encoder, image, *JXL_ARGUMENTS[:-1])
-        return written(encoder, image, *JXL_ARGUMENTS) != plain
-    except DataError:
-        return False
 
 
 def first_line(tool: Tool) -> str:
@@ -297,12 +265,7 @@ def scan_ends(data: bytes) -> list[int]:
 
 
 def next_marker(data: bytes, place: int) -> int:
-    """Where the coded data from ``place`` on end: at a 0xff that is neither data nor a restart.
-
-    Examples:
-        >>> next_marker(bytes.fromhex("12ff00ffd034ffd9"), 0)
-        6
-    """
+    """Where the coded data from ``place`` on end: at a 0xff that is neither data nor a restart."""
     while True:
         place = data.find(0xFF, place)
         if not 0 <= place < len(data) - 1:
@@ -313,10 +276,9 @@ def next_marker(data: bytes, place: int) -> int:
 
 
 def layer_ends(data: bytes, packets: list[int], layers: int) -> list[int]:
-    """Where the quality layers of a JPEG 2000 codestream of one tile end, in bytes.
+    """Where the layers of a JPEG 2000 codestream of one tile end, from the lengths of its packets.
 
-    ``packets`` are the lengths of packets, layer by layer, as many in each; DataError if they do
-    not fill the codestream.
+    There are as many in each layer; DataError if they do not fill the codestream.
     """
     start = next(end for marker, end in segments(data) if marker == 0x93)
     each, rest = divmod(len(packets), layers)
@@ -350,19 +312,12 @@ def segments(data: bytes) -> Iterator[tuple[int, int]]:
     raise DataError(f"byte {place}: expected a marker of JPEG 2000")
 
 
+OPENJPEG = Tool("opj_decompress", "OpenJPEG's tools (Debian: libopenjp2-tools)")
+DJXL, CJXL = (Tool(name, "libjxl's tools (Debian: libjxl-tools)") for name in ("djxl", "cjxl"))
 _ALL: tuple[PrefixCodec, ...] = (
     JpegPrefixes("jpeg-420-prefixes"),
-    Jpeg2000Prefixes(
-        "jpeg2000-prefixes",
-        Tool("opj_decompress", "OpenJPEG's tools (Debian: libopenjp2-tools)"),
-        ".j2k",
-    ),
-    JxlPrefixes(
-        "jxl-prefixes",
-        Tool("djxl", "libjxl's tools (Debian: libjxl-tools)"),
-        ".jxl",
-        Tool("cjxl", "libjxl's tools (Debian: libjxl-tools)"),
-    ),
+    Jpeg2000Prefixes("jpeg2000-prefixes", OPENJPEG, ".j2k"),
+    JxlPrefixes("jxl-prefixes", DJXL, ".jxl", CJXL),
 )
 PREFIXES: dict[str, PrefixCodec] = {codec.name: codec for codec in _ALL}
 """All of these codecs by name, in the order of tables."""
@@ -374,13 +329,10 @@ ANCHORS: dict[str, Anchor] = {**BASELINES, **PREFIXES}
 
 
 def chosen_baselines(asked: str) -> tuple[list[Anchor], list[str]]:
-    """The baselines of ``--baselines``, and why others that ``all`` asks for are left out.
+    """The baselines of ``--baselines`` (names with commas between, ``all`` or ``none``).
 
-    Args:
-        asked: names with commas between, ``all`` or ``none``.
-
-    Raises:
-        ConfigError: an unknown name, or one that this installation cannot write.
+    And why others that ``all`` asks for are left out. ConfigError for a name that is unknown, or
+    that this installation cannot write.
     """
     if asked == "none":
         return [], []

@@ -18,19 +18,14 @@ Indices: TypeAlias = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class RDPoints:
-    """The points of one codec under one metric: P settings by N images.
+    """The points of one codec under one metric: P settings by N images, by rising average rate.
 
     Of a codec that is asked for a setting, these are its best: a point that another of its
-    settings beats on the same image, with no more bytes a quality at least as good, is left out,
-    and that other one stands in its place. Who uses the codec would take it, and the averages
-    stay over all images. Points after the iterations of a model are as they are: they are one
-    file, whose course is what is measured.
+    settings beats on the same image (no more bytes, quality at least as good) gives way to that
+    other one, which a user would take; so averages stay over all images. Points after the
+    iterations of a model are as they are: they are one file, whose course is what is measured.
 
     Attributes:
-        codec, metric, rates: as of an :class:`RDCurve`.
-        images: N names, sorted.
-        settings: P of them, by rising average rate.
-        iterations: of one of our models, P of them; None for another codec.
         bpp, value: (P, N); of :data:`DECIBEL`, value is the plain MS-SSIM.
         left_out: further settings, which an image lacks or where one is perfect.
         dominated: setting -> on how many of the images another one beats it, where on any.
@@ -83,12 +78,31 @@ class RDPoints:
         rates = np.array(self.iterations, float)[:, None] / 8
         return replace(self, rates=NOMINAL, bpp=np.broadcast_to(rates, self.bpp.shape).copy())
 
+    def best(self) -> "RDPoints":
+        """Those that no other setting of the same image beats, which stand for those it does.
+
+        Settings that come to the same points are one, that which is dominated least.
+        """
+        places = best_within(self.bpp.T, self.value.T).T
+        bpp, value = (np.take_along_axis(each, places, 0) for each in (self.bpp, self.value))
+        lost = ((bpp != self.bpp) | (value != self.value)).sum(axis=1)
+        distinct: dict[bytes, int] = {}
+        for row in np.argsort(lost, kind="stable").tolist():
+            distinct.setdefault(bpp[row].tobytes() + value[row].tobytes(), row)
+        chosen = sorted(distinct.values(), key=lambda row: float(bpp[row].sum()))
+        return replace(
+            self,
+            settings=tuple(self.settings[row] for row in chosen),
+            bpp=bpp[chosen],
+            value=value[chosen],
+            dominated={s: n for s, n in zip(self.settings, lost.tolist(), strict=True) if n},
+        )
+
 
 def best_within(bpp: Array, value: Array) -> Indices:
     """For each of P points of R curves, (R, P), the best of those that take no more bytes.
 
-    The lower left envelope, that is: a point that none beats is its own best. Of points that are
-    as good, it is the cheapest.
+    The lower left envelope: a point that none beats is its own best; of equals the cheapest is.
 
     Examples:
         >>> best_within(np.array([[0.1, 0.4, 0.3, 0.5]]), np.array([[20.0, 25.0, 26.0, 29.0]]))
@@ -141,12 +155,10 @@ def rd_points(results: Sequence[Result], metric: str) -> list[RDPoints]:
     lacks is left out, since its average would be over other images; so is one where an image is
     perfect, and its decibels (and the average) infinite.
 
-    Raises:
-        DataError: two rows for the same codec, setting and image; a rate that is not positive; a
-            quality that is no number.
+    DataError: two rows for one codec, setting and image; a rate or quality that is none.
     """
     name = "ms_ssim" if metric == DECIBEL else metric
-    tables: dict[str, list[Result]] = {}
+    tables: dict[str, dict[tuple[int | None, str], dict[str, tuple[float, float]]]] = {}
     for row in results:
         value = row.values.get(name)
         if row.bpp is None or value is None:
@@ -156,72 +168,41 @@ def rd_points(results: Sequence[Result], metric: str) -> list[RDPoints]:
                 f"results: {row.codec}, {row.setting}, {row.image}: expected a positive rate and "
                 f"a quality, got bpp={row.bpp}, {metric}={value}"
             )
-        tables.setdefault(row.codec, []).append(row)
+        cells = tables.setdefault(row.codec, {}).setdefault((row.iteration, row.setting), {})
+        if row.image in cells:
+            raise DataError(f"results: two rows for {row.codec}, {row.setting}, {row.image}")
+        cells[row.image] = row.bpp, value
     if not tables:
         return []
-    common = set.intersection(*({row.image for row in table} for table in tables.values()))
+    common = set.intersection(*(set().union(*table.values()) for table in tables.values()))
     images = tuple(sorted(common))
-    return [points_of(table, metric, name, images) for table in tables.values()]
-
-
-def points_of(
-    results: Sequence[Result], metric: str, column: str, images: tuple[str, ...]
-) -> RDPoints:
-    """The points of one codec as arrays over ``images``; see :func:`rd_points`."""
-    cells: dict[tuple[int | None, str], dict[str, tuple[float, float]]] = {}
-    for row in results:
-        by_image = cells.setdefault((row.iteration, row.setting), {})
-        if row.image in by_image:
-            raise DataError(f"results: two rows for {row.codec}, {row.setting}, {row.image}")
-        by_image[row.image] = row.bpp or 0.0, row.values[column]
     perfect = 1.0 if metric == DECIBEL else np.inf
-    full = {
-        key: [by_image[image] for image in images]
-        for key, by_image in cells.items()
-        if images and all(image in by_image and by_image[image][1] < perfect for image in images)
-    }
-    order = sorted(full, key=lambda key: sum(bpp for bpp, _ in full[key]))
-    points = np.array([full[key] for key in order]).reshape(len(order), len(images), 2)
-    iterations = tuple(iteration for iteration, _ in order if iteration is not None)
-    found = RDPoints(
-        results[0].codec,
-        metric,
-        FILES,
-        images,
-        tuple(setting for _, setting in order),
-        iterations if order and len(iterations) == len(order) else None,
-        points[..., 0],
-        points[..., 1],
-        tuple(key[1] for key in cells if images and key not in full),
-    )
-    return at_its_best(found) if found.iterations is None else found
-
-
-def at_its_best(found: RDPoints) -> RDPoints:
-    """The points that no other setting of the same image beats, which stand for those it does.
-
-    Settings that come to the same points are one, that which is dominated least.
-    """
-    places = best_within(found.bpp.T, found.value.T).T
-    bpp, value = (np.take_along_axis(each, places, 0) for each in (found.bpp, found.value))
-    lost = ((bpp != found.bpp) | (value != found.value)).sum(axis=1)
-    distinct: dict[bytes, int] = {}
-    for row in np.argsort(lost, kind="stable").tolist():
-        distinct.setdefault(bpp[row].tobytes() + value[row].tobytes(), row)
-    chosen = sorted(distinct.values(), key=lambda row: float(bpp[row].sum()))
-    return replace(
-        found,
-        settings=tuple(found.settings[row] for row in chosen),
-        bpp=bpp[chosen],
-        value=value[chosen],
-        dominated={s: n for s, n in zip(found.settings, lost.tolist(), strict=True) if n},
-    )
+    found = []
+    for codec, table in tables.items():
+        full = {
+            key: np.array([by_image[image] for image in images])
+            for key, by_image in table.items()
+            if images and all(i in by_image and by_image[i][1] < perfect for i in images)
+        }
+        order = sorted(full, key=lambda key: sum(full[key][:, 0].tolist()))
+        points = np.array([full[key] for key in order]).reshape(len(order), len(images), 2)
+        iterations = tuple(iteration for iteration, _ in order if iteration is not None)
+        one = RDPoints(
+            codec,
+            metric,
+            FILES,
+            images,
+            tuple(setting for _, setting in order),
+            iterations if order and len(iterations) == len(order) else None,
+            points[..., 0],
+            points[..., 1],
+            tuple(key[1] for key in table if images and key not in full),
+        )
+        found.append(one if one.iterations else one.best())
+    return found
 
 
 def mean_curve(results: Sequence[Result], metric: str) -> RDCurve | None:
-    """One model's averages of rate and metric at equal iteration; None if no image has it.
-
-    Rows without an iteration do not count; for what else is left out see :func:`rd_points`.
-    """
+    """One model's averages of rate and metric at equal iteration; None if no image has it."""
     found = rd_points([row for row in results if row.iteration is not None], metric)
     return found[0].curve() if found and found[0].settings else None

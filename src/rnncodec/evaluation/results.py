@@ -22,10 +22,9 @@ class Result:
         iteration: of one of our models, from 1; None for the others.
         bytes: of the whole file, header included, or of the prefix that ends this iteration.
         bpp: ``8 bytes / (width height)``.
-        values: quality of the decoded 8-bit picture by metric; one that is not defined (an image
-            too small) is absent.
-        encode_s, decode_s: seconds, of everything up to this iteration. A file is encoded as a
-            whole: of its prefixes (earlier iterations) only decoding has a time.
+        values: quality of the decoded 8-bit picture by metric; one that is not defined is absent.
+        encode_s, decode_s: seconds, of everything up to this iteration; a prefix has no time of
+            encoding, since a file is encoded as a whole.
         reason: why a value or the picture is missing; "" where nothing is.
     """
 
@@ -50,9 +49,7 @@ class Result:
     def of_record(cls, record: Mapping[str, Any]) -> "Result":
         """The inverse of :meth:`record`; what is none of our columns is a metric.
 
-        Raises:
-            ValueError: a cell that is no number.
-            KeyError: a required column is missing.
+        ValueError: a cell that is no number. KeyError: a required column is missing.
         """
         cells = {**record, **record.get("more", {})}  # "more": in entries of earlier versions
         present = {name: cell for name, cell in cells.items() if cell not in (None, "")}
@@ -101,8 +98,7 @@ def read_results(path: Path) -> list[Result]:
     """Read results.csv, also one that lacks columns of later versions.
 
     Raises:
-        DataError: a required column is missing, or there twice; a cell that is no number, whose
-            line it names.
+        DataError: a required column is missing, or there twice; a cell is no number.
     """
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)

@@ -16,13 +16,9 @@ PERCENTILES = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its interval, and the reason for what is missing.
+    """A figure with its 95 % interval; where one is None, ``reason`` says why.
 
-    Attributes:
-        value: None where the data do not support one; ``reason`` says why.
-        low, high: the 95 % interval, or None; ``reason`` says why.
-        reason: "" where nothing is missing.
-        range: what the figure is an average over, where that depends on the data.
+    ``range`` is what the figure is an average over, where that depends on the data.
     """
 
     value: float | None
@@ -43,11 +39,6 @@ def resamples(images: int) -> Array:
     """Weights (1 + RESAMPLES, images): first the images as they are, then drawn with replacement.
 
     The same count gives the same weights, so figures of codecs over the same images are paired.
-
-    Examples:
-        >>> weights = resamples(24)
-        >>> weights.shape, bool((weights[0] == 1 / 24).all())
-        ((2001, 24), True)
     """
     rng = np.random.default_rng(SEED)
     drawn = rng.multinomial(images, np.full(images, 1 / images), size=RESAMPLES)
@@ -86,11 +77,6 @@ RATE, METRIC = "rate", "metric"
 """What a Bjontegaard delta is of: of log10 rates over quality, or of quality over log10 rates."""
 
 
-def axes(bpp: Array, quality: Array, of: str) -> tuple[Array, Array]:
-    """Over what a delta is taken, x, and what it is of, y."""
-    return (quality, np.log10(bpp)) if of == RATE else (np.log10(bpp), quality)
-
-
 def bd_rate(anchor: RDCurve, test: RDCurve, images: int) -> Estimate:
     """By how many percent files of ``test`` are larger at equal quality; range: quality."""
     return bjontegaard_delta(anchor, test, images, RATE)
@@ -99,6 +85,11 @@ def bd_rate(anchor: RDCurve, test: RDCurve, images: int) -> Estimate:
 def bd_metric(anchor: RDCurve, test: RDCurve, images: int) -> Estimate:
     """By how much ``test`` is better at equal rate, in the metric's unit; range: bpp."""
     return bjontegaard_delta(anchor, test, images, METRIC)
+
+
+def axes(bpp: Array, quality: Array, of: str) -> tuple[Array, Array]:
+    """Over what a delta is taken, x, and what it is of, y."""
+    return (quality, np.log10(bpp)) if of == RATE else (np.log10(bpp), quality)
 
 
 def bjontegaard_delta(anchor: RDCurve, test: RDCurve, images: int, of: str) -> Estimate:
@@ -113,27 +104,19 @@ def bjontegaard_delta(anchor: RDCurve, test: RDCurve, images: int, of: str) -> E
     low, high = float(max(xa[0], xt[0])), float(min(xa[-1], xt[-1]))
     share = (high - low) / float(min(xa[-1] - xa[0], xt[-1] - xt[0]))
     if share < MIN_OVERLAP:
-        return Estimate(
-            None,
-            reason=f"the curves have {max(0.0, share):.0%} of the shorter range in common; "
-            f"{MIN_OVERLAP:.0%} are needed".replace("%", " %"),
-        )
+        reason = f"the curves have {100 * max(0.0, share):.0f} % of the shorter range in common"
+        return Estimate(None, reason=f"{reason}; {100 * MIN_OVERLAP:.0f} % are needed")
     library = bjontegaard.bd_rate if of == RATE else bjontegaard.bd_psnr
-    value = library(
-        *(a[0][0], a[1][0], t[0][0], t[1][0]),
-        method=METHOD,
-        require_matching_points=False,
-        min_overlap=0,
-    )
-    values = np.concatenate([[value], deltas(anchor, test, of)[1:]])
+    points = (a[0][0], a[1][0], t[0][0], t[1][0])
+    how = {"method": METHOD, "require_matching_points": False, "min_overlap": 0}
+    values = np.concatenate([[library(*points, **how)], deltas(anchor, test, of)[1:]])
     return estimate(values, images, over=(low, high) if of == RATE else (10**low, 10**high))
 
 
 def deltas(anchor: RDCurve, test: RDCurve, of: str) -> Array:
     """(R,) deltas; NaN where curves have fewer than two points or no range in common.
 
-    The library's figures, 150 times as fast: rows with the same rising points are computed at
-    once, and most are such.
+    The library's figures, 150 times as fast: rows with the same rising points go at once.
     """
     points = anchor.bpp.shape[1]
     rising = np.hstack([anchor.rising(), test.rising()])
@@ -171,16 +154,15 @@ def integrals(x: Array, y: Array, low: Array, high: Array) -> Array:
 
 
 def slopes(h: Array, d: Array) -> Array:
-    """Slopes (R, P) of rising points (Fritsch, Butland), from widths, secants (R, P - 1)."""
+    """Slopes (R, P) of rising points (Fritsch, Butland), from widths, secants (R, P - 1).
+
+    Those at the ends, from their own interval and the next one, never fall.
+    """
     if h.shape[1] == 1:
         return np.hstack([d, d])
     w0, w1 = 2 * h[:, 1:] + h[:, :-1], h[:, 1:] + 2 * h[:, :-1]
     inner = (w0 + w1) / (w0 / d[:, :-1] + w1 / d[:, 1:])
-    first = end_slope(h[:, 0], h[:, 1], d[:, 0], d[:, 1])
-    last = end_slope(h[:, -1], h[:, -2], d[:, -1], d[:, -2])
-    return np.hstack([first[:, None], inner, last[:, None]])
-
-
-def end_slope(h0: Array, h1: Array, d0: Array, d1: Array) -> Array:
-    """The slope at an end, from its own interval and the next one; it never falls."""
-    return np.asarray(np.maximum(((2 * h0 + h1) * d0 - h0 * d1) / (h0 + h1), 0.0))
+    near, far = np.array([0, -1]), np.array([1, -2])
+    h0, h1, d0, d1 = h[:, near], h[:, far], d[:, near], d[:, far]
+    ends = np.maximum(((2 * h0 + h1) * d0 - h0 * d1) / (h0 + h1), 0.0)
+    return np.hstack([ends[:, :1], inner, ends[:, 1:]])

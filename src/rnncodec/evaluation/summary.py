@@ -1,16 +1,14 @@
 """Figures of any set of codecs, measured over the same images, and their file (section 4).
 
-Everything is computed from the table of results: areas under the curves, Bjontegaard deltas
-against an anchor, rates at equal quality, each with a 95 % bootstrap interval over images. A
-figure that the data do not support is absent, and its reason stated.
-
-``results.json`` of `rnncodec evaluate` and ``summary.json`` of a run are one schema: see
-:func:`summary_json`; :func:`read_summary` reads these and those of earlier versions.
+Areas under the curves, Bjontegaard deltas against an anchor and rates at equal quality, each with
+a 95 % bootstrap interval over images. A figure that the data do not support is absent, and its
+reason stated. ``results.json`` of `rnncodec evaluate` and ``summary.json`` of a run are one
+schema, :func:`summary_json`; :func:`read_summary` reads these and those of earlier versions.
 """
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,19 +38,16 @@ NOT_BY_DELTA = ("ms_ssim",)
 
 @dataclass(frozen=True)
 class CodecSummary:
-    """The figures of one codec, at the rates of its files or at nominal ones.
+    """The figures of one codec (``ours`` or not), by metric, at ``FILES`` or ``NOMINAL`` rates.
 
     Attributes:
-        codec: its name.
-        rates: ``FILES``, or ``NOMINAL``: k/8 bpp after iteration k.
-        ours: whether it is one of our models.
-        curves: by metric, the average over images.
-        auc: by metric, the mean of its curve over [0.25, 1.5] bpp.
-        auc_delta: by metric, the AUC minus the anchor's, with an interval of its own: paired.
-        auc_nominal: by metric, the area over 0.125-2.0 bpp at nominal rates; ours at those only.
-        bd_rate: by metric, percent against the anchor; negative is smaller files.
-        bd_metric: by metric, against the anchor in the metric's unit; positive is better.
-        rate_at: by metric and level, the bpp at which the curve first reaches it.
+        curves: the average over images.
+        auc: the mean of its curve over [0.25, 1.5] bpp.
+        auc_delta: the AUC minus the anchor's, with an interval of its own: paired.
+        auc_nominal: the area over 0.125-2.0 bpp at nominal rates; ours at those only.
+        bd_rate: percent against the anchor; negative is smaller files.
+        bd_metric: against the anchor in the metric's unit; positive is better.
+        rate_at: by level, the bpp at which the curve first reaches it.
     """
 
     codec: str
@@ -83,6 +78,7 @@ class Summary:
         failures: rows without picture or quality, which no average contains.
         notes: what a reader has to know, in sentences.
         absent: those of the notes that say what averages leave out; the others are on failures.
+        conventions: what decoded and measured, and how, where that is known: a line of tables.
     """
 
     anchor: str | None
@@ -91,6 +87,7 @@ class Summary:
     failures: list[Failure]
     notes: list[str]
     absent: list[str] = field(default_factory=list)
+    conventions: str = ""
 
     def of(self, codec: str, rates: str = FILES) -> CodecSummary:
         """One of the codecs; ConfigError if there is none of this name and these rates."""
@@ -107,11 +104,7 @@ class Summary:
 
 
 def summarize(results: Sequence[Result], anchor: str | None = None) -> Summary:
-    """All figures of all codecs.
-
-    Args:
-        results: the table; any codecs, in any order.
-        anchor: the codec to take differences of areas and Bjontegaard deltas against.
+    """All figures of all codecs, in any order; differences are against the anchor.
 
     Raises:
         ConfigError: the anchor is not among the codecs.
@@ -133,7 +126,7 @@ def summarize(results: Sequence[Result], anchor: str | None = None) -> Summary:
         add_figures(found, metric, table, anchor)
     images = {metric: table[0].images for metric, table in tables.items()}
     failed = failures(results)
-    absent = [*notes_on_images(results, images), *notes_on_settings(tables)]
+    absent = list(notes_on(results, tables))
     rows = [
         f"{f.codec}, {f.image}: {f.rows} row{'s' if f.rows > 1 else ''} without picture or with "
         f"metrics missing: {f.reason}"
@@ -198,25 +191,15 @@ def unreached(curve: RDCurve, level: float) -> str:
     return f"no more than {quality.max():.4g} up to {bpp[-1]:.3f} bpp"
 
 
-def notes_on_images(results: Sequence[Result], images: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """One sentence for each set of images that an average leaves out."""
+def notes_on(results: Sequence[Result], tables: Mapping[str, Sequence[RDPoints]]) -> Iterator[str]:
+    """A sentence for each set of images, and each codec's settings, that averages leave out."""
     every = {result.image for result in results}
-    by_absent: dict[tuple[str, ...], list[str]] = {}
-    for metric, used in images.items():
-        if absent := tuple(sorted(every - set(used))):
-            by_absent.setdefault(absent, []).append(metric)
-    return [
-        f"{', '.join(metrics)}: averages are over the {len(every) - len(absent)} of {len(every)} "
-        f"images that every codec has; left out: {shortened(absent)}"
-        for absent, metrics in by_absent.items()
-    ]
-
-
-def notes_on_settings(tables: Mapping[str, Sequence[RDPoints]]) -> list[str]:
-    """One sentence for each codec and set of settings that averages leave out, and why."""
+    absent: dict[tuple[str, ...], list[str]] = {}
     left_out: dict[tuple[str, str], list[str]] = {}
     dominated: dict[str, dict[str, list[str]]] = {}
     for metric, table in tables.items():
+        if images := tuple(sorted(every - set(table[0].images))):
+            absent.setdefault(images, []).append(metric)
         for codec in table:
             if codec.left_out:
                 key = codec.codec, shortened(codec.left_out)
@@ -224,25 +207,28 @@ def notes_on_settings(tables: Mapping[str, Sequence[RDPoints]]) -> list[str]:
             if codec.dominated:
                 which = shortened([f"{setting} ({n})" for setting, n in codec.dominated.items()])
                 dominated.setdefault(codec.codec, {}).setdefault(which, []).append(metric)
-    return [
-        f"{codec}, {', '.join(metrics)}: left out, since an image lacks them or is perfect there "
-        f"(its decibels infinite): {settings}"
-        for (codec, settings), metrics in left_out.items()
-    ] + [
-        f"{codec}: left out for another of its settings that takes no more bytes and is better "
-        "(on how many images): "
-        + "; ".join(f"{which} by {', '.join(metrics)}" for which, metrics in by_metric.items())
-        for codec, by_metric in dominated.items()
-    ]
+    for images, metrics in absent.items():
+        yield (
+            f"{', '.join(metrics)}: averages are over the {len(every) - len(images)} of "
+            f"{len(every)} images that every codec has; left out: {shortened(images)}"
+        )
+    for (name, settings), metrics in left_out.items():
+        yield (
+            f"{name}, {', '.join(metrics)}: left out, since an image lacks them or is perfect "
+            f"there (its decibels infinite): {settings}"
+        )
+    for name, by_settings in dominated.items():
+        yield (
+            f"{name}: left out for another of its settings that takes no more bytes and is better "
+            "(on how many images): "
+            + "; ".join(
+                f"{which} by {', '.join(metrics)}" for which, metrics in by_settings.items()
+            )
+        )
 
 
 def shortened(names: Sequence[str], most: int = 6) -> str:
-    """A list of names that stays readable.
-
-    Examples:
-        >>> shortened(["a", "b", "c"], most=2)
-        'a, b and 1 more'
-    """
+    """A list of names that stays readable: ``a, b and 1 more``."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
@@ -283,11 +269,9 @@ def provenance() -> dict[str, Any]:
 
 
 def summary_json(summary: Summary, identities: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Everything as plain data: what results.json and summary.json hold.
+    """What results.json and summary.json hold, as plain data.
 
-    Args:
-        summary: the figures.
-        identities: what each codec is exactly: a model's fingerprint, a library's version.
+    ``identities`` say what each codec is exactly: a model's fingerprint, a library's version.
     """
     return {
         "provenance": provenance() | {"codecs": dict(identities or {})},
@@ -305,64 +289,56 @@ def summary_json(summary: Summary, identities: Mapping[str, str] | None = None) 
 def codec_json(entry: CodecSummary, summary: Summary) -> dict[str, Any]:
     """One codec as plain data; beside each of its rates the anchor's, if there is an anchor."""
     base = {} if summary.anchor is None else summary.of(summary.anchor).rate_at
-    figures = ("auc", "auc_delta", "auc_nominal", "bd_rate", "bd_metric")
-    return {
-        **{name: getattr(entry, name) for name in ("codec", "rates", "ours")},
-        **{
-            name: {metric: figure.plain() for metric, figure in getattr(entry, name).items()}
-            for name in figures
-        },
-        "rate_at": [
-            {"metric": metric, "level": level, **found.plain()}
-            | ({"anchor": base[metric][level].value} if metric in base else {})
-            for metric, levels in entry.rate_at.items()
-            for level, found in levels.items()
-        ],
-        "curves": {
-            metric: [list(sample) for sample in curve.samples]
-            for metric, curve in entry.curves.items()
-        },
+    found: dict[str, Any] = {"codec": entry.codec, "rates": entry.rates, "ours": entry.ours}
+    for name in ("auc", "auc_delta", "auc_nominal", "bd_rate", "bd_metric"):
+        found[name] = {metric: figure.plain() for metric, figure in getattr(entry, name).items()}
+    found["rate_at"] = [
+        {"metric": metric, "level": level, **figure.plain()}
+        | ({"anchor": base[metric][level].value} if metric in base else {})
+        for metric, levels in entry.rate_at.items()
+        for level, figure in levels.items()
+    ]
+    curves = entry.curves.items()
+    found["curves"] = {
+        metric: [list(point) for point in curve.samples] for metric, curve in curves
     }
+    return found
 
 
 def read_summary(path: Path) -> dict[str, Any]:
     """Read results.json or summary.json of this version or an earlier one.
 
-    A summary.json of before was of another form: its curves and areas are handed on in today's,
-    at the rates of files; without intervals, which it did not have.
+    The first form of summary.json is handed on in today's, at the rates of files, over all
+    images; without intervals, which it did not have.
 
     Raises:
         DataError: it is not what an evaluation writes.
     """
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return of_earlier_version(found) if "curve" in found else found
+        old: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if "curve" not in old:
+            return old
+        metrics = dict.fromkeys(name for row in old["curve"] for name in row if name in METRICS)
+        codec: dict[str, Any] = {"codec": "this run", "rates": FILES, "ours": True}
+        for key, name in (("auc", f"[{LOW}, {HIGH}]"), ("auc_nominal", "nominal")):
+            areas = {metric: old["auc"].get(f"{metric} AUC {name}") for metric in metrics}
+            codec[key] = {metric: {"value": a["value"]} for metric, a in areas.items() if a}
+        codec["curves"] = {
+            metric: [[row["bpp"], row[metric]] for row in old["curve"] if metric in row]
+            for metric in metrics
+        }
+        return {
+            "anchor": None,
+            "image_count": {m: old["images"] - old["absent"].get(m, 0) for m in metrics},
+            "failures": [
+                {"codec": "this run", "image": image, "rows": 1, "reason": reason}
+                for image, reason in old.get("failed", {}).items()
+            ],
+            "codecs": [codec],
+            **{key: old[key] for key in ("model", "entropy") if key in old},
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: damaged ({error!r}); remove it and repeat the run") from error
-
-
-def of_earlier_version(old: Mapping[str, Any]) -> dict[str, Any]:
-    """A summary.json of the first form in the schema of today; rates are over all images."""
-    metrics = dict.fromkeys(name for row in old["curve"] for name in row if name in METRICS)
-    codec: dict[str, Any] = {"codec": "this run", "rates": FILES, "ours": True}
-    for key, name in (("auc", f"[{LOW}, {HIGH}]"), ("auc_nominal", "nominal")):
-        areas = {metric: old["auc"].get(f"{metric} AUC {name}") for metric in metrics}
-        codec[key] = {metric: {"value": a["value"]} for metric, a in areas.items() if a}
-    codec["curves"] = {
-        metric: [[row["bpp"], row[metric]] for row in old["curve"] if metric in row]
-        for metric in metrics
-    }
-    failed = old.get("failed", {})
-    return {
-        "anchor": None,
-        "image_count": {m: old["images"] - old["absent"].get(m, 0) for m in metrics},
-        "failures": [
-            {"codec": "this run", "image": image, "rows": 1, "reason": reason}
-            for image, reason in failed.items()
-        ],
-        "codecs": [codec],
-        **{key: old[key] for key in ("model", "entropy") if key in old},
-    }
 
 
 def named_areas(summary: Mapping[str, Any]) -> dict[str, float]:

@@ -39,13 +39,8 @@ MARKDOWN = re.compile(r"[\\`*<|$~]|&(?=#?\w+;)|\](?=[(\[:])|(?<!\w)_|_(?!\w)")
 class Table:
     """Rows of text under headings, with numbered remarks on what is absent.
 
-    Attributes:
-        title: what it shows.
-        columns: headings.
-        rows: as many cells each.
-        remarks: what the marks ``(1)``, ``(2)``, ... in cells refer to.
-        notes: sentences below.
-        words: how many leading columns hold words; the others are set flush right.
+    ``remarks`` are what the marks (1), (2), ... in cells refer to, ``notes`` sentences below;
+    ``words`` leading columns hold words, the others are set flush right.
     """
 
     title: str
@@ -75,39 +70,30 @@ class Table:
 
     def aligned(self, form: str) -> str:
         """Heading and rows in one of tabulate's formats."""
-        align = ["left" if k < self.words else "right" for k in range(len(self.columns))]
-        text: str = tabulate(
-            self.rows, self.columns, tablefmt=form, colalign=align, disable_numparse=True
-        )
-        return text
+        align = ["left"] * self.words + ["right"] * (len(self.columns) - self.words)
+        how = {"tablefmt": form, "colalign": align, "disable_numparse": True}
+        return str(tabulate(self.rows, self.columns, **how))
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """All tables as one Markdown document."""
+    """All tables as one Markdown document, where all text is shown as it is."""
+
+    def safe(text: str) -> str:
+        return MARKDOWN.sub(r"\\\g<0>", text)
+
     parts = []
     for table in tables:
-        safe = Table(table.title, [as_markdown(text) for text in table.columns], words=table.words)
-        safe.rows = [[as_markdown(text) for text in row] for row in table.rows]
-        below = "".join(f"{as_markdown(text)}  \n" for text in table.below())
-        parts.append(f"### {as_markdown(table.title)}\n\n{safe.aligned('pipe')}\n\n{below}")
+        rows = [[safe(text) for text in row] for row in table.rows]
+        shown = Table("", [safe(text) for text in table.columns], rows, words=table.words)
+        below = "".join(f"{safe(text)}  \n" for text in table.below())
+        parts.append(f"### {safe(table.title)}\n\n{shown.aligned('pipe')}\n\n{below}")
     return "\n".join(parts)
 
 
-def as_markdown(text: str) -> str:
-    r"""Text that Markdown shows as it is: no table's end, emphasis, mathematics, link, HTML.
-
-    Examples:
-        >>> as_markdown("a|b"), as_markdown("a_$5, a_b"), as_markdown("[0.25, 1.5] *")
-        ('a\\|b', 'a\\_\\$5, a_b', '[0.25, 1.5] \\*')
-    """
-    return MARKDOWN.sub(r"\\\g<0>", text)
-
-
 def latex(tables: Sequence[Table]) -> str:
-    """All tables as LaTeX floats, no wider than a line of text.
+    """All tables as LaTeX floats, no wider than a line; with the packages booktabs and graphicx.
 
-    The preamble needs the packages booktabs and graphicx. Cells stand in braces: a bracket after
-    a line's end would be read as its argument.
+    Cells stand in braces: a bracket after a line's end would be read as its argument.
     """
     parts = ["% \\usepackage{booktabs,graphicx}\n"]
     for table in tables:
@@ -128,12 +114,7 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Text that LaTeX prints as it is.
-
-    Examples:
-        >>> escape("50 % of a_b")
-        '50 \\% of a\\_b'
-    """
+    """Text that LaTeX prints as it is."""
     parts = text.split("--")  # which TeX makes a dash of
     return "-{}-".join("".join(TEX.get(letter, letter) for letter in part) for part in parts)
 
@@ -150,21 +131,13 @@ def areas_of(summary: Summary) -> dict[str, str]:
 
 
 def name_of(metric: str) -> str:
-    """What a metric is called in a table: without its unit, unless that tells it apart."""
+    """What a metric is called in a table: its unit only says which MS-SSIM it is."""
     return described(metric).heading if metric == DECIBEL else described(metric).title
 
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of all codecs.
-
-    Attributes:
-        title: the head of its column; a new line may break it.
-        figure: what stands in it; None where the figure is not defined for a codec.
-        form: as in :func:`format`.
-        unit: of the figure, "" without one.
-        low_is_better: as for rates.
-    """
+    """One figure of all codecs: a title, which a new line may break, and their form."""
 
     title: str
     figure: Callable[[CodecSummary], Estimate | None]
@@ -224,7 +197,7 @@ def summary_tables(summary: Summary) -> list[Table]:
     areas = summary_table(
         f"Figures of merit over {over}, with 95 % intervals", summary, area_columns(summary)
     )
-    areas.notes = [*conventions(), *summary.notes]
+    areas.notes = [*conventions(summary), *summary.notes]
     rates = f"Rate at equal quality over {over} (bpp)"
     if anchor is None:
         return [areas, summary_table(rates, summary, rate_columns(summary))]
@@ -239,10 +212,7 @@ def summary_tables(summary: Summary) -> list[Table]:
 
 
 def summary_table(
-    title: str,
-    summary: Summary,
-    columns: Sequence[Column],
-    base: CodecSummary | None = None,
+    title: str, summary: Summary, columns: Sequence[Column], base: CodecSummary | None = None
 ) -> Table:
     """A row for each codec; beside each figure that of ``base``, and the change against it."""
     titles = [column.title.replace("\n", " ") for column in columns]
@@ -250,27 +220,19 @@ def summary_table(
     for entry in summary.codecs:
         row = [entry.codec, entry.rates]
         for column in columns:
-            own = column.figure(entry)
+            figure = column.figure(entry)
+            cell = table.cell(figure, column.form)
             other = column.figure(base) if base is not None and base is not entry else None
-            row.append(table.cell(own, column.form) + beside(own, other))
+            own, anchor = (each.value if each else None for each in (figure, other))
+            if own is not None and anchor is not None:
+                cell += f" ({anchor:.3f}, {100 * (own / anchor - 1):+.0f} %)"
+            row.append(cell)
         table.rows.append(row)
     return table
 
 
-def beside(own: Estimate | None, anchor: Estimate | None) -> str:
-    """The anchor's rate and the change against it, where both exist.
-
-    Examples:
-        >>> beside(Estimate(0.5), Estimate(1.0)), beside(Estimate(0.5), None)
-        (' (1.000, -50 %)', '')
-    """
-    if own is None or own.value is None or anchor is None or anchor.value is None:
-        return ""
-    return f" ({anchor.value:.3f}, {100 * (own.value / anchor.value - 1):+.0f} %)"
-
-
-def conventions() -> list[str]:
-    """What the figures mean, in sentences."""
+def conventions(summary: Summary) -> list[str]:
+    """What the figures mean, in sentences, and by what they were measured."""
     return [
         "AUC: mean of the curve over 0.25-1.5 bpp; AUC nominal: area over 0.125-2.0 bpp at "
         "iteration / 8 bpp, without entropy coding.",
@@ -278,16 +240,12 @@ def conventions() -> list[str]:
         "states it); MS-SSIM in dB is -10 log10(1 - x) of the average.",
         f"Intervals: bootstrap over images, paired across codecs, {RESAMPLES} resamples, "
         f"seed {SEED}.",
+        *([summary.conventions] if summary.conventions else []),
     ]
 
 
 def count(summary: Summary) -> str:
-    """How many images the averages are over.
-
-    Examples:
-        >>> count(Summary(None, [], {"ms_ssim": ("a", "b"), "ssim": ("a",)}, [], []))
-        '1-2 images'
-    """
+    """How many images the averages are over, as ``1-2 images``."""
     numbers = sorted({len(images) for images in summary.images.values()})
     if not numbers:
         return ABSENT

@@ -18,10 +18,10 @@ from lightning.pytorch.loggers import WandbLogger
 from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile
 from rnncodec.evaluation.curves import RDCurve, first_of
 from rnncodec.evaluation.evaluate import centre
-from rnncodec.evaluation.evaluate_image import EvaluationSpec
 from rnncodec.evaluation.metrics import DECIBEL, METRICS, described
 from rnncodec.evaluation.rd_points import mean_curve
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.evaluation.runner import EvaluationSpec
 from rnncodec.evaluation.summary import read_summary
 from rnncodec.images.reading import Pixels, read_image
 from rnncodec.training.wandb_logger import outliving

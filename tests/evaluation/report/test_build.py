@@ -10,11 +10,10 @@ from PIL import Image
 from rnncodec.codec import Codec
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import EvaluatedModel, images_in
-from rnncodec.evaluation.evaluate_image import EvaluationSpec
 from rnncodec.evaluation.report import viewer
 from rnncodec.evaluation.report.build import ReportOptions, build_report, intro, tasks
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.runner import run
+from rnncodec.evaluation.runner import EvaluationSpec, run
 from rnncodec.evaluation.summary import Summary, summarize
 from rnncodec.models.model_file import Model
 from rnncodec.network.autoencoder import Network
@@ -26,7 +25,7 @@ from rnncodec.network.recon.additive import Additive
 def evaluated(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[EvaluationSpec, list[Result], Summary]:
-    folder = tmp_path_factory.mktemp("study")
+    folder = tmp_path_factory.mktemp("spec")
     (folder / "images").mkdir()
     for seed, name in enumerate("ab"):
         noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
@@ -36,9 +35,9 @@ def evaluated(
     Codec(Model(Network(GRU, Additive, width=0.125, iterations=3))).save(folder / "m.safetensors")
     model = EvaluatedModel("m", folder / "m.safetensors")
     codecs = [model, BASELINES["jpeg-420"], BASELINES["jpeg-444"], BASELINES["jpeg2000"]]
-    study = EvaluationSpec([*codecs, BASELINES["webp"]], images_in(folder / "images"), folder)
-    results = run(study, progress=False).results
-    return study, results, summarize(results, "webp")
+    spec = EvaluationSpec([*codecs, BASELINES["webp"]], images_in(folder / "images"), folder)
+    results = run(spec, progress=False).results
+    return spec, results, summarize(results, "webp")
 
 
 def blocks(path: Path) -> dict[str, dict]:
@@ -48,8 +47,8 @@ def blocks(path: Path) -> dict[str, dict]:
 
 @pytest.fixture(scope="module")
 def written(evaluated: tuple[EvaluationSpec, list[Result], Summary]) -> Path:
-    study, results, summary = evaluated
-    return build_report(study, results, summary, options=ReportOptions(progress=False))
+    spec, results, summary = evaluated
+    return build_report(spec, results, summary, options=ReportOptions(progress=False))
 
 
 def test_each_image_shows_our_iterations_as_the_table_has_them(written: Path, evaluated):
@@ -82,23 +81,23 @@ def test_the_other_codecs_files_are_the_largest_that_fit_or_the_smallest():
 
 
 def test_a_page_that_tells_the_same_is_left_alone(written: Path, evaluated):
-    study, results, summary = evaluated
+    spec, results, summary = evaluated
     before = written.stat().st_mtime_ns
-    build_report(study, results, summary, options=ReportOptions(progress=False))
+    build_report(spec, results, summary, options=ReportOptions(progress=False))
     assert written.stat().st_mtime_ns == before
 
 
 def test_what_changes_the_page_rewrites_it(evaluated):
-    study, results, summary = evaluated
-    path = build_report(study, results, summary, options=ReportOptions(show=1, progress=False))
+    spec, results, summary = evaluated
+    path = build_report(spec, results, summary, options=ReportOptions(show=1, progress=False))
     assert blocks(path)["viewer-data"]["images"] in (["a"], ["b"])
-    path = build_report(study, results, summary, options=ReportOptions(show=0, progress=False))
+    path = build_report(spec, results, summary, options=ReportOptions(show=0, progress=False))
     assert 'id="viewer"' not in path.read_text()
 
 
 def test_without_a_model_there_is_nothing_to_show(evaluated):
-    study, results, _ = evaluated
-    formats = EvaluationSpec(study.codecs[1:], study.images, study.folder)
+    spec, results, _ = evaluated
+    formats = EvaluationSpec(spec.codecs[1:], spec.images, spec.folder)
     assert tasks(formats, results, show=6) == []
 
 
@@ -107,14 +106,14 @@ def test_the_intro_names_codecs_and_counts_images():
 
 
 def test_the_whole_page_stays_within_its_budget(evaluated, monkeypatch: pytest.MonkeyPatch):
-    study, results, summary = evaluated
+    spec, results, summary = evaluated
     options = ReportOptions(progress=False)
-    path = build_report(study, results, summary, options=options)
+    path = build_report(spec, results, summary, options=options)
     monkeypatch.setattr(viewer, "BUDGET", path.stat().st_size - 1)
-    build_report(study, results, summary, options=options)
+    build_report(spec, results, summary, options=options)
     assert len(blocks(path)["viewer-data"]["images"]) == 1
     assert path.stat().st_size <= viewer.BUDGET
     monkeypatch.setattr(viewer, "BUDGET", 1000)
-    build_report(study, results, summary, options=options)
+    build_report(spec, results, summary, options=options)
     assert 'id="viewer"' not in path.read_text()
     assert "No picture is shown: a single one" in path.read_text()

@@ -1,6 +1,6 @@
 import math
 
-from rnncodec.evaluation.report.curves import metric_styles, value
+from rnncodec.evaluation.report.page import metric_styles, value
 from rnncodec.evaluation.results import Result
 
 

@@ -1,5 +1,6 @@
 """From a finished evaluation to its report.html."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -12,8 +13,6 @@ from rnncodec.evaluation.baselines import Baseline
 from rnncodec.evaluation.codecs import EvaluatedModel
 from rnncodec.evaluation.curves import RDCurve
 from rnncodec.evaluation.evaluate import fingerprints
-from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.prefixes import PrefixCodec
 from rnncodec.evaluation.report import page, viewer
 from rnncodec.evaluation.report.page import Report, asset, summary_html, write_report
 from rnncodec.evaluation.report.viewer import (
@@ -26,6 +25,7 @@ from rnncodec.evaluation.report.viewer import (
     within,
 )
 from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.runner import EvaluationSpec
 from rnncodec.evaluation.summary import Summary
 from rnncodec.machine.pool import ProcessPool
 from rnncodec.machine.progress import track
@@ -39,13 +39,7 @@ NAME = "report.html"
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """How to make the page.
-
-    Attributes:
-        show: the most images of the viewer; 0 leaves it out.
-        workers: processes that make its pictures.
-        progress: show a progress bar on stderr.
-    """
+    """How to make the page: at most ``show`` images in the viewer, by ``workers`` processes."""
 
     show: int = SHOW
     workers: int = 1
@@ -60,11 +54,9 @@ def build_report(
     published: Sequence[RDCurve] = (),
     options: ReportOptions | None = None,
 ) -> Path:
-    """Write report.html into its folder, unless the one there shows the same.
+    """Write report.html into the spec's folder, unless the one there shows the same.
 
-    Raises:
-        RNNCodecError: an image or a coded file cannot be read any more.
-        StorageError: the page could not be written.
+    RNNCodecError: an image or a coded file cannot be read any more. StorageError: no page written.
     """
     options = options or ReportOptions()
     path = spec.folder / NAME
@@ -81,16 +73,25 @@ def build_report(
         "pictures": [WEBP_QUALITY, viewer.BUDGET],
     }
     origin = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    if states(path, origin):
-        return path
-    made = make_images(spec, results, options)
+    with contextlib.suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
+        if f'<meta name="made-from" content="{origin}">' in file.read(2000):
+            return path
+    todo = tasks(spec, results, options.show)
+    processes = min(options.workers, len(todo)) if options.workers > 1 else 0
+    with ProcessPool(make_viewer_image, processes) as pool:
+        text, hidden = "pictures of the report", not options.progress
+        made = list(track(pool.ordered(todo), text, total=len(todo), hidden=hidden))
+    facts = {"Made by": f"rnncodec {__version__}"}
+    if prints := fingerprints(spec):
+        listed = (f"{name} {fingerprint}" for name, fingerprint in prints.items())
+        facts["Fingerprints of the models"] = ", ".join(listed)
     report = Report(
-        title=title(list(fingerprints(spec)), codecs),
+        title=title(list(prints), codecs),
         intro=intro(codecs, len(spec.images)),
         results=results,
         summary=summary,
         published=published,
-        facts=facts(spec),
+        facts=facts,
         origin=origin,
     )
     images = within(made, viewer.BUDGET - len(page.page(report).encode()))
@@ -99,38 +100,16 @@ def build_report(
     return path
 
 
-def states(path: Path, origin: str) -> bool:
-    """Whether there is a page that states this digest."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            return f'<meta name="made-from" content="{origin}">' in file.read(2000)
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def make_images(
-    spec: EvaluationSpec, results: Sequence[Result], options: ReportOptions
-) -> list[ViewerImage]:
-    """The images of the viewer; none without a model that coded one."""
-    todo = tasks(spec, results, options.show)
-    processes = min(options.workers, len(todo)) if options.workers > 1 else 0
-    with ProcessPool(make_viewer_image, processes) as pool:
-        found = pool.ordered(todo)
-        text, hidden = "pictures of the report", not options.progress
-        return list(track(found, text, total=len(todo), hidden=hidden))
-
-
 def tasks(spec: EvaluationSpec, results: Sequence[Result], show: int) -> list[ViewerTask]:
-    """What is to make, for the images that the first model makes most and least of."""
+    """What is to make, for images from the first model's worst to its best."""
     models = [codec for codec in spec.codecs if isinstance(codec, EvaluatedModel)]
-    formats = [codec for codec in spec.codecs if isinstance(codec, Baseline)]
     if not models or show < 1:
         return []
-    by_name = {image.name: image for image in spec.images}
     first: dict[str, Baseline] = {}  # of each format that browsers show
-    for codec in formats:
-        if codec.format in viewer.MEDIA_TYPES:
+    for codec in spec.codecs:
+        if isinstance(codec, Baseline) and codec.format in viewer.MEDIA_TYPES:
             first.setdefault(codec.format, codec)
+    by_name = {image.name: image for image in spec.images}
     found = []
     for name in choose(results, models[0].name, show):
         files = []
@@ -143,14 +122,7 @@ def tasks(spec: EvaluationSpec, results: Sequence[Result], show: int) -> list[Vi
 
 
 def title(models: Sequence[str], codecs: Sequence[str]) -> str:
-    """The headline.
-
-    Examples:
-        >>> title(["a", "b"], ["a", "b", "webp"])
-        'a and b beside other codecs'
-        >>> title([], ["avif", "webp"])
-        'avif and webp'
-    """
+    """The headline: ``a and b beside other codecs``, or all codecs."""
     names = models or codecs
     text = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     return text if len(names) == len(codecs) else f"{text} beside other codecs"
@@ -190,20 +162,3 @@ def viewer_note(shown: Sequence[ViewerImage], total: int, made: Sequence[ViewerI
         "from the decoded ones; those of the other codecs are their files themselves. The figures "
         "are those of the decoded pictures; the error is shown as embedded."
     )
-
-
-def facts(spec: EvaluationSpec) -> dict[str, str]:
-    """What the page was made with."""
-    libraries = {
-        f"{name} {version}"
-        for codec in spec.codecs
-        if isinstance(codec, Baseline | PrefixCodec)
-        for name, version in codec.libraries().items()
-    }
-    found = {"Made by": f"rnncodec {__version__}"}
-    if prints := fingerprints(spec):
-        listed = (f"{name} {fingerprint}" for name, fingerprint in prints.items())
-        found["Fingerprints of the models"] = ", ".join(listed)
-    if libraries:
-        found["Libraries of the other codecs"] = ", ".join(sorted(libraries))
-    return found

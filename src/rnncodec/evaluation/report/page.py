@@ -5,19 +5,20 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from string import Template as StringTemplate
-from typing import Any
+from typing import Any, TypeAlias
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from rnncodec.evaluation.curves import FILES, RDCurve
-from rnncodec.evaluation.plots import COLOURS
-from rnncodec.evaluation.report import curves
+from rnncodec.evaluation.curves import FILES, RDCurve, with_decibels
+from rnncodec.evaluation.metrics import DECIBEL, METRICS, decibels, described
+from rnncodec.evaluation.plots import COLOURS, DASHES, MARKERS, MAX_BPP
+from rnncodec.evaluation.rd_points import metrics_of
 from rnncodec.evaluation.report.viewer import ViewerImage
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.summary import Summary
@@ -48,12 +49,8 @@ class Report:
     """What the page shows.
 
     Attributes:
-        title: its headline.
-        intro: a sentence or two under it: which codecs, which images.
-        results: every row of results.csv.
-        summary: what follows from them.
+        intro: a sentence or two under the title: which codecs, which images.
         published: curves of others, drawn dashed.
-        images: those of the viewer; none leaves it out.
         viewer_note: how the images were chosen, and in what form they are embedded; or why there
             are none.
         facts: what it was made with, for the foot of the page: name -> value.
@@ -78,14 +75,20 @@ def write_report(path: Path, report: Report) -> None:
 
 def page(report: Report) -> str:
     """The whole page as text."""
-    style = page_style()
+    light = "".join(f"--c{k}: {colour}; " for k, colour in enumerate(COLOURS))
+    dark = "".join(f"--c{k}: {DARK_COLOURS.get(c, c)}; " for k, c in enumerate(COLOURS))
+    style = StringTemplate(asset("page.css")).substitute(light_colours=light, dark_colours=dark)
+    for k in range(len(COLOURS)):
+        style += f".swatch.c{k} {{ background: var(--c{k}); }}\n"
     scope = "\n".join(asset(name) for name in SCRIPTS)
     script = f'"use strict";\n{{\n{scope}}}\n'  # all as one, strict and in a scope of its own
+    hashes = [hashlib.sha256(text.encode()).digest() for text in (style, script)]
+    style_hash, script_hash = (base64.b64encode(each).decode() for each in hashes)
     policy = (  # this style, this script, embedded pictures, nothing else
-        f"default-src 'none'; img-src data:; style-src '{digest(style)}'; "
-        f"script-src '{digest(script)}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style_hash}'; "
+        f"script-src 'sha256-{script_hash}'; base-uri 'none'; form-action 'none'"
     )
-    data = {"curves-data": curves.plot_data(report.results, report.summary, report.published)}
+    data = {"curves-data": plot_data(report.results, report.summary, report.published)}
     if report.images:
         data["viewer-data"] = viewer_index(report.images)
     data |= {f"image-{k}": image_data(image) for k, image in enumerate(report.images)}
@@ -147,40 +150,23 @@ def block(content: dict[str, Any]) -> Markup:
     return Markup(text)
 
 
-def page_style() -> str:
-    """The style sheet, in the colours of the plots."""
-    light = "".join(f"--c{k}: {colour}; " for k, colour in enumerate(COLOURS))
-    dark = "".join(f"--c{k}: {DARK_COLOURS.get(c, c)}; " for k, c in enumerate(COLOURS))
-    swatches = "".join(
-        f".swatch.c{k} {{ background: var(--c{k}); }}\n" for k in range(len(COLOURS))
-    )
-    style = StringTemplate(asset("page.css"))
-    return style.substitute(light_colours=light, dark_colours=dark) + swatches
-
-
-def digest(text: str) -> str:
-    """How a content security policy names an inline text."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 def summary_html(summary: Summary) -> str:
     """The section of figures: two tables whose heads sort them, and what figures mean."""
-    notes = (*conventions(), *summary.absent)  # failures have a table of their own
+    notes = (*conventions(summary), *summary.absent)  # failures have a table of their own
     deltas = delta_columns(summary) if summary.anchor is not None else []
     areas = [*area_columns(summary), *deltas]
     rates = rate_columns(summary)
-    return section("summary_section", summary, areas, rates, count(summary), notes)
+    return str(macros().summary_section(summary, areas, rates, count(summary), notes))
 
 
 def failures_html(summary: Summary) -> str:
     """What is missing from the averages, with its reason; nothing where nothing is."""
-    return section("failures_section", summary.failures)
+    return str(macros().failures_section(summary.failures))
 
 
-def section(macro: str, *arguments: object) -> str:
-    """What a macro of the template makes of its arguments, as markup."""
-    found: str = getattr(template("tables.html").module, macro)(*arguments)
-    return found
+def macros() -> Any:
+    """The macros of the template of tables; they give markup."""
+    return template("tables.html").module
 
 
 @functools.cache
@@ -200,10 +186,123 @@ def asset(name: str) -> str:
 
 
 def written(value: float, form: str) -> str:
-    """A figure with its digits and a true minus sign.
-
-    Examples:
-        >>> written(-12.34, "+.1f"), written(12.34, "+.1f")
-        ('−12.3', '+12.3')
-    """
+    """A figure with its digits and a true minus sign."""
     return format(value, form).replace("-", "−")
+
+
+FIRST = ("ms_ssim", DECIBEL, "psnr_rgb", "psnr_hvs", "psnr_hvs_m", "ssim")
+"""The order of the page; other metrics come after these."""
+
+Sample: TypeAlias = tuple[float, float, str]
+"""bpp, value, and what was asked of the codec there."""
+
+
+MEAN_NOTE = (
+    "Each point is the mean over the images that every codec has, of rate and of quality, at "
+    "equal iteration (ours) or equal setting (the others); a setting that an image lacks, or that "
+    "another one beats in bytes and quality, is left out. MS-SSIM in dB is −10 log10(1 − x) of "
+    "the mean."
+)
+
+
+def metric_styles(metrics: Iterable[str]) -> list[dict[str, Any]]:
+    """How to write these metrics: first those of :data:`FIRST`, then registered ones.
+
+    Of each: key (as in results.csv, or ``DECIBEL``), title (with its unit), unit (after a value,
+    with a space), digits (after the point), and near_one: whether it crowds just below 1, where
+    an axis spaced by -10 log10(1 - x) helps.
+    """
+    wanted = list(metrics)
+    order = [name for name in dict.fromkeys([*FIRST, *METRICS, *wanted]) if name in wanted]
+    return [
+        {
+            "key": name,
+            "title": (metric := described(name)).heading,
+            "unit": f" {metric.unit}" if metric.unit else "",
+            "digits": metric.digits,
+            "near_one": metric.near_one,
+        }
+        for name in order
+    ]
+
+
+def value(result: Result, metric: str) -> float | None:
+    """A metric of one row; None where the row does not have it, infinite decibels of 1."""
+    if metric != DECIBEL:
+        return result.values.get(metric)
+    found = result.values.get("ms_ssim")
+    return None if found is None else float(decibels(found))
+
+
+def plot_data(
+    results: Sequence[Result], summary: Summary, published: Sequence[RDCurve] = ()
+) -> dict[str, Any]:
+    """What the script of the page draws from, as plain types."""
+    return {
+        "metrics": metric_styles(metrics_of(results)),
+        "images": sorted({row.image for row in results if row.bpp is not None}),
+        "max_bpp": MAX_BPP,  # right end of the rate axis
+        "mean_note": MEAN_NOTE,
+        "series": all_series(results, summary, published),
+    }
+
+
+def all_series(
+    results: Sequence[Result], summary: Summary, published: Sequence[RDCurve] = ()
+) -> list[dict[str, Any]]:
+    """Every line of the plot: its curves and looks, as plain types.
+
+    Of each: name (no two are equal), label (in the legend, under its kind's heading), kind
+    (``ours``, ``baseline``, ``nominal`` or ``published``), mean (metric -> samples by rising
+    bpp), images (image -> the same; none for published curves), shown (whether it is drawn before
+    anyone chooses), colour (index into the palette, or None), marker (as matplotlib's; or "") and
+    dash (as in SVG; "" for a solid line). Measured codecs look as in the plots for print. Of the
+    published curves the first is shown at the start: all at once hide the measured ones.
+    """
+    by_codec: dict[str, dict[str, list[Result]]] = {}
+    for row in results:
+        by_codec.setdefault(row.codec, {}).setdefault(row.image, []).append(row)
+    places = list(by_codec)
+    lines: list[dict[str, Any]] = []
+    for entry in summary.codecs:
+        place, nominal = places.index(entry.codec), entry.rates != FILES
+        lines.append(
+            {
+                "name": entry.name,
+                "label": entry.codec,
+                "kind": "nominal" if nominal else "ours" if entry.ours else "baseline",
+                "mean": {metric: curve.labelled for metric, curve in entry.curves.items()},
+                "images": {
+                    image: {m: samples(own, m, nominal) for m in entry.curves}
+                    for image, own in by_codec[entry.codec].items()
+                },
+                "shown": True,
+                "colour": place % len(COLOURS),
+                "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
+                "dash": "1 3" if nominal else "",
+            }
+        )
+    others: dict[str, dict[str, list[Sample]]] = {}
+    for curve in with_decibels(published):
+        others.setdefault(curve.codec, {})[curve.metric] = curve.labelled
+    for k, (codec, mean) in enumerate(others.items()):
+        dash = " ".join(f"{length * 1.4:g}" for length in DASHES[k % len(DASHES)])
+        names = {"name": f"{codec} (published)", "label": codec, "kind": "published"}
+        looks = {"shown": k == 0, "colour": None, "marker": "", "dash": dash}
+        lines.append(names | {"mean": mean, "images": {}} | looks)
+    return lines
+
+
+def samples(rows: Sequence[Result], metric: str, at_nominal: bool = False) -> list[Sample]:
+    """One image's curve; rows without the metric, and perfect pictures, are left out."""
+    found = []
+    for row in rows:
+        quality = value(row, metric)
+        if row.bpp is None or quality is None or not math.isfinite(quality):
+            continue
+        if row.iteration is None:
+            found.append((row.bpp, quality, row.setting))
+        else:
+            bpp = row.iteration / 8 if at_nominal else row.bpp
+            found.append((bpp, quality, f"iteration {row.iteration}"))
+    return sorted(found)

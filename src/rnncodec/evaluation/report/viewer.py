@@ -14,9 +14,9 @@ from PIL import Image
 from rnncodec.errors import DataError
 from rnncodec.evaluation.baselines import Baseline, best_trial, smallest, trials
 from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile
-from rnncodec.evaluation.evaluate_image import as_tensor
 from rnncodec.evaluation.metrics import METRICS, defined, psnr_rgb
 from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.runner import as_tensor
 from rnncodec.images.reading import Pixels, read_image, to_rgb
 
 WEBP_QUALITY = 93
@@ -25,8 +25,6 @@ WEBP_QUALITY = 93
 BUDGET = 25_000_000
 """Bytes that a page may have."""
 
-FACTS = 500
-"""Bytes that it takes at most to say what a picture is."""
 
 MEDIA_TYPES = {"JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}
 """The formats that browsers show, by Pillow's name."""
@@ -34,13 +32,9 @@ MEDIA_TYPES = {"JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}
 
 @dataclass(frozen=True)
 class ViewerPicture:
-    """A codec's picture of one image at one setting.
+    """A codec's picture of one image at one setting: a file (or prefix) of ``size`` bytes.
 
-    Attributes:
-        label: what was asked of the codec.
-        size: of its file, or the prefix of it, in bytes.
-        bpp, ms_ssim, psnr_rgb: as measured on the decoded 8-bit picture.
-        media_type, data: a file that browsers show.
+    Figures are as measured on the decoded 8-bit picture; ``data`` is a file that browsers show.
     """
 
     label: str
@@ -57,8 +51,6 @@ class ViewerImage:
     """One image of the viewer.
 
     Attributes:
-        image: its name.
-        width, height: in pixels.
         original: itself, as lossless WebP.
         sides: codec -> its pictures, by increasing size; the reference, one of our models, first.
         fidelity: PSNR in dB of our pictures as embedded, at least, against those decoded.
@@ -73,9 +65,9 @@ class ViewerImage:
 
     @property
     def weight(self) -> int:
-        """Bytes that it takes in the page at most, where pictures are written in base64."""
+        """Bytes that it takes in the page at most: pictures in base64, and 500 of their facts."""
         pictures = [picture.data for side in self.sides.values() for picture in side]
-        return sum(4 * len(data) // 3 + FACTS for data in (self.original, *pictures))
+        return sum(4 * len(data) // 3 + 500 for data in (self.original, *pictures))
 
 
 @dataclass(frozen=True)
@@ -89,13 +81,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class ViewerTask:
-    """What it takes to make an image of the viewer; travels to worker processes.
-
-    Attributes:
-        image: the original.
-        files: those of our models, the reference's first.
-        baselines: what stands beside them.
-    """
+    """The original, the files of our models (the reference's first), and what stands beside."""
 
     image: ImageFile
     files: Sequence[ModelFile]
@@ -105,8 +91,8 @@ class ViewerTask:
 def choose(results: Sequence[Result], reference: str, count: int) -> list[str]:
     """The images to show: evenly spaced from the reference's worst to its best, never by taste.
 
-    The order is that of the mean quality over all iterations: MS-SSIM, or PSNR where an image is
-    too small for that. Images that the reference could not code are left out.
+    By the mean MS-SSIM over all iterations, or PSNR where an image is too small for that. Images
+    that the reference could not code are left out.
     """
     rows = [row for row in results if row.codec == reference and "psnr_rgb" in row.values]
     metric = "ms_ssim" if all("ms_ssim" in row.values for row in rows) else "psnr_rgb"
@@ -118,12 +104,7 @@ def choose(results: Sequence[Result], reference: str, count: int) -> list[str]:
 
 
 def spread(items: Sequence[str], count: int) -> list[str]:
-    """``count`` of the items, evenly spaced, both ends among them.
-
-    Examples:
-        >>> spread("abcdefg", 3), spread("ab", 6), spread("abc", 1)
-        (['a', 'd', 'g'], ['a', 'b'], ['b'])
-    """
+    """``count`` of the items, evenly spaced, both ends among them."""
     if count >= len(items):
         return list(items)
     if count == 1:
@@ -157,17 +138,23 @@ def fidelity(picture: Pixels, data: bytes) -> float:
 
 
 def make_viewer_image(task: ViewerTask) -> ViewerImage:
-    """Decode, encode and measure everything of one image.
-
-    Raises:
-        RNNCodecError: the image or a file of ours cannot be read.
-    """
+    """Decode, encode and measure everything of one image; RNNCodecError if it cannot be read."""
     torch.set_num_threads(1)
     image = read_image(task.image.path)
-    sides, worst = {}, math.inf
+    sides: dict[str, list[ViewerPicture]] = {}
+    worst = math.inf
     for file in task.files:
-        sides[file.model.name], error = model_pictures(file)
-        worst = min(worst, error)
+        own = sides[file.model.name] = []
+        decoded = file.model.codec.decode_progressive(file.path.read_bytes(), max_pixels=math.inf)
+        rows = sorted(file.rows, key=lambda row: row.iteration or 0)
+        for row, picture in zip(rows, map(to_rgb, decoded), strict=True):
+            data = as_webp(picture)
+            worst = min(worst, fidelity(picture, data))
+            assert row.bytes is not None, row
+            assert row.bpp is not None, row
+            scores = row.values.get("ms_ssim"), row.values.get("psnr_rgb")
+            label = f"iteration {row.iteration}"
+            own.append(ViewerPicture(label, row.bytes, row.bpp, *scores, "image/webp", data))
     sizes = [picture.size for picture in next(iter(sides.values()))]
     for baseline in task.baselines:
         if pictures := baseline_pictures(baseline, image, sizes):
@@ -175,22 +162,6 @@ def make_viewer_image(task: ViewerTask) -> ViewerImage:
     height, width = image.shape[:2]
     original = as_webp(image, lossless=True)
     return ViewerImage(task.image.name, width, height, original, sides, worst)
-
-
-def model_pictures(file: ModelFile) -> tuple[list[ViewerPicture], float]:
-    """Every iteration of a file, and the lowest fidelity in dB with which they are embedded."""
-    found, worst = [], math.inf
-    decoded = file.model.codec.decode_progressive(file.path.read_bytes(), max_pixels=math.inf)
-    rows = sorted(file.rows, key=lambda row: row.iteration or 0)
-    for row, picture in zip(rows, map(to_rgb, decoded), strict=True):
-        data = as_webp(picture)
-        worst = min(worst, fidelity(picture, data))
-        assert row.bytes is not None, row
-        assert row.bpp is not None, row
-        scores = row.values.get("ms_ssim"), row.values.get("psnr_rgb")
-        label = f"iteration {row.iteration}"
-        found.append(ViewerPicture(label, row.bytes, row.bpp, *scores, "image/webp", data))
-    return found, worst
 
 
 def baseline_pictures(

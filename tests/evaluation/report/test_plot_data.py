@@ -4,7 +4,7 @@ import math
 import pytest
 
 from rnncodec.evaluation.curves import RDCurve
-from rnncodec.evaluation.report import curves
+from rnncodec.evaluation.report import page
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.summary import summarize
 
@@ -26,10 +26,10 @@ OURS = [
 ]
 
 
-def drawn(results: list[Result]) -> dict[str, list[curves.Sample]]:
+def drawn(results: list[Result]) -> dict[str, list[page.Sample]]:
     return {
         line["name"]: line["mean"]["psnr_rgb"]
-        for line in curves.all_series(results, summarize(results))
+        for line in page.all_series(results, summarize(results))
     }
 
 
@@ -42,11 +42,11 @@ def test_rate_and_quality_are_averaged_at_equal_iteration():
 
 def test_one_image_has_its_own_curve_without_its_perfect_pictures():
     rows = [*OURS[:2], point("m", "a", "t=3", 0.4, math.inf)]
-    assert curves.samples(rows, "psnr_rgb") == [
+    assert page.samples(rows, "psnr_rgb") == [
         (0.1, 20.0, "iteration 1"),
         (0.2, 24.0, "iteration 2"),
     ]
-    assert [bpp for bpp, *_ in curves.samples(rows, "psnr_rgb", at_nominal=True)] == [1 / 8, 2 / 8]
+    assert [bpp for bpp, *_ in page.samples(rows, "psnr_rgb", at_nominal=True)] == [1 / 8, 2 / 8]
 
 
 def test_codecs_keep_the_table_s_order_models_come_twice_and_published_ones_are_kept_apart():
@@ -56,7 +56,7 @@ def test_codecs_keep_the_table_s_order_models_come_twice_and_published_ones_are_
         RDCurve.of([(0.5, 30.0)], "other", "psnr_rgb"),
     ]
     rows = [*OURS, *jpeg]
-    lines = curves.all_series(rows, summarize(rows), published)
+    lines = page.all_series(rows, summarize(rows), published)
     assert [(line["name"], line["label"], line["kind"], line["shown"]) for line in lines] == [
         ("m", "m", "ours", True),
         ("m, nominal rate", "m", "nominal", True),
@@ -73,6 +73,6 @@ def test_codecs_keep_the_table_s_order_models_come_twice_and_published_ones_are_
 
 def test_the_data_of_the_plot_is_plain():
     rows = [*OURS, point("m", "broken", "", None, None)]
-    data = curves.plot_data(rows, summarize(rows))
+    data = page.plot_data(rows, summarize(rows))
     assert json.loads(json.dumps(data, allow_nan=False))["images"] == ["a", "b"]
     assert data["metrics"][0]["title"] == "PSNR RGB (dB)"
