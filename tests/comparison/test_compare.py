@@ -6,10 +6,18 @@ from scipy import stats
 from tests.comparison.sweep import make_run
 from tests.evaluation.synthetic import codec
 
-from rnncodec.comparison.compare import AUC_MEASURE, SCORE_MEASURE, Comparison, compare, ranks
+from rnncodec.comparison.compare import (
+    AUC_MEASURE,
+    SCORE_MEASURE,
+    Comparison,
+    compare,
+    over_seeds,
+    ranks,
+)
 from rnncodec.comparison.runs import find_runs
 from rnncodec.evaluation.curves import first_of
 from rnncodec.evaluation.rd_points import mean_curve
+from rnncodec.evaluation.statistics import Estimate
 
 GAINS = {"lstm": 0.0, "gru": 0.5}
 
@@ -204,3 +212,10 @@ def test_without_finished_runs_there_is_nothing_but_that_statement() -> None:
     found = compare([])
     assert (found.rows, found.summary, found.effects) == ([], None, None)
     assert found.notes == ["no run is finished yet"]
+
+
+def test_the_interval_over_two_seeds_is_wide() -> None:
+    found = over_seeds([Estimate(1.0), Estimate(3.0)])
+    assert (found.value, found.reason, found.range) == (2.0, "", None)
+    assert found.low == pytest.approx(-10.7, abs=0.1)
+    assert found.high == pytest.approx(14.7, abs=0.1)

@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from tests.comparison.sweep import WEIGHTS, make_run, start
 
-from rnncodec.comparison.runs import find_runs
+from rnncodec.comparison.runs import find_runs, matters
 from rnncodec.errors import DataError
 from rnncodec.evaluation.results import read_results, write_results
 
@@ -125,3 +125,7 @@ def test_a_run_that_diverged_is_not_ranked(tmp_path: Path) -> None:
         "nan weights": "the training diverged (network.a is not finite); train it again with a "
         "lower learning rate",
     }
+
+
+def test_what_may_explain_a_difference() -> None:
+    assert [matters(key) for key in ("cell", "threads", "data.seed")] == [False] * 3

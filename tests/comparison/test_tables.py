@@ -96,3 +96,9 @@ def labels(folder: Path) -> set[str]:
     found = compare(*find_runs([folder]))
     assert found.summary is not None
     return {curve.codec for curve in labelled_curves(found.rows, found.summary)[0]}
+
+
+def test_a_label_that_comes_again_is_numbered(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_run(tmp_path / name, cell="gru")
+    assert labels(tmp_path) == {"gru additive none", "gru additive none (2)"}

@@ -62,3 +62,9 @@ def test_curves_of_no_or_one_point_have_neither(points: int) -> None:
 def test_a_level_that_is_met_exactly_is_reached() -> None:
     bpp, value = np.array([[1.0, 2.0, 3.0]]), np.array([[30.0, 34.0, 36.0]])
     assert [curve(bpp, value).rate_at(level)[0] for level in (30.0, 34.0, 36.0)] == [1.0, 2.0, 3.0]
+
+
+def test_areas_and_rates_of_one_line() -> None:
+    assert RDCurve.of([(0.0, 0.0), (2.0, 1.0)]).area(0.5, 1.5).tolist() == [0.5]
+    assert np.isnan(RDCurve.of([(0.6, 0.0), (2.0, 1.0)]).area(0.5, 1.5)).tolist() == [True]
+    assert RDCurve.of([(1.0, 30.0), (2.0, 34.0)]).rate_at(31.0).tolist() == [1.25]

@@ -170,3 +170,8 @@ def test_the_identity_names_the_libraries() -> None:
     identity = BASELINES["avif"].identity()
     assert set(identity["libraries"]) == {"pillow", "avif"}
     assert all(identity["libraries"].values())
+
+
+def test_settings_are_named_by_what_they_ask() -> None:
+    assert BASELINES["webp"].label(40) == "q=40"
+    assert BASELINES["jpeg2000"].label(0.125) == "bpp=0.125"

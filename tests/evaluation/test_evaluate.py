@@ -14,7 +14,15 @@ from rnncodec.errors import DataError, StorageError
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import EvaluatedModel, images_in
 from rnncodec.evaluation.curves import NOMINAL
-from rnncodec.evaluation.evaluate import evaluate, evaluate_model, sheet_cells
+from rnncodec.evaluation.evaluate import (
+    caption,
+    centre,
+    entropy_sentence,
+    evaluate,
+    evaluate_model,
+    gains,
+    sheet_cells,
+)
 from rnncodec.evaluation.report.page import summary_html
 from rnncodec.evaluation.results import Result, read_results
 from rnncodec.evaluation.runner import EvaluationSpec
@@ -135,3 +143,15 @@ def test_a_line_of_table_and_page_says_what_measured_and_how(
 def as_written(text: str) -> str:
     """Without the backslashes of Markdown."""
     return text.replace("\\", "")
+
+
+def test_captions_crops_and_gains() -> None:
+    point = Result("m", "t=1", "a", 1, 9, 0.125, {"psnr_rgb": 30.0})
+    assert caption(point) == "0.125 bpp\nPSNR 30.00 dB"
+    assert centre(np.zeros((300, 40, 3), np.uint8)).shape == (256, 40, 3)
+    rows = [Result("a", f"t={k}", "b", k, n, 1.0, {}) for k, n in ((1, 6), (2, 16))]
+    assert gains(rows, {"b": (32, 16)}) == [0.25, 0.0]
+    section = {"model": "progressive", "bits_per_bit": 0.87, "gain_over_raw_bits": 0.12}
+    assert entropy_sentence(section | {"rate_lost_to_quantisation": 0.001}) == (
+        "entropy=progressive: 0.870 bits per bit, 0.10 % lost to integers; files 12.0 % smaller"
+    )

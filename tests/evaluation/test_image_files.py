@@ -35,3 +35,8 @@ def test_names_are_text_and_told_apart_whatever_files_are_called() -> None:
     found = named([Path(name) for name in names], names)
     assert [item.name for item in found] == [r"caf\xe9", r"caf\xe8", r"a\nb", "x$^$y"]
     assert [str(item.path) for item in found] == names, "and read from where they are"
+
+
+def test_names_have_no_endings_where_these_say_nothing() -> None:
+    found = named([Path()] * 3, ["a/x.png", "y.jpg", "y.png"])
+    assert [image.name for image in found] == ["a/x", "y.jpg", "y.png"]

@@ -10,6 +10,7 @@ from tests.evaluation.contrast import CSF
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation import metrics
+from rnncodec.evaluation.metrics import defined, described, luma, psnr_rgb, with_decibel_of
 
 Image = NDArray[np.uint8]
 
@@ -122,3 +123,15 @@ def test_a_metric_refuses_pixels_that_were_not_rounded() -> None:
     image = tensor(picture(8, 8))
     with pytest.raises(DataError, match=r"expected rounded 8-bit pixels, .* got torch.float32"):
         metrics.psnr_rgb(image, image.float())
+
+
+def test_what_the_small_functions_give() -> None:
+    black, white = (torch.full((1, 3, 4, 4), value, dtype=torch.uint8) for value in (0, 255))
+    assert psnr_rgb(black, white).tolist() == [0.0]
+    assert psnr_rgb(black, white).dtype == torch.float64
+    assert luma(white)[0, 0, 0].item() == 235.0
+    assert described("vif").heading == "vif"
+    assert with_decibel_of(["psnr_rgb", "ms_ssim", "psnr_hvs"]) == [
+        *("psnr_rgb", "ms_ssim", "ms_ssim_db", "psnr_hvs")
+    ]
+    assert (defined("ms_ssim", 512, 768), defined("ms_ssim", 175, 768)) == (True, False)

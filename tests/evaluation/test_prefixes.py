@@ -156,3 +156,7 @@ def test_the_identity_tells_files_and_programs_apart() -> None:
     identities = [codec.identity() for codec in HERE]
     assert len({str(identity) for identity in identities}) == len(HERE)
     assert all(all(identity["libraries"].values()) for identity in identities)
+
+
+def test_a_marker_is_found_after_zeros_and_restarts() -> None:
+    assert next_marker(bytes.fromhex("12ff00ffd034ffd9"), 0) == 6

@@ -40,3 +40,9 @@ def test_json_leaves_out_what_says_nothing() -> None:
         **{"value": 0.5, "interval": [0.4, 0.6], "range": (0.1, 2.0)},
     }
     assert Estimate(None, reason="why").plain() == {"reason": "why"}
+
+
+def test_the_first_weights_are_those_of_the_images_as_they_are() -> None:
+    weights = resamples(24)
+    assert weights.shape == (2001, 24)
+    assert (weights[0] == 1 / 24).all()

@@ -1,7 +1,9 @@
 from tests.evaluation.synthetic import codec, failed
 
-from rnncodec.evaluation.summary import summarize
-from rnncodec.evaluation.tables import summary_tables
+from rnncodec.evaluation.curves import FILES
+from rnncodec.evaluation.statistics import Estimate
+from rnncodec.evaluation.summary import CodecSummary, Summary, shortened, summarize
+from rnncodec.evaluation.tables import Column, count, summary_table, summary_tables
 
 RATES = [k / 8 for k in range(1, 17)]
 ROWS = [
@@ -40,3 +42,19 @@ def test_without_an_anchor_there_are_no_deltas() -> None:
     areas, rates = summary_tables(summarize(ROWS))
     assert not any("BD" in column for column in areas.columns)
     assert "%" not in "".join(cell for row in rates.rows for cell in row)
+
+
+def test_a_rate_stands_beside_that_of_the_anchor() -> None:
+    rates = {"a": {"ms_ssim": {0.9: Estimate(1.0)}}, "b": {"ms_ssim": {0.9: Estimate(0.5)}}}
+    codecs = [CodecSummary(name, FILES, False, rate_at=rate) for name, rate in rates.items()]
+    summary = Summary("a", codecs, {}, [], [])
+    columns = [Column("", lambda entry: entry.rate_at["ms_ssim"][0.9], ".3f")]
+    cells = [row[2] for row in summary_table("", summary, columns, codecs[0]).rows]
+    assert cells == ["1.000", "0.500 (1.000, -50 %)"]
+    assert [row[2] for row in summary_table("", summary, columns).rows] == ["1.000", "0.500"]
+
+
+def test_counts_and_lists_are_short() -> None:
+    images = {"ms_ssim": ("a", "b"), "ssim": ("a",)}
+    assert count(Summary(None, [], images, [], [])) == "1-2 images"
+    assert shortened(["a", "b", "c"], most=2) == "a, b and 1 more"

@@ -64,3 +64,10 @@ def test_a_name_is_text_in_every_table() -> None:
     tex = latex([table])
     letters = r"a\textbar{}b \$5 *c* `d` \textless{}e\textgreater{} \_f\_ g\_h [i](j) -{}- "
     assert tex.count(letters + r"\textbackslash{}k \&amp; \{l\} \#m") == 3
+
+
+def test_text_stays_text() -> None:
+    text = markdown([Table("a|b", ["a_$5, a_b"], [["[0.25, 1.5] *"]])])
+    for escaped in (r"a\|b", r"a\_\$5, a_b", r"[0.25, 1.5] \*"):
+        assert escaped in text
+    assert escape("50 % of a_b") == r"50 \% of a\_b"

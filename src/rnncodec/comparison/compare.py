@@ -197,9 +197,8 @@ def by_all_but_seed(runs: Sequence[Run], varying: Sequence[str]) -> list[list[Ru
     """
     groups: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        key: tuple[object, ...] = (run.cell, run.recon, run.entropy, run.metric)
-        key += tuple(run.settings.get(name, "") for name in varying)
-        again = 0
+        others = (run.settings.get(name, "") for name in varying)
+        key, again = (run.cell, run.recon, run.entropy, run.metric, *others), 0
         while run.seed in {other.seed for other in groups.get((*key, again), [])}:
             again += 1
         groups.setdefault((*key, again), []).append(run)
@@ -242,43 +241,38 @@ def over_seeds(figures: Sequence[Estimate]) -> Estimate:
 
 
 def explain(runs: Sequence[Run], varying: Sequence[str], summary: Summary) -> Effects:
-    """Main effects on the AUC, or where a run has none, on the selection score."""
-    areas = [summary.of(run.name).auc.get("ms_ssim", Estimate(None)).value for run in runs]
-    if None not in areas:
-        return effects_on(AUC_MEASURE, runs, varying, areas)
-    scored = [run for run in runs if run.metric is not None]
-    counts = Counter(run.metric for run in scored)
-    metric = max(SCORE_MEASURES, key=lambda each: counts[each])
-    same = [run for run in scored if run.metric == metric]
-    effects = effects_on(SCORE_MEASURES[metric], same, varying, [run.score for run in same])
-    if len(same) < len(scored):
-        others = f"{len(scored) - len(same)} of {len(scored)} runs"
-        effects.notes.append(f"{others} are left out: their score is of another metric")
-    return effects
+    """Main effects on the AUC, or where a run has none, on the selection score.
 
-
-def effects_on(
-    measure: str, runs: Sequence[Run], varying: Sequence[str], figures: Sequence[float | None]
-) -> Effects:
-    """Main effects of cell, recon, entropy and what else varies by itself.
-
-    A setting in which runs of the same cell, recon and entropy model agree, as the steps of a
-    comparison at equal cost, has no effect of its own.
+    Those of cell, recon, entropy and what else varies by itself: a setting in which runs of the
+    same parts agree, as the steps of a comparison at equal cost, has no effect of its own.
     """
+    notes: list[str] = []
+    areas = [summary.of(run.name).auc.get("ms_ssim", Estimate(None)).value for run in runs]
+    measure, same, figures = AUC_MEASURE, list(runs), areas
+    if None in areas:
+        scored = [run for run in runs if run.metric is not None]
+        counts = Counter(run.metric for run in scored)
+        metric = max(SCORE_MEASURES, key=lambda each: counts[each])
+        same = [run for run in scored if run.metric == metric]
+        measure, figures = SCORE_MEASURES[metric], [run.score for run in same]
+        if len(same) < len(scored):
+            others = f"{len(scored) - len(same)} of {len(scored)} runs"
+            notes.append(f"{others} are left out: their score is of another metric")
     values: dict[tuple[str, ...], set[str]] = {}
-    for run, name in product(runs, varying):
+    for run, name in product(same, varying):
         parts = (name, *(getattr(run, factor) for factor in FACTORS))
         values.setdefault(parts, set()).add(run.settings.get(name, ""))
     free = {parts[0] for parts, found in values.items() if len(found) > 1}
+    if follows := [name for name in varying if name not in free]:
+        note = f"{', '.join(follows)}: given by {', '.join(FACTORS)}, whose effects include it"
+        notes.insert(0, note)
     settings = [
         {name: getattr(run, name) for name in FACTORS}
         | {name: run.settings.get(name, "") for name in varying if name in free}
-        for run in runs
+        for run in same
     ]
     effects = main_effects(measure, settings, [figure or 0.0 for figure in figures])
-    if follows := [name for name in varying if name not in free]:
-        note = f"{', '.join(follows)}: given by {', '.join(FACTORS)}, whose effects include it"
-        effects.notes.append(note)
+    effects.notes.extend(notes)
     return effects
 
 
@@ -298,6 +292,8 @@ def main_effects(
         settings: one per run, factor -> level, all with the same factors.
         values: one per run.
     """
+    from statsmodels.regression.linear_model import OLS  # a second to import
+
     first = settings[0] if settings else {}
     varied = [name for name in first if len({setting[name] for setting in settings}) > 1]
     if not varied:
@@ -321,7 +317,7 @@ def main_effects(
             "the runs there are do not separate the factors; plain means of each level's runs are "
             "shown, without shares"
         )
-    fit = fitted(y, matrix) if separated else None
+    fit = OLS(y, matrix).fit() if separated else None
     factors, start = [], 1
     for name, names in levels.items():
         columns = range(start, start + len(names) - 1)
@@ -339,7 +335,7 @@ def main_effects(
             own.append(Level(level, int(has.sum()), mean))
         share = None
         if fit is not None:
-            without = fitted(y, np.delete(matrix, columns, axis=1))
+            without = OLS(y, np.delete(matrix, columns, axis=1)).fit()
             share = float((without.ssr - fit.ssr) / (fit.centered_tss or 1.0))
         factors.append(Factor(name, own, share))
     if fit is None:
@@ -358,13 +354,6 @@ def main_effects(
         notes.append("all runs have the same figure: there is no variance to share")
     rest = 1 - sum(factor.share or 0.0 for factor in factors) if total else None
     return Effects(measure, len(y), factors, rest, notes)
-
-
-def fitted(y: Array, matrix: Array) -> Any:
-    """The least-squares fit of statsmodels."""
-    from statsmodels.regression.linear_model import OLS  # a second to import
-
-    return OLS(y, matrix).fit()
 
 
 def predicted(fit: Any, point: Array) -> Estimate:

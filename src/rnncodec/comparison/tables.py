@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncodec.comparison.compare import (
+    AUC_MEASURE,
     FACTORS,
     MEASURES,
     SCORE_MEASURES,
@@ -20,7 +21,7 @@ from rnncodec.evaluation.metrics import METRICS
 from rnncodec.evaluation.plots import FILLS, Line, lines_of, paper_plot
 from rnncodec.evaluation.statistics import RESAMPLES, SEED
 from rnncodec.evaluation.summary import Summary, provenance, summary_json
-from rnncodec.evaluation.tables import ABSENT, Table, latex, markdown, name_of
+from rnncodec.evaluation.tables import Table, latex, markdown, name_of
 from rnncodec.machine.storage import write_text
 
 FILES_WRITTEN = ("comparison.json", "table.md", "table.tex", "rd.pdf", "rd.png")
@@ -38,7 +39,7 @@ def write_comparison(
     if comparison.summary is None:
         return written[:3]
     curves, lines = labelled_curves(comparison.rows, comparison.summary)
-    paper_plot([out / "rd.pdf", out / "rd.png"], curves, published=published, lines=lines)
+    paper_plot(written[3:], curves, published=published, lines=lines)
     return written
 
 
@@ -61,23 +62,25 @@ def runs_table(comparison: Comparison) -> Table:
     measures = sorted({row.measure for row in rows}, key=MEASURES.index)
     mixed = ["ranked by"] if len(measures) > 1 else []
     metrics = [m for m in SCORE_MEASURES if any(row.runs[0].metric == m for row in rows)]
-    columns = ["rank", *mixed, "cell", "recon", "entropy", *more, "seeds"]
-    columns += ["MS-SSIM AUC [0.25, 1.5]", "MS-SSIM AUC nominal"]
-    columns += [f"{name_of(metric)} AUC [0.25, 1.5]" for metric in rows[0].areas]
-    columns += [SCORE_MEASURES[m] for m in metrics] + ["parameters", "bits saved"]
     title = f"Runs, best first by {' and then by '.join(measures)}"
-    table = Table(title, columns, words=4 + len(mixed) + len(more))
+    table = Table(title, [], words=4 + len(mixed) + len(more))
     for rank, row in zip(ranks(rows), rows, strict=True):
         run = row.runs[0]
-        saved = ABSENT if run.entropy == "none" else table.cell(row.gain, ".1%")
-        cells = [str(rank), *([row.measure] if mixed else []), run.cell, run.recon, run.entropy]
-        cells += [*row.settings.values(), str(len(row.runs)), table.cell(row.auc)]
-        cells += [table.cell(row.nominal)]
-        cells += [
-            table.cell(area, f".{METRICS[metric].digits}f") for metric, area in row.areas.items()
-        ]
-        cells += [table.cell(row.score if run.metric == m else None) for m in metrics]
-        table.rows.append([*cells, f"{run.parameters:,}", saved])
+        cells = {"rank": str(rank)} | dict.fromkeys(mixed, row.measure)
+        cells |= {part: getattr(run, part) for part in FACTORS} | row.settings
+        cells |= {"seeds": str(len(row.runs)), AUC_MEASURE: table.cell(row.auc)}
+        cells["MS-SSIM AUC nominal"] = table.cell(row.nominal)
+        for metric, area in row.areas.items():
+            form = f".{METRICS[metric].digits}f"
+            cells[f"{name_of(metric)} AUC [0.25, 1.5]"] = table.cell(area, form)
+        for metric in metrics:
+            score = row.score if run.metric == metric else None
+            cells[SCORE_MEASURES[metric]] = table.cell(score)
+        cells["parameters"] = f"{run.parameters:,}"
+        gain = None if run.entropy == "none" else row.gain
+        cells["bits saved"] = table.cell(gain, ".1%")
+        table.columns = list(cells)
+        table.rows.append(list(cells.values()))
     summary = comparison.summary
     images = len(summary.images.get("ms_ssim", ())) if summary else 0
     table.notes = [

@@ -33,12 +33,7 @@ TILE = 8
 
 
 def psnr_rgb(reference: Tensor, test: Tensor) -> Tensor:
-    r"""Peak signal-to-noise ratio over all channels, in dB: :math:`10 \log_{10} (255^2 / MSE)`.
-
-    Examples:
-        >>> psnr_rgb(torch.zeros(1, 3, 4, 4).byte(), torch.full((1, 3, 4, 4), 255).byte())
-        tensor([0.], dtype=torch.float64)
-    """
+    r"""Peak signal-to-noise ratio over all channels, in dB: :math:`10 \log_{10} (255^2 / MSE)`."""
     check_pair("psnr_rgb", reference, test)
     error = (reference.double() - test.double()).square().mean(dim=(1, 2, 3))
     return 10 * torch.log10(PEAK**2 / error)
@@ -62,10 +57,6 @@ def luma(image: Tensor) -> Tensor:
 
     The codes keep their head- and footroom, as in the metric's reference implementation; on
     full-range luma the same pictures would score about 1.3 dB lower.
-
-    Examples:
-        >>> luma(torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)).item()
-        235.0
     """
     r, g, b = image.double().unbind(dim=1)
     return torch.round(16 + (65.481 * r + 128.553 * g + 24.966 * b) / PEAK)
@@ -96,8 +87,7 @@ def psnr_hvs(reference: Tensor, test: Tensor) -> Tensor:
     .. math:: -10 \log_{10} \operatorname{mean}_{8 \times 8}
         ((\mathrm{DCT}(Y) - \mathrm{DCT}(Y')) \cdot \mathrm{CSF})^2
 
-    ``Y`` is :func:`luma` as a fraction of 255. Sides that are no multiples of 8 are cropped to
-    the next lower one, on the right and at the bottom.
+    ``Y`` is :func:`luma` as a fraction of 255; sides are cropped to multiples of 8.
     """
     check_pair("psnr_hvs", reference, test)
     return -10 * torch.log10(hvs_errors(reference, test)[:, 0])
@@ -182,12 +172,7 @@ def tabled(present: Container[str] = METRICS) -> list[str]:
 
 
 def with_decibel_of(metrics: Sequence[str]) -> list[str]:
-    """The metrics, with MS-SSIM in dB after MS-SSIM.
-
-    Examples:
-        >>> with_decibel_of(["psnr_rgb", "ms_ssim", "psnr_hvs"])
-        ['psnr_rgb', 'ms_ssim', 'ms_ssim_db', 'psnr_hvs']
-    """
+    """The metrics, with MS-SSIM in dB after MS-SSIM."""
     pairs = ((name, DECIBEL) if name == "ms_ssim" else (name,) for name in metrics)
     return [name for pair in pairs for name in pair]
 

@@ -32,10 +32,7 @@ INK, FAINT = "#222222", "#d9d9d9"
 
 @dataclass
 class Row:
-    """One image of the sheet: a crop of the original, and that crop after some iterations.
-
-    Pictures are uint8 (h, w, 3); of ``cells``, a title stands above and a text below.
-    """
+    """One image of the sheet, uint8 (h, w, 3): its crop; title, crop and text of each cell."""
 
     name: str
     original: NDArray[np.uint8]

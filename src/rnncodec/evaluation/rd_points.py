@@ -21,9 +21,9 @@ class RDPoints:
     """The points of one codec under one metric: P settings by N images, by rising average rate.
 
     Of a codec that is asked for a setting, these are its best: a point that another of its
-    settings beats on the same image (no more bytes, quality at least as good) gives way to that
-    other one, which a user would take; so averages stay over all images. Points after the
-    iterations of a model are as they are: they are one file, whose course is what is measured.
+    settings beats on the same image (no more bytes, quality at least as good) gives way to it;
+    so averages stay over all images. Points after a model's iterations are as they are: they are
+    one file, whose course is what is measured.
 
     Attributes:
         bpp, value: (P, N); of :data:`DECIBEL`, value is the plain MS-SSIM.

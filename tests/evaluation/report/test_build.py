@@ -11,7 +11,7 @@ from rnncodec.codec import Codec
 from rnncodec.evaluation.baselines import BASELINES
 from rnncodec.evaluation.codecs import EvaluatedModel, images_in
 from rnncodec.evaluation.report import viewer
-from rnncodec.evaluation.report.build import ReportOptions, build_report, intro, tasks
+from rnncodec.evaluation.report.build import ReportOptions, build_report, intro, tasks, title
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import EvaluationSpec, run
 from rnncodec.evaluation.summary import Summary, summarize
@@ -117,3 +117,8 @@ def test_the_whole_page_stays_within_its_budget(evaluated, monkeypatch: pytest.M
     build_report(spec, results, summary, options=options)
     assert 'id="viewer"' not in path.read_text()
     assert "No picture is shown: a single one" in path.read_text()
+
+
+def test_the_title_names_the_models_or_all():
+    assert title(["a", "b"], ["a", "b", "webp"]) == "a and b beside other codecs"
+    assert title([], ["avif", "webp"]) == "avif and webp"

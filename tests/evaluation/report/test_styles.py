@@ -1,6 +1,6 @@
 import math
 
-from rnncodec.evaluation.report.page import metric_styles, value
+from rnncodec.evaluation.report.page import metric_styles, value, written
 from rnncodec.evaluation.results import Result
 
 
@@ -20,3 +20,9 @@ def test_values_of_a_row():
     assert value(row(1.0), "ms_ssim_db") == math.inf
     assert value(row(None), "ms_ssim_db") is None
     assert value(row(None), "vif") == 0.5
+
+
+def test_titles_and_figures():
+    titles = [style["title"] for style in metric_styles(["vif", "psnr_rgb"])]
+    assert titles == ["PSNR RGB (dB)", "vif"]
+    assert (written(-12.34, "+.1f"), written(12.34, "+.1f")) == ("−12.3", "+12.3")

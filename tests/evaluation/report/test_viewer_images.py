@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from rnncodec.evaluation.report import viewer
-from rnncodec.evaluation.report.viewer import ViewerImage, ViewerPicture
+from rnncodec.evaluation.report.viewer import ViewerImage, ViewerPicture, spread
 from rnncodec.evaluation.results import Result
 
 
@@ -46,3 +46,9 @@ def test_the_original_is_embedded_without_loss_and_fidelity_is_measured():
     assert viewer.fidelity(pixels, viewer.as_webp(pixels, lossless=True)) == float("inf")
     smooth = np.broadcast_to(np.linspace(0, 255, 64)[:, None, None], (64, 64, 3)).astype(np.uint8)
     assert viewer.fidelity(smooth, viewer.as_webp(smooth)) > 40
+
+
+def test_items_are_evenly_spaced():
+    assert (spread("abcdefg", 3), spread("ab", 6), spread("abc", 1)) == (
+        *(["a", "d", "g"], ["a", "b"], ["b"]),
+    )

@@ -126,12 +126,12 @@ def viewer_index(images: Sequence[ViewerImage]) -> dict[str, Any]:
 
 def image_data(image: ViewerImage) -> dict[str, Any]:
     """One image of the viewer as plain types; JSON has no infinite decibels of perfect ones."""
-    sides: dict[str, list[dict[str, Any]]] = {name: [] for name in image.sides}
+    sides: dict[str, list[dict[str, Any]]] = {}
     for name, side in image.sides.items():
-        for picture in side:
-            psnr = None if picture.psnr_rgb == math.inf else picture.psnr_rgb
-            data = base64.b64encode(picture.data).decode()
-            sides[name].append(vars(picture) | {"data": data, "psnr_rgb": psnr})
+        sides[name] = [vars(picture).copy() for picture in side]
+        for facts in sides[name]:
+            facts["data"] = base64.b64encode(facts["data"]).decode()
+            facts["psnr_rgb"] = None if facts["psnr_rgb"] == math.inf else facts["psnr_rgb"]
     return {
         "image": image.image,
         "width": image.width,
@@ -208,9 +208,7 @@ MEAN_NOTE = (
 def metric_styles(metrics: Iterable[str]) -> list[dict[str, Any]]:
     """How to write these metrics: first those of :data:`FIRST`, then registered ones.
 
-    Of each: key (as in results.csv, or ``DECIBEL``), title (with its unit), unit (after a value,
-    with a space), digits (after the point), and near_one: whether it crowds just below 1, where
-    an axis spaced by -10 log10(1 - x) helps.
+    ``near_one``: whether one crowds just below 1, where an axis of -10 log10(1 - x) helps.
     """
     wanted = list(metrics)
     order = [name for name in dict.fromkeys([*FIRST, *METRICS, *wanted]) if name in wanted]
@@ -252,12 +250,10 @@ def all_series(
 ) -> list[dict[str, Any]]:
     """Every line of the plot: its curves and looks, as plain types.
 
-    Of each: name (no two are equal), label (in the legend, under its kind's heading), kind
-    (``ours``, ``baseline``, ``nominal`` or ``published``), mean (metric -> samples by rising
-    bpp), images (image -> the same; none for published curves), shown (whether it is drawn before
-    anyone chooses), colour (index into the palette, or None), marker (as matplotlib's; or "") and
-    dash (as in SVG; "" for a solid line). Measured codecs look as in the plots for print. Of the
-    published curves the first is shown at the start: all at once hide the measured ones.
+    Of each: name (no two are equal), label (in the legend, under its kind's heading), kind, mean
+    start; of published ones the first alone: all would hide the rest), colour (index into the
+    start; of published ones the first alone, or all would hide the rest), colour (index
+    into the palette, or None), marker (as matplotlib's; or ""), dash (as in SVG; "" for solid).
     """
     by_codec: dict[str, dict[str, list[Result]]] = {}
     for row in results:
