@@ -146,12 +146,9 @@ def compare(runs: Sequence[Run], unfinished: Sequence[Unfinished] = ()) -> Compa
     summary = summarize(results)
     varying = varying_settings(taken)
     rows = [build_row(group, varying, summary) for group in by_all_but_seed(taken, varying)]
-
-    def order(row: Row) -> tuple[int, float, float]:
-        auc, score = (-inf if each.value is None else each.value for each in (row.auc, row.score))
-        return MEASURES.index(row.measure), -auc, -score
-
-    rows.sort(key=order)
+    for figure in ("score", "auc"):  # the sort is stable
+        rows.sort(key=lambda row: inf if (v := getattr(row, figure).value) is None else -v)
+    rows.sort(key=lambda row: MEASURES.index(row.measure))
     notes = list(summary.notes)
     if short := sum(row.auc.value is None for row in rows):
         notes.insert(

@@ -20,8 +20,6 @@ from rnncodec.models.model_description import (
 from rnncodec.runs import run_settings
 from rnncodec.runs.run_directory import MARKS, RunFiles, run_folders
 
-RESULTS = "results.csv"
-
 COLUMNS = ("cell", "recon", "entropy", "seed")
 """Settings with columns of their own; what further settings a part has is none of them."""
 
@@ -93,37 +91,27 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Unfinished]]:
     unfinished: list[Unfinished] = []
     for path, name in sorted(found.items(), key=lambda item: item[1]):
         try:
-            missing = lacking(RunFiles(path))
-            if missing:
-                unfinished.append(Unfinished(printable(name), missing))
-            else:
-                runs.append(read_run(path, name))
+            runs.append(read_run(path, name))
         except RNNCodecError as error:
             unfinished.append(Unfinished(printable(name), printable(str(error))))
     return runs, unfinished
 
 
-def lacking(files: RunFiles) -> str:
-    """What a run has not got yet, in words; "" if it can be compared."""
+def read_run(folder: Path, name: str) -> Run:
+    """A finished run; an RNNCodecError says what one lacks, or what is damaged or diverged."""
+    files = RunFiles(folder)
+    table = files.evaluation / "results.csv"
     if not files.model.exists():
         if files.codec.exists():
-            return "the codec is trained, its entropy model is not"
+            raise DataError("the codec is trained, its entropy model is not")
         going = "there is a checkpoint to resume from" if files.last.exists() else "no checkpoint"
-        return f"training is not finished ({going})"
+        raise DataError(f"training is not finished ({going})")
     if not files.summary.exists():
-        return "trained, but not evaluated"
-    if not (files.evaluation / RESULTS).exists():
-        return "evaluated without a results.csv: remove evaluation/summary.json and repeat the run"
-    return ""
-
-
-def read_run(folder: Path, name: str) -> Run:
-    """A finished run.
-
-    DataError: its results or summary are damaged, or its training diverged. ModelError: its model
-    file is damaged.
-    """
-    files = RunFiles(folder)
+        raise DataError("trained, but not evaluated")
+    if not table.exists():
+        raise DataError(
+            "evaluated without a results.csv: remove evaluation/summary.json and repeat the run"
+        )
     description = read_description(files.model)
     notes = description["notes"]
     score = notes.get("score")
@@ -136,7 +124,6 @@ def read_run(folder: Path, name: str) -> Run:
     seed, settings = seed_and_settings(notes)
     if description["entropy"] is None:
         settings = {k: v for k, v in settings.items() if not k.startswith("entropy_fit")}
-    table = files.evaluation / RESULTS
     results = tuple(read_results(table))
     if not results:
         raise DataError(f"{table}: no rows")

@@ -251,9 +251,9 @@ def all_series(
     """Every line of the plot: its curves and looks, as plain types.
 
     Of each: name (no two are equal), label (in the legend, under its kind's heading), kind, mean
-    start; of published ones the first alone: all would hide the rest), colour (index into the
-    start; of published ones the first alone, or all would hide the rest), colour (index
-    into the palette, or None), marker (as matplotlib's; or ""), dash (as in SVG; "" for solid).
+    (metric -> samples by rising bpp), images (image -> the same), shown (whether it is drawn at
+    the start; of published ones the first alone: all would hide the rest), colour (index into
+    the palette, or None), marker (as matplotlib's; or ""), dash (as in SVG; "" for solid).
     """
     by_codec: dict[str, dict[str, list[Result]]] = {}
     for row in results:
