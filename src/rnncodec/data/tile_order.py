@@ -26,41 +26,31 @@ class Order:
     """
 
     def __init__(self, total: int, *, window: int, seed: int, stream: int = 0) -> None:
-        self.total = total
-        self.window = window
-        self.seed = seed
-        self.stream = stream
-        self._pass = -1
-        self._blocks: NDArray[np.int64] = np.empty(0, np.int64)
-        self._starts: NDArray[np.int64] = np.empty(0, np.int64)
-        self._window: tuple[int, int] = (-1, -1)
-        self._tiles: NDArray[np.int64] = np.empty(0, np.int64)
+        self.total, self.window = total, window
+        self.seed, self.stream = seed, stream
+        self.window_of_pass = (-1, -1)
+        """(pass, window) of the place asked for last."""
+        self._blocks = self._starts = self._tiles = np.empty(0, np.int64)
 
     def tile(self, index: int) -> int:
         """Which tile comes at place `index`, counted through all passes."""
         number, place = divmod(index, self.total)
-        if number != self._pass:
-            self._pass = number
+        if number != self.window_of_pass[0]:
             self._blocks = self._permutation(number, -(-self.total // BLOCK_TILES), 0)
             sizes = np.minimum(BLOCK_TILES, self.total - self._blocks * BLOCK_TILES)
             self._starts = (np.cumsum(sizes) - sizes)[:: self.window]
         window = int(np.searchsorted(self._starts, place, side="right")) - 1
-        if (number, window) != self._window:
-            self._window = number, window
+        if (number, window) != self.window_of_pass:
+            self.window_of_pass = number, window
             blocks = self._blocks[window * self.window :][: self.window]
             tiles = (blocks[:, None] * BLOCK_TILES + np.arange(BLOCK_TILES)).ravel()
             tiles = tiles[tiles < self.total]
             self._tiles = tiles[self._permutation(number, len(tiles), 1 + window)]
         return int(self._tiles[place - self._starts[window]])
 
-    @property
-    def window_of_pass(self) -> tuple[int, int]:
-        """(pass, window) of the place asked for last."""
-        return self._window
-
     def blocks(self) -> list[int]:
         """The blocks of the window of the place asked for last, then those of the next one."""
-        number, window = self._window
+        number, window = self.window_of_pass
         start = window * self.window
         found: list[int] = self._blocks[start : start + 2 * self.window].tolist()
         if start + self.window >= len(self._blocks):

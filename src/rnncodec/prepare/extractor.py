@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rnncodec.data.perceptual_hash import difference_hash
-from rnncodec.data.photos import hash_fraction
-from rnncodec.data.random_crop import centre_crop
+from rnncodec.data.photos import centre_crop, hash_fraction
 from rnncodec.data.shards import Layout
 from rnncodec.errors import DataError
 from rnncodec.images.reading import Pixels, open_image, to_rgb
