@@ -24,9 +24,7 @@ from rnncodec.data.resumable import CropLoader, InfiniteBatches, InfiniteDataMod
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images.reading import Pixels, read_size
 
-READAHEAD = 0.25
-"""Share of the cache for crops that are cut before their turn."""
-
+READAHEAD = 0.25  # share of the cache for crops that are cut before their turn
 _log = logging.getLogger(__name__)
 
 

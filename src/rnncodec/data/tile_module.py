@@ -16,7 +16,7 @@ from rnncodec.data.perceptual_hash import difference_hash
 from rnncodec.data.photos import Photos
 from rnncodec.data.resumable import Sample
 from rnncodec.data.tile_order import BLOCK_TILES, Mixture, Order
-from rnncodec.data.tile_sets import TileSet, check_holdout, not_excluded, photographs
+from rnncodec.data.tile_sets import TileSet, not_excluded, photographs
 from rnncodec.errors import ConfigError, DataError, RNNCodecError
 from rnncodec.images.reading import read_image
 from rnncodec.machine.download import DownloadCache, user_cache
@@ -82,15 +82,21 @@ class TileData(CropData):
         if self._tiles is not None:
             return
         sets = [TileSet(root, self.cache) for root in self.roots]
-        for tiles in sets:
+        shares = [tiles.manifest["settings"].get("val_fraction") for tiles in sets]
+        for tiles, share in zip(sets, shares, strict=True):
             tiles.check()
+            if share != shares[0]:  # one might train on what another validates with
+                raise ConfigError(
+                    f"{sets[0].root} holds out {shares[0]} of its images, {tiles.root} {share}:"
+                    " images held out in one may be trained on in the other; prepare one of them "
+                    f"again, with --val-fraction {shares[0]}, or train on one only"
+                )
             side = tiles.layout.side
             if side < self.random_crop.source_side:
                 raise ConfigError(
                     f"{self.random_crop.describe()}: the tiles of {tiles.root} are {side}x{side}; "
                     "lower data.crop, or prepare larger tiles"
                 )
-        check_holdout(sets)
         self._warn_of_evaluated(sets)
         # with less room, shards would be fetched again and again for a few tiles each
         needed = sum(tiles.bytes_of(2 * self.window) for tiles in sets if tiles.remote)

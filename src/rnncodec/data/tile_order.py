@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from rnncodec.errors import ConfigError
 from rnncodec.rng_streams import Stream, permutation
 
-BLOCK_TILES = 1024
-"""Tiles that follow each other on the disk and stay together when a pass is shuffled."""
-
+BLOCK_TILES = 1024  # follow each other on the disk, stay together when a pass is shuffled
 _SLOTS = 4096  # samples of a round of the mixture
 
 
@@ -65,18 +63,31 @@ class Order:
 class Mixture:
     """Which of several sets gives sample `index`, and its place among those of that set.
 
-    In every round of 4096 samples each set has its share by weight, in an order of the round's
-    own; so no set runs ahead of its weight, and each is read without gaps.
+    In every round of 4096 samples each set has its share by weight (by largest remainder), in an
+    order of the round's own; so no set runs ahead of its weight, and each is read without gaps.
+
+    >>> Mixture([3, 1], seed=0).shares
+    [3072, 1024]
 
     Raises:
         ConfigError: as many weights as sets are needed, each at least 1/4096 of their sum.
     """
 
     def __init__(self, weights: Sequence[float], seed: int) -> None:
-        self.shares = shares(weights)
+        if not weights or not all(weight > 0 and np.isfinite(weight) for weight in weights):
+            raise ConfigError(f"data.weights={list(weights)}: expected positive numbers")
+        exact = [weight / sum(weights) * _SLOTS for weight in weights]
+        self.shares = [int(value) for value in exact]
+        remainders = sorted(range(len(exact)), key=lambda which: self.shares[which] - exact[which])
+        for which in remainders[: _SLOTS - sum(self.shares)]:
+            self.shares[which] += 1
+        if 0 in self.shares:
+            raise ConfigError(
+                f"data.weights={list(weights)}: each must be at least 1/{_SLOTS} of their sum"
+            )
         self.seed = seed
         self._round = -1
-        self._sets: NDArray[np.int64] = np.empty(0, np.int64)
+        self._sets = np.empty(0, np.int64)
         self._ranks = np.zeros(_SLOTS, np.int64)
 
     def place(self, index: int) -> tuple[int, int]:
@@ -92,23 +103,3 @@ class Mixture:
                 self._ranks[self._sets == one] = np.arange(share)
         which = int(self._sets[slot])
         return which, number * self.shares[which] + int(self._ranks[slot])
-
-
-def shares(weights: Sequence[float]) -> list[int]:
-    """Weights -> samples of each round of 4096, by largest remainder.
-
-    >>> shares([3, 1])
-    [3072, 1024]
-    """
-    if not weights or not all(weight > 0 and np.isfinite(weight) for weight in weights):
-        raise ConfigError(f"data.weights={list(weights)}: expected positive numbers")
-    exact = [weight / sum(weights) * _SLOTS for weight in weights]
-    whole = [int(value) for value in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda which: whole[which] - exact[which])
-    for which in by_remainder[: _SLOTS - sum(whole)]:
-        whole[which] += 1
-    if 0 in whole:
-        raise ConfigError(
-            f"data.weights={list(weights)}: each must be at least 1/{_SLOTS} of their sum"
-        )
-    return whole

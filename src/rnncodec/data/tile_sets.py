@@ -17,7 +17,7 @@ from rnncodec.data.perceptual_hash import NEAR
 from rnncodec.data.shards import Layout, ShardFile
 from rnncodec.data.tile_manifest import PHOTOGRAPHS, VALIDATION, Manifest
 from rnncodec.data.tile_order import BLOCK_TILES
-from rnncodec.errors import ConfigError, DataError
+from rnncodec.errors import DataError
 from rnncodec.images.reading import Pixels
 from rnncodec.machine.download import (
     DownloadCache,
@@ -80,7 +80,11 @@ class TileSet:
             assert cache is not None
             self.parts = _parts_on_server(self.root, cache)
         else:
-            self.parts = _parts_in_folder(Path(root).expanduser())
+            found = sorted(Path(root).expanduser().glob(f"part-*-of-*/{tile_manifest.NAME}"))
+            folders = [path.parent for path in found] or [Path(root).expanduser()]
+            self.parts = [
+                Part(one, tile_manifest.read(one / tile_manifest.NAME)) for one in folders
+            ]
         _check_parts(self.root, self.parts)
         self.layout = Layout(self.manifest["settings"]["tile"])
         self.shards = [(part, item) for part in self.parts for item in part.manifest["shards"]]
@@ -146,14 +150,6 @@ class TileSet:
         return min(sum(sizes), blocks * max(*sizes, BLOCK_TILES * self.layout.member))
 
 
-def _parts_in_folder(root: Path) -> list[Part]:
-    folders = [path.parent for path in sorted(root.glob(f"part-*-of-*/{tile_manifest.NAME}"))]
-    return [
-        Part(folder, tile_manifest.read(folder / tile_manifest.NAME))
-        for folder in folders or [root]
-    ]
-
-
 def _parts_on_server(url: str, cache: DownloadCache) -> list[Part]:
     url = check_address(url)
     part = _PART.fullmatch(url)
@@ -194,18 +190,6 @@ def _check_parts(root: str, parts: Sequence[Part]) -> None:
             raise DataError(
                 f"{part.root} and {parts[0].root} were not made from the same list of images with "
                 "the same settings; prepare one of them again"
-            )
-
-
-def check_holdout(sets: Sequence[TileSet]) -> None:
-    """Refuse sets that do not hold out alike: one might train on what another validates with."""
-    first, *others = [tiles.manifest["settings"].get("val_fraction") for tiles in sets]
-    for tiles, fraction in zip(sets[1:], others, strict=True):
-        if fraction != first:
-            raise ConfigError(
-                f"{sets[0].root} holds out {first} of its images, {tiles.root} {fraction}:"
-                " images held out in one may be trained on in the other; prepare one of them "
-                f"again, with --val-fraction {first}, or train on one only"
             )
 
 
