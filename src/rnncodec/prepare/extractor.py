@@ -87,20 +87,24 @@ class TileExtractor:
 
     def __call__(self, task: Task) -> Outcome:
         """Read, check and cut one image; DataError only if the source failed or is gone."""
-        outcome, entry = Outcome(task.number, task.entry.name), task.entry
+        outcome = Outcome(task.number, task.entry.name)
         try:
-            if entry.problem:
-                raise DataError(entry.problem)
-            with open_image(self.source.open(entry), name=entry.name) as opened:
-                image = to_rgb(opened)
+            image = self.read(task.entry)
         except DataError as error:
-            refuse_lost(error, self.source.folder())
+            refuse_lost(error, self.source.root)
             outcome.reject(DAMAGED, str(error))
             return outcome
         self._check(image, outcome)
         if not outcome.rejected:
             self._cut(shrink_to_fit(image, self.settings.resize), outcome, task.thresholds)
         return outcome
+
+    def read(self, entry: Entry) -> Pixels:
+        """The pixels of an image; DataError where it is damaged."""
+        if entry.problem:
+            raise DataError(entry.problem)
+        with open_image(self.source.open(entry), name=entry.name) as image:
+            return to_rgb(image)
 
     def crashed(self, task: Task) -> Outcome:
         """The outcome of an image that ended the process that decoded it."""

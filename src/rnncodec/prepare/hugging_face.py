@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.prepare.listing import Entry, Item, OnCount, no_progress
@@ -21,6 +21,8 @@ class HuggingFace:
 
     Without a name of the split it is `train`, or the one that was written.
     """
+
+    root: ClassVar[None] = None  # the hub's files are in a cache
 
     name: str
     split: str = ""
@@ -39,10 +41,6 @@ class HuggingFace:
     def place(self) -> str:
         """Its name on the hub, or its path."""
         return str(Path(self.name).resolve()) if Path(self.name).exists() else self.name
-
-    def folder(self) -> Path | None:
-        """None: the hub's files are in a cache."""
-        return None
 
     def items(self, on_count: OnCount = no_progress) -> Iterator[Item]:
         """One, as long as there are rows."""

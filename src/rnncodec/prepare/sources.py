@@ -44,7 +44,8 @@ class Source(Protocol):
     def place(self) -> str:
         """Where exactly it is, for this machine alone."""
 
-    def folder(self) -> Path | None:
+    @property
+    def root(self) -> Path | None:
         """The folder that holds all of it, if there is one."""
 
     def items(self, on_count: OnCount = no_progress) -> Iterator[Item]:
@@ -101,10 +102,6 @@ class Files:
     def place(self) -> str:
         """Its path."""
         return str((self.root / self.only).resolve())
-
-    def folder(self) -> Path | None:
-        """The folder to which paths are relative."""
-        return self.root
 
     def items(self, on_count: OnCount = no_progress) -> Iterator[Item]:
         """Sorted by path."""
