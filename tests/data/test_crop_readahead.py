@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from rnncodec.data import photos
-from rnncodec.data.crops import CropReadahead, Crops
+from rnncodec.data.crops import CropReadahead, Crops, RandomCrop
 from rnncodec.data.photos import FolderPhotos, SkippedImages
-from rnncodec.data.random_crop import RandomCrop
 from rnncodec.data.resumable import CropLoader, InfiniteBatches
 from rnncodec.images.reading import Pixels, read_image
 

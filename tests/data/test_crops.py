@@ -15,9 +15,8 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from rnncodec.data.crops import Crops
+from rnncodec.data.crops import Crops, RandomCrop
 from rnncodec.data.photos import FolderPhotos, SkippedImages
-from rnncodec.data.random_crop import RandomCrop
 from rnncodec.data.resumable import CropLoader, InfiniteBatches, start_worker
 from rnncodec.errors import DataError
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rnncodec.data.random_crop import RandomCrop, draw, resized, scale, shrink_range
+from rnncodec.data.crops import RandomCrop, draw, resized, scale, shrink_range
 from rnncodec.errors import ConfigError
 
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from rnncodec.data.tile_order import Mixture, Order, shares
+from rnncodec.data.tile_order import Mixture, Order
 from rnncodec.errors import ConfigError
 
 
@@ -55,9 +55,9 @@ def test_a_mixture_keeps_its_weights_and_leaves_no_gap():
 
 
 def test_shares():
-    assert sum(shares([1, 1, 1])) == 4096
-    assert shares([5]) == [4096]
+    assert sum(Mixture([1, 1, 1], seed=0).shares) == 4096
+    assert Mixture([5], seed=0).shares == [4096]
     with pytest.raises(ConfigError, match=r"data\.weights=\[1, 0\]: expected positive"):
-        shares([1, 0])
+        Mixture([1, 0], seed=0)
     with pytest.raises(ConfigError, match="at least 1/4096 of their sum"):
-        shares([1, 0.00001])
+        Mixture([1, 0.00001], seed=0)

@@ -76,7 +76,7 @@ def test_a_tiff_is_turned_once_wherever_pictures_are_read(tmp_path: Path) -> Non
     workshop = TileExtractor(Files(tmp_path), Settings())
     entry = next(workshop.source.entries(next(iter(workshop.source.items()))))
     with open_image(tmp_path / "a.tif") as image:
-        found = [FolderPhotos(tmp_path).load(0), workshop._read(entry), from_image(image).pixels]
+        found = [FolderPhotos(tmp_path).load(0), workshop.read(entry), from_image(image).pixels]
     for pixels in found:
         np.testing.assert_array_equal(pixels, np.rot90(noise(), -1))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.machine.web_server import serving
 
-from rnncodec.data.tile_module import default_cache
+from rnncodec.data.tile_module import TileData
 from rnncodec.errors import DataError, StorageError
 from rnncodec.machine.download import DownloadCache
 
@@ -99,6 +99,6 @@ def test_a_folder_that_is_none(server, tmp_path: Path):
 
 def test_the_default_is_in_the_users_cache(monkeypatch, tmp_path: Path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache() == tmp_path / "rnncodec" / "tiles"
+    assert TileData("tiles").cache.folder == tmp_path / "rnncodec" / "tiles"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert default_cache().parts[-3:] == (".cache", "rnncodec", "tiles")
+    assert TileData("tiles").cache.folder.parts[-3:] == (".cache", "rnncodec", "tiles")

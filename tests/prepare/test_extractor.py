@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 from tests.prepare.conftest import paint
 
-from rnncodec.data.photos import hash_fraction
-from rnncodec.data.random_crop import centre_crop
+from rnncodec.data.photos import centre_crop, hash_fraction
 from rnncodec.data.shards import Layout
 from rnncodec.prepare.extractor import PHOTOGRAPH_SIDE, Outcome, Task, Thresholds, TileExtractor
 from rnncodec.prepare.listing import Entry

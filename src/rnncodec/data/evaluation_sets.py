@@ -38,9 +38,6 @@ KODAK_SHA256 = {
     "kodim24.png": "1071c68372cc5a01435c2c225a5cf7d4bb803846ec08bb6b3d6721b156d7cb96",
 }
 
-MOST_BYTES = 1 << 24
-"""Of one file of an image set."""
-
 
 class DemoImages(DemoPhotos):
     """The demo photographs for evaluation."""
@@ -50,11 +47,7 @@ class DemoImages(DemoPhotos):
 
 
 class FolderImages(FolderPhotos):
-    """Every picture under `root` (see `find_images`).
-
-    Raises:
-        DataError: the folder is missing or holds no picture.
-    """
+    """Every picture under `root` (see `find_images`); DataError where there is none."""
 
     def __init__(self, root: str | Path) -> None:
         super().__init__(root, cache_mb=0)
@@ -64,9 +57,7 @@ class KodakImages(Photos):
     """The 24 Kodak images, 768x512 or 512x768, named kodim01.png to kodim24.png.
 
     `root` is by default `$RNNCODEC_DATA/kodak` or else where `rnncodec fetch kodak` puts them.
-
-    Raises:
-        DataError: no such folder, or one of the 24 is missing.
+    DataError where there is no such folder, or one of the 24 is missing.
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
@@ -90,11 +81,7 @@ class KodakImages(Photos):
 
 
 def kodak_folders() -> list[Path]:
-    """Where the Kodak images belong, best first: `$RNNCODEC_DATA/kodak`, then the user's cache.
-
-    Raises:
-        ConfigError: as `user_cache`.
-    """
+    """Where the Kodak images belong, best first: `$RNNCODEC_DATA/kodak`, then `user_cache()`."""
     cache = user_cache() / "kodak"
     data = os.environ.get("RNNCODEC_DATA")
     return [Path(data).expanduser() / "kodak", cache] if data else [cache]
@@ -108,8 +95,7 @@ def fetch_kodak(
 ) -> Path:
     """Download the 24 Kodak images into the first of `kodak_folders()`, or another folder; it.
 
-    Raises:
-        ConfigError, DataError, StorageError: as `user_cache` and `fetch_files`.
+    Errors are those of `user_cache` and `fetch_files`.
     """
     folder = Path(destination).expanduser() if destination else kodak_folders()[0]
     fetch_files(KODAK_SHA256, folder, base_url=base_url, pauses=pauses)
@@ -128,5 +114,5 @@ def fetch_files(
     for name, digest in track(list(sums.items()), f"to {folder}"):
         path = folder / name
         if not path.is_file() or sha256_of(path) != digest:
-            expected = Expected(MOST_BYTES, sha256=digest)
+            expected = Expected(1 << 24, sha256=digest)
             download(f"{base_url.rstrip('/')}/{name}", path, expected, pauses=pauses)

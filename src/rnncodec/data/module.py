@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +10,21 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from rnncodec.data.crops import Crops
+from rnncodec.data.crops import Crops, RandomCrop, shrink_range
 from rnncodec.data.photos import (
     DEMO_SPLITS,
     DemoPhotos,
     FolderPhotos,
     Photos,
     SkippedImages,
+    centre_crop,
     hash_fraction,
 )
-from rnncodec.data.random_crop import RandomCrop, centre_crop, shrink_range
 from rnncodec.data.resumable import CropLoader, InfiniteBatches, InfiniteDataModule, Sample
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images.reading import Pixels, read_size
 
-READAHEAD = 0.25
-"""Share of the cache for crops that are cut before their turn."""
-
+READAHEAD = 0.25  # share of the cache for crops that are cut before their turn
 _log = logging.getLogger(__name__)
 
 
@@ -47,6 +46,11 @@ class CropData(InfiniteDataModule):
     workers together.
     """
 
+    where = "the data set"
+    """Its name in messages."""
+    advice = "too many are evaluation images: choose another eval"
+    """What to do where no image is left; `{change}` stands for lower or raise."""
+
     def __init__(
         self,
         *,
@@ -64,11 +68,16 @@ class CropData(InfiniteDataModule):
             raise ConfigError(
                 f"data.crop={crop}: expected a multiple of 16, at least 16 (a code covers 16x16)"
             )
-        least = {"batch_size": 1, "val_images": 1, "val_size": 16}
-        given = (batch_size, val_images, val_size, num_workers, cache_mb, seed)
-        for name, value in zip((*least, "num_workers", "cache_mb", "seed"), given, strict=True):
-            if value < least.get(name, 0):
-                raise ConfigError(f"data.{name}={value}: expected at least {least.get(name, 0)}")
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("val_images", val_images, 1),
+            ("val_size", val_size, 16),
+            ("num_workers", num_workers, 0),
+            ("cache_mb", cache_mb, 0),
+            ("seed", seed, 0),
+        ):
+            if value < least:
+                raise ConfigError(f"data.{name}={value}: expected at least {least}")
         self.batch_size = batch_size
         self.crop = crop
         self.random_crop = RandomCrop(crop, seed, shrink_range(shrink))
@@ -82,12 +91,8 @@ class CropData(InfiniteDataModule):
         self._skipped: SkippedImages | None = None
         self._validation: list[tuple[str, Pixels]] = []
 
-    def photographs(self) -> Photos:
-        """All photographs, for training and validation together."""
-        raise NotImplementedError
-
-    def is_held_out(self, name: str) -> bool:
-        """Whether the photograph is for validation."""
+    def photographs(self) -> tuple[Photos, set[str]]:
+        """All photographs, and the names of those held out for validation."""
         raise NotImplementedError
 
     def exclude(self, paths: Iterable[Path]) -> None:
@@ -103,28 +108,28 @@ class CropData(InfiniteDataModule):
         """
         if self._crops is not None:
             return
-        photos = self._without_excluded(self.photographs())
-        skipped = SkippedImages(len(photos), where=self._where())
-        sizes = self._usable_sizes(photos, skipped)
-        skipped.check()
-        held = [index for index in sizes if self.is_held_out(photos.names[index])]
+        photos, held_out = self.photographs()
+        photos = self._without_excluded(photos)
+        self._skipped = SkippedImages(len(photos), where=self.where)
+        sizes = self._usable_sizes(photos, held_out, self._skipped)
+        self._skipped.check()
+        held = [index for index in sizes if photos.names[index] in held_out]
         train = sorted(set(sizes).difference(held))
+        whole = photos.subset(held, cache_mb=0)
         self._validation = load_validation(
-            photos.subset(held, cache_mb=0), skipped, most=self.val_images, size=self.val_size
+            whole, self._skipped, most=self.val_images, size=self.val_size
         )
-        for count, missing in ((len(train), "training"), (len(self._validation), "validation")):
-            if not count:
-                raise DataError(
-                    f"no image of {self._where()} is left for {missing}; {self._advice(missing)}"
-                )
+        for found, missing in ((train, "training"), (self._validation, "validation")):
+            if not found:
+                advice = self.advice.format(change="lower" if missing == "training" else "raise")
+                raise DataError(f"no image of {self.where} is left for {missing}; {advice}")
         budget = self.cache_mb / max(1, self.num_workers)  # each worker has a cache of its own
-        self._crops = Crops(
+        self._training = self._crops = Crops(
             photos.subset(train, cache_mb=(1 - READAHEAD) * budget),
             [sizes[i] for i in train],
             self.random_crop,
             ahead_mb=READAHEAD * budget,
         )
-        self._training, self._skipped = self._crops, skipped
 
     def train_dataloader(self) -> CropLoader:
         """This device's share of every batch.
@@ -134,12 +139,9 @@ class CropData(InfiniteDataModule):
         """
         assert self._training is not None, "setup() comes first"
         assert self._skipped is not None
+        workers, pin = self.num_workers, self.on_cuda()
         return CropLoader(
-            self._training,
-            self.batches(),
-            self._skipped,
-            num_workers=self.num_workers,
-            pin_memory=self.on_cuda(),
+            self._training, self.batches(), self._skipped, num_workers=workers, pin_memory=pin
         )
 
     def crops_of(self, crop: int, *, batch_size: int, seed: int) -> CropLoader:
@@ -179,11 +181,10 @@ class CropData(InfiniteDataModule):
         """Names of the validation images (after setup), over all devices."""
         return [name for name, _ in self._validation]
 
-    def _where(self) -> str:
-        return "the data set"
-
-    def _usable_sizes(self, photos: Photos, skipped: SkippedImages) -> dict[int, tuple[int, int]]:
-        whole = RandomCrop(self.random_crop.crop, self.random_crop.seed)
+    def _usable_sizes(
+        self, photos: Photos, held_out: set[str], skipped: SkippedImages
+    ) -> dict[int, tuple[int, int]]:
+        whole = RandomCrop(self.crop, self.random_crop.seed)
         sizes: dict[int, tuple[int, int]] = {}
         for index, (name, path) in enumerate(zip(photos.names, photos.paths, strict=True)):
             try:
@@ -191,7 +192,7 @@ class CropData(InfiniteDataModule):
             except DataError as error:
                 skipped.add(name, str(error))
                 continue
-            random_crop = whole if self.is_held_out(name) else self.random_crop
+            random_crop = whole if name in held_out else self.random_crop
             if min(width, height) < random_crop.source_side:
                 reason = f"{width}x{height} pixels is smaller than {random_crop.describe()}"
                 skipped.add(name, reason)
@@ -200,36 +201,27 @@ class CropData(InfiniteDataModule):
         return sizes
 
     def _without_excluded(self, photos: Photos) -> Photos:
-        if not self._excluded:
-            return photos
         left = [i for i, path in enumerate(photos.paths) if path.resolve() not in self._excluded]
-        left_out = len(photos) - len(left)
-        if left_out:
-            _log.info("left out %d evaluation images of %s", left_out, self._where())
+        if len(left) == len(photos):
+            return photos
+        _log.info("left out %d evaluation images of %s", len(photos) - len(left), self.where)
         if not left:
             raise DataError(
-                f"all {len(photos)} images of {self._where()} are evaluation images, none is left "
+                f"all {len(photos)} images of {self.where} are evaluation images, none is left "
                 "for training; choose another data.root or another eval"
             )
         return photos.subset(left)
-
-    def _advice(self, missing: str) -> str:
-        return "too many are evaluation images: choose another eval"
 
 
 class DemoData(CropData):
     """The photographs inside scikit-image: nothing to download, splits fixed by name."""
 
-    def photographs(self) -> Photos:
+    where = "the demo photographs"
+
+    def photographs(self) -> tuple[Photos, set[str]]:
         """The training and validation photographs; the evaluation ones are others."""
-        return DemoPhotos("train", "validation", cache_mb=self.cache_mb)
-
-    def is_held_out(self, name: str) -> bool:
-        """By the fixed table."""
-        return name in DEMO_SPLITS["validation"]
-
-    def _where(self) -> str:
-        return "the demo photographs"
+        photos = DemoPhotos("train", "validation", cache_mb=self.cache_mb)
+        return photos, set(DEMO_SPLITS["validation"])
 
 
 class FolderData(CropData):
@@ -251,28 +243,20 @@ class FolderData(CropData):
             raise ConfigError(f"data.val_fraction={val_fraction}: expected between 0 and 1")
         self.root = Path(root).expanduser()
         self.val_fraction = val_fraction
+        self.where = str(self.root)
+        self.advice = f"{{change}} data.val_fraction={val_fraction} or add images"
 
-    def photographs(self) -> Photos:
-        """What `find_images` finds."""
-        return FolderPhotos(self.root, cache_mb=self.cache_mb)
-
-    def is_held_out(self, name: str) -> bool:
-        """By `hash_fraction` of the path below `root`."""
-        return hash_fraction(name) < self.val_fraction
-
-    def _where(self) -> str:
-        return str(self.root)
-
-    def _advice(self, missing: str) -> str:
-        change = "lower" if missing == "training" else "raise"
-        return f"{change} data.val_fraction={self.val_fraction} or add images"
+    def photographs(self) -> tuple[Photos, set[str]]:
+        """What `find_images` finds; held out by `hash_fraction` of the path below `root`."""
+        photos = FolderPhotos(self.root, cache_mb=self.cache_mb)
+        return photos, {name for name in photos.names if hash_fraction(name) < self.val_fraction}
 
 
+@dataclass
 class ValidationImages(Dataset[dict[str, Any]]):
     """Named images as `{"image": uint8 (1, 3, H, W), "name": str}`."""
 
-    def __init__(self, images: list[tuple[str, Pixels]]) -> None:
-        self.images = images
+    images: list[tuple[str, Pixels]]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -289,14 +273,11 @@ def load_validation(
     """Decode up to `most` held-out photographs, centre-cropped to at most `size`, sorted by name.
 
     They are taken in the order of `hash_fraction`: the first by name would all come from the
-    first sub-folder. Photographs that fail to decode go to `skipped`.
-
-    Raises:
-        DataError: `skipped` has more than it tolerates.
+    first sub-folder. Photographs that fail to decode go to `skipped`; DataError where it has more
+    than it tolerates.
     """
-    order = sorted(range(len(held)), key=lambda index: hash_fraction(held.names[index]))
     loaded: list[tuple[str, Pixels]] = []
-    for index in order:
+    for index in sorted(range(len(held)), key=lambda index: hash_fraction(held.names[index])):
         if len(loaded) == most:
             break
         try:
@@ -304,6 +285,6 @@ def load_validation(
         except DataError as error:
             skipped.add(held.names[index], str(error))
             skipped.check()
-            continue
-        loaded.append((held.names[index], centre_crop(image, size, multiple=16)))
+        else:
+            loaded.append((held.names[index], centre_crop(image, size, multiple=16)))
     return sorted(loaded, key=lambda item: item[0])

@@ -6,9 +6,7 @@ from PIL import Image
 
 from rnncodec.images.reading import Pixels
 
-NEAR = 3
-"""Perceptual hashes that differ in at most this many of 64 bits are those of near-duplicates."""
-
+NEAR = 3  # hashes that differ in at most so many of 64 bits are those of near-duplicates
 _BLOCK = 1 << 15  # hashes: 256 KiB, which fit in a processor's cache
 
 

@@ -1,4 +1,4 @@
-"""Ordered sets of named photographs, decoded on demand and cached; and those that are skipped."""
+"""Ordered sets of named photographs, decoded on demand and cached; images that are skipped."""
 
 import hashlib
 import logging
@@ -8,15 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from rnncodec.errors import DataError
 from rnncodec.images.reading import Pixels, find_images, read_image
 
 _log = logging.getLogger(__name__)
-
-TOLERATED_PERCENT = 1
-FEW, MOST = 3, 4
-"""So many images may be skipped of a small set, too, but no more than one of so many."""
-_NAMED = 5
 
 Split = Literal["train", "validation", "evaluation"]
 
@@ -50,8 +47,7 @@ class Photos:
         self, paths: Sequence[Path], names: Sequence[str], *, cache_mb: float = 1024
     ) -> None:
         assert len(paths) == len(names)
-        self.paths = list(paths)
-        self.names = list(names)
+        self.paths, self.names = list(paths), list(names)
         self.cache_mb = cache_mb
         self._cache: OrderedDict[int, Pixels] = OrderedDict()
         self._cached_bytes = 0
@@ -94,11 +90,8 @@ class Photos:
     def subset(self, indices: Iterable[int], *, cache_mb: float | None = None) -> "Photos":
         """The photographs at `indices`, in that order, with a cache of their own."""
         chosen = list(indices)
-        return Photos(
-            [self.paths[i] for i in chosen],
-            [self.names[i] for i in chosen],
-            cache_mb=self.cache_mb if cache_mb is None else cache_mb,
-        )
+        paths, names = [self.paths[i] for i in chosen], [self.names[i] for i in chosen]
+        return Photos(paths, names, cache_mb=self.cache_mb if cache_mb is None else cache_mb)
 
 
 class FolderPhotos(Photos):
@@ -143,26 +136,20 @@ class SkippedImages:
             _log.warning("skipping %s (%d of %d): %s", name, len(self.reasons), self.total, reason)
 
     def check(self) -> None:
-        """Raise DataError, naming up to five images, if too many of them cannot be used."""
-        count = len(self.reasons)
-        if count <= tolerated(self.total):
+        """Raise DataError, naming up to five images, if too many of them cannot be used.
+
+        1 % may be skipped, and of a small set three too, but no more than one in four.
+        """
+        count, most = len(self.reasons), max(self.total // 100, min(3, self.total // 4))
+        if count <= most:
             return
-        shown = [f"{name} ({reason})" for name, reason in list(self.reasons.items())[:_NAMED]]
-        more = f"; and {count - _NAMED} more" if count > _NAMED else ""
+        shown = [f"{name} ({reason})" for name, reason in list(self.reasons.items())[:5]]
+        shown += [f"and {count - 5} more"] if count > 5 else []
         raise DataError(
             f"{count} of {self.total} images of {self.where} cannot be used, at most "
-            f"{tolerated(self.total)} may be skipped: {'; '.join(shown)}{more}; "
+            f"{most} may be skipped: {'; '.join(shown)}; "
             "remove or repair them (where too small, lower data.crop or raise data.shrink)"
         )
-
-
-def tolerated(total: int) -> int:
-    """How many of so many images may be skipped: 1 %, and a few of a small set.
-
-    >>> [tolerated(total) for total in (3, 4, 22, 300, 1000)]
-    [0, 1, 3, 3, 10]
-    """
-    return max(total * TOLERATED_PERCENT // 100, min(FEW, total // MOST))
 
 
 def hash_fraction(name: str) -> float:
@@ -173,3 +160,10 @@ def hash_fraction(name: str) -> float:
     """
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
+
+
+def centre_crop(image: Pixels, most: int, *, multiple: int = 1) -> Pixels:
+    """The centre of an image (H, W, 3), its sides at most `most` and multiples of a number."""
+    height, width = (min(side, most) // multiple * multiple for side in image.shape[:2])
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return np.ascontiguousarray(image[top : top + height, left : left + width])

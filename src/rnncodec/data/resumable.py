@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ class Sample(NamedTuple):
     failed: dict[str, str]
 
 
+@dataclass
 class InfiniteBatches(Sampler[list[int]]):
     """Global sample indices of one rank's share of each batch, from `position()` on, forever.
 
@@ -34,19 +36,17 @@ class InfiniteBatches(Sampler[list[int]]):
     The position is asked each time iteration starts, so that it may move between epochs.
     """
 
-    def __init__(
-        self, position: Callable[[], int], batch_size: int, *, rank: int = 0, ranks: int = 1
-    ) -> None:
-        assert batch_size % ranks == 0
-        self.position = position
-        self.batch_size = batch_size
-        self.share = batch_size // ranks
-        self.rank = rank
+    position: Callable[[], int]
+    batch_size: int
+    rank: int = 0
+    ranks: int = 1
 
     def __iter__(self) -> Iterator[list[int]]:
-        start = self.position() + self.rank * self.share
+        share, rest = divmod(self.batch_size, self.ranks)
+        assert rest == 0
+        start = self.position() + self.rank * share
         while True:
-            yield list(range(start, start + self.share))
+            yield list(range(start, start + share))
             start += self.batch_size
 
 
@@ -74,7 +74,7 @@ class InfiniteDataModule(LightningDataModule):
                 f"{self.group}.batch_size={self.batch_size} cannot be divided among {ranks} "
                 f"devices; use a multiple of {ranks}"
             )
-        return InfiniteBatches(self.position, self.batch_size, rank=rank, ranks=ranks)
+        return InfiniteBatches(self.position, self.batch_size, rank, ranks)
 
     def rank(self) -> tuple[int, int]:
         """Which of how many devices this is."""
@@ -113,7 +113,7 @@ class CropLoader(DataLoader[Sample]):
             samples,
             batch_sampler=batches,
             num_workers=num_workers,
-            collate_fn=collate,
+            collate_fn=_collate,
             worker_init_fn=start_worker,
             persistent_workers=num_workers > 0,
             pin_memory=pin_memory,
@@ -123,11 +123,7 @@ class CropLoader(DataLoader[Sample]):
         self.skipped = skipped
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        """Yield batches.
-
-        Raises:
-            DataError: more than 1 % of the photographs have failed.
-        """
+        """Yield batches; DataError where more than 1 % of the photographs have failed."""
         for batch in super().__iter__():
             for name, reason in batch.pop("failed").items():
                 self.skipped.add(name, reason)
@@ -135,18 +131,14 @@ class CropLoader(DataLoader[Sample]):
             yield batch
 
 
-def collate(samples: Sequence[Sample]) -> dict[str, Any]:
-    """Stack samples to a batch; `failed` collects the unreadable photographs by name."""
+def _collate(samples: Sequence[Sample]) -> dict[str, Any]:
     failed = {name: reason for sample in samples for name, reason in sample.failed.items()}
     images = [sample.image for sample in samples if sample.image is not None]
     if len(images) < len(samples):  # not one photograph decodes: the loader will refuse
         return {"failed": failed}
     stacked = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
-    return {
-        "image": torch.from_numpy(stacked),
-        "index": torch.tensor([sample.number for sample in samples], dtype=torch.int64),
-        "failed": failed,
-    }
+    index = torch.tensor([sample.number for sample in samples], dtype=torch.int64)
+    return {"image": torch.from_numpy(stacked), "index": index, "failed": failed}
 
 
 def start_worker(_worker: int) -> None:

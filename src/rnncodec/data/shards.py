@@ -23,10 +23,9 @@ from rnncodec.images.reading import Pixels
 END = bytes(2 * BLOCKSIZE)
 """What ends a tar file."""
 
-# (first, after last) digit of each number in a member's name, and of the checksum in its header
-_IMAGE, _TOP, _LEFT, _SCORE = (0, 9), (10, 15), (16, 21), (22, 28)
 _NAME = "{:09d}-{:05d}-{:05d}-{:06d}.ppm"
-_CHECKSUM = slice(148, 156)
+_DIGITS = (0, 9), (10, 15), (16, 21), (22, 28)  # where its numbers begin and end
+_CHECKSUM = slice(148, 156)  # in a member's header
 
 
 class ScoredTiles(NamedTuple):
@@ -59,26 +58,19 @@ class Layout:
         return f"P6\n{self.side} {self.side}\n255\n".encode()
 
     @property
-    def colours(self) -> int:
-        """Bytes of a tile's pixels."""
-        return 3 * self.side**2
+    def picture(self) -> slice:
+        """Where a tile's pixels are in its member."""
+        start = BLOCKSIZE + len(self.head)
+        return slice(start, start + 3 * self.side**2)
 
     @property
     def member(self) -> int:
         """Bytes of a member: header, picture and padding."""
-        return BLOCKSIZE + -(-(len(self.head) + self.colours) // BLOCKSIZE) * BLOCKSIZE
+        return -(-int(self.picture.stop) // BLOCKSIZE) * BLOCKSIZE
 
     def shard_bytes(self, tiles: int) -> int:
         """Bytes of a shard."""
         return tiles * self.member + len(END)
-
-    @cached_property
-    def _header(self) -> bytes:
-        info = TarInfo(_NAME.format(0, 0, 0, 0))
-        info.size = len(self.head) + self.colours
-        header = bytearray(info.tobuf(USTAR_FORMAT))
-        header[_CHECKSUM] = b" " * 8  # as the checksum is computed
-        return bytes(header)
 
     def pack(self, image: int, tiles: ScoredTiles) -> bytes:
         """The members of one image's tiles, one after the other.
@@ -86,9 +78,12 @@ class Layout:
         >>> len(Layout(32).pack(7, ScoredTiles(np.zeros((2, 32, 32, 3), np.uint8), [0, 0], [0, 32], [9, 9])))
         8192
         """  # noqa: E501
-        count = len(tiles.pixels)
+        count, start = len(tiles.pixels), self.picture.start
+        info = TarInfo(_NAME.format(0, 0, 0, 0))
+        info.size = self.picture.stop - BLOCKSIZE
         members = np.zeros((count, self.member), np.uint8)
-        members[:, :BLOCKSIZE] = np.frombuffer(self._header, np.uint8)
+        members[:, :BLOCKSIZE] = np.frombuffer(info.tobuf(USTAR_FORMAT), np.uint8)
+        members[:, _CHECKSUM] = ord(" ")  # as the checksum is computed
         places = zip(tiles.tops, tiles.lefts, tiles.scores, strict=True)
         names = "".join(_NAME.format(image, *place) for place in places).encode()
         name = np.frombuffer(names, np.uint8).reshape(count, -1)
@@ -96,34 +91,27 @@ class Layout:
         sums = members[:, :BLOCKSIZE].sum(axis=1, dtype=np.int64).tolist()
         checks = b"".join(b"%06o\0 " % value for value in sums)
         members[:, _CHECKSUM] = np.frombuffer(checks, np.uint8).reshape(count, 8)
-        start = BLOCKSIZE + len(self.head)
         members[:, BLOCKSIZE:start] = np.frombuffer(self.head, np.uint8)
-        members[:, start : start + self.colours] = tiles.pixels.reshape(count, -1)
+        members[:, self.picture] = tiles.pixels.reshape(count, -1)
         return members.tobytes()
 
     def pixels(self, members: bytes) -> Pixels:
-        """Members as `pack` makes them -> read-only tiles (n, side, side, 3).
-
-        Raises:
-            DataError: they are no such members.
-        """
+        """Members -> read-only tiles (n, side, side, 3); DataError if `pack` made no such."""
         table = np.frombuffer(members, np.uint8).reshape(-1, self.member)
-        start = BLOCKSIZE + len(self.head)
-        if (table[:, BLOCKSIZE:start] != np.frombuffer(self.head, np.uint8)).any():
+        if (table[:, BLOCKSIZE : self.picture.start] != np.frombuffer(self.head, np.uint8)).any():
             raise DataError(f"expected PPM pictures of {self.side}x{self.side} pixels")
-        colours = table[:, start : start + self.colours]
-        return colours.reshape(-1, self.side, self.side, 3)
+        return table[:, self.picture].reshape(-1, self.side, self.side, 3)
 
     def names(self, members: bytes) -> MemberNames:
-        """What the members' names say.
-
-        Raises:
-            DataError: they are no names of tiles.
-        """
+        """What the members' names say; DataError if they are no names of tiles."""
         table = np.frombuffer(members, np.uint8).reshape(-1, self.member)
-        return MemberNames(
-            *(_number(table[:, slice(*at)]) for at in (_IMAGE, _TOP, _LEFT, _SCORE))
-        )
+        numbers = []
+        for first, end in _DIGITS:
+            values = table[:, first:end].astype(np.int64) - ord("0")
+            if ((values < 0) | (values > 9)).any():
+                raise DataError("a member's name is not that of a tile")
+            numbers.append(np.asarray(values @ 10 ** np.arange(end - first)[::-1], np.int64))
+        return MemberNames(*numbers)
 
 
 class ShardFile:
@@ -150,11 +138,7 @@ class ShardFile:
             )
 
     def members(self, first: int, count: int = 1) -> bytes:
-        """So many members from number `first` on.
-
-        Raises:
-            DataError: the disk gives no more bytes.
-        """
+        """So many members from number `first` on; DataError where the disk has fewer."""
         size = count * self.layout.member
         try:
             data = os.pread(self._file, size, first * self.layout.member)
@@ -165,21 +149,9 @@ class ShardFile:
         return data
 
     def tile(self, number: int) -> Pixels:
-        """Tile `number` as read-only uint8 (side, side, 3).
-
-        Raises:
-            DataError: there is no tile.
-        """
+        """Tile `number` as read-only uint8 (side, side, 3); DataError where there is none."""
         try:
             tile: Pixels = self.layout.pixels(self.members(number))[0]
         except DataError as error:
             raise DataError(f"{self.path}, member {number}: {error}") from error
         return tile
-
-
-def _number(digits: Pixels) -> NDArray[np.int64]:
-    values = digits.astype(np.int64) - ord("0")
-    if ((values < 0) | (values > 9)).any():
-        raise DataError("a member's name is not that of a tile")
-    powers = 10 ** np.arange(digits.shape[1] - 1, -1, -1)
-    return np.asarray(values @ powers, np.int64)

@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rnncodec.errors import DataError
+
+Manifest: TypeAlias = dict[str, Any]
 
 NAME = "manifest.json"
 FORMAT = "rnncodec tiles 1"
@@ -22,12 +24,8 @@ _HASH = re.compile("[0-9a-f]{16}")  # a perceptual one
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def read(path: Path, *, name: str = "") -> dict[str, Any]:
-    """A manifest; messages call it `name` if that is given.
-
-    Raises:
-        DataError: there is none, or it is none.
-    """
+def read(path: Path, *, name: str = "") -> Manifest:
+    """A manifest, called `name` in messages if that is given; DataError where there is none."""
     name = name or str(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -45,8 +43,8 @@ def read(path: Path, *, name: str = "") -> dict[str, Any]:
     return content
 
 
-def _problems(content: dict[str, Any]) -> Iterator[str]:
-    """What is missing or cannot be, the first of it first: nothing in a manifest is trusted."""
+def _problems(content: Manifest) -> Iterator[str]:
+    """What is missing or cannot be; each check relies on those before it."""
     if missing := sorted(_NEEDED - set(content)):
         yield f"it lacks {', '.join(missing)}"
         return  # the rest needs them
@@ -56,7 +54,7 @@ def _problems(content: dict[str, Any]) -> Iterator[str]:
         if not isinstance(content[kind], dict):
             yield f"{kind}={content[kind]!r}"
     for value in _list(content["excluded"]):
-        if not isinstance(value, str) or not _HASH.fullmatch(value):
+        if not _matches(value, _HASH):
             yield f"excluded={content['excluded']!r}"
     tile, part = content["settings"].get("tile"), content["part"]
     if not _is_whole(tile, 16, LARGEST_TILE) or tile % 16:
@@ -68,11 +66,11 @@ def _problems(content: dict[str, Any]) -> Iterator[str]:
     for key, named in (("shards", "name"), (VALIDATION, "file"), (PHOTOGRAPHS, "file")):
         for given in _list(content[key]):
             item = given if isinstance(given, dict) else {}
-            file, digest = item.get(named), item.get("sha256")
-            if not isinstance(file, str) or not _FILE.fullmatch(file) or ".." in file:
+            file = item.get(named)
+            if not _matches(file, _FILE) or ".." in str(file):
                 yield f"{file!r} is no file of the set"
-            if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
-                yield f"{file} has the SHA-256 {digest!r}"
+            if not _matches(item.get("sha256"), _SHA256):
+                yield f"{file} has the SHA-256 {item.get('sha256')!r}"
             if key == "shards" and not _is_whole(item.get("tiles"), 1, _MOST_TILES):
                 yield f"{file} has {item.get('tiles')} tiles"
             if key != "shards" and not isinstance(item.get("name"), str):
@@ -85,3 +83,7 @@ def _list(items: Any) -> list[Any]:
 
 def _is_whole(value: Any, least: int, most: int) -> bool:
     return type(value) is int and least <= value <= most
+
+
+def _matches(value: Any, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None

@@ -10,13 +10,13 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from rnncodec.data.crops import RandomCrop
 from rnncodec.data.module import CropData
 from rnncodec.data.perceptual_hash import difference_hash
 from rnncodec.data.photos import Photos
-from rnncodec.data.random_crop import RandomCrop
 from rnncodec.data.resumable import Sample
 from rnncodec.data.tile_order import BLOCK_TILES, Mixture, Order
-from rnncodec.data.tile_sets import TileSet, check_holdout, not_excluded, photographs
+from rnncodec.data.tile_sets import TileSet, not_excluded, photographs
 from rnncodec.errors import ConfigError, DataError, RNNCodecError
 from rnncodec.images.reading import read_image
 from rnncodec.machine.download import DownloadCache, user_cache
@@ -38,8 +38,11 @@ class TileData(CropData):
         weights: of the folders, in their order; by default their tiles.
         window: how many runs of 1024 tiles are shuffled among each other.
         cache_gb: room for copies of shards from servers; all processes of a machine share it.
-        cache_dir: their folder; by default in the user's cache.
+        cache_dir: their folder; by default `tiles` in the user's cache, on Linux
+            `~/.cache/rnncodec/tiles` (`$XDG_CACHE_HOME`).
     """
+
+    advice = "prepare it again and {change} --val-fraction"
 
     def __init__(
         self,
@@ -61,12 +64,12 @@ class TileData(CropData):
             raise ConfigError(f"data.window={window}: expected at least 1")
         if not cache_gb > 0:
             raise ConfigError(f"data.cache_gb={cache_gb}: expected more than 0")
+        self.where = ", ".join(map(str, self.roots))
         self.weights = weights
         self.window = window
-        folder = Path(cache_dir).expanduser() if cache_dir else default_cache()
+        folder = Path(cache_dir).expanduser() if cache_dir else user_cache() / "tiles"
         self.cache = DownloadCache(folder, int(cache_gb * 1e9))
         self._tiles: TileDataset | None = None
-        self._held_out: set[str] = set()
 
     def setup(self, stage: str | None = None) -> None:
         """Read the manifests, look at every local shard's size, decode the validation images.
@@ -79,15 +82,21 @@ class TileData(CropData):
         if self._tiles is not None:
             return
         sets = [TileSet(root, self.cache) for root in self.roots]
-        for tiles in sets:
+        shares = [tiles.manifest["settings"].get("val_fraction") for tiles in sets]
+        for tiles, share in zip(sets, shares, strict=True):
             tiles.check()
+            if share != shares[0]:  # one might train on what another validates with
+                raise ConfigError(
+                    f"{sets[0].root} holds out {shares[0]} of its images, {tiles.root} {share}:"
+                    " images held out in one may be trained on in the other; prepare one of them "
+                    f"again, with --val-fraction {shares[0]}, or train on one only"
+                )
             side = tiles.layout.side
             if side < self.random_crop.source_side:
                 raise ConfigError(
                     f"{self.random_crop.describe()}: the tiles of {tiles.root} are {side}x{side}; "
                     "lower data.crop, or prepare larger tiles"
                 )
-        check_holdout(sets)
         self._warn_of_evaluated(sets)
         # with less room, shards would be fetched again and again for a few tiles each
         needed = sum(tiles.bytes_of(2 * self.window) for tiles in sets if tiles.remote)
@@ -97,11 +106,15 @@ class TileData(CropData):
                 f"{self.window} need {needed / 1e9:.1f}; raise it, lower data.window, or prepare "
                 "the sets with fewer --shard-tiles"
             )
-        self._tiles = TileDataset(
-            sets, self.weights, random_crop=self.random_crop, window=self.window
-        )
+        self._tiles = TileDataset(sets, self.weights, self.random_crop, window=self.window)
         super().setup(stage)
         self._training = self._tiles
+
+    def photographs(self) -> tuple[Photos, set[str]]:
+        """The whole ones of all sets, held out as the manifests say."""
+        assert self._tiles is not None
+        named, held_out = photographs(self._tiles.sets)
+        return Photos(list(named.values()), list(named), cache_mb=self.cache_mb), held_out
 
     def _warn_of_evaluated(self, sets: Sequence[TileSet]) -> None:
         # nothing can be left out of tiles any more: `prepare --exclude` does that
@@ -117,28 +130,6 @@ class TileData(CropData):
                     *(tiles.root, count, len(hashes)),
                 )
 
-    def photographs(self) -> Photos:
-        """The whole ones of all sets."""
-        assert self._tiles is not None
-        named, self._held_out = photographs(self._tiles.sets)
-        return Photos(list(named.values()), list(named), cache_mb=self.cache_mb)
-
-    def is_held_out(self, name: str) -> bool:
-        """As the manifest says."""
-        return name in self._held_out
-
-    def _where(self) -> str:
-        return ", ".join(map(str, self.roots))
-
-    def _advice(self, missing: str) -> str:
-        change = "lower" if missing == "training" else "raise"
-        return f"prepare it again and {change} --val-fraction"
-
-
-def default_cache() -> Path:
-    """`tiles` in the user's cache, on Linux `~/.cache/rnncodec/tiles` (`$XDG_CACHE_HOME`)."""
-    return user_cache() / "tiles"
-
 
 class TileDataset(Dataset[Sample]):
     """Tiles by global sample index, from one or several sets."""
@@ -147,15 +138,16 @@ class TileDataset(Dataset[Sample]):
         self,
         sets: Sequence[TileSet],
         weights: Sequence[float] | None,
-        *,
         random_crop: RandomCrop,
+        *,
         window: int,
     ) -> None:
         self.sets = list(sets)
         self.random_crop = random_crop
-        self.mixture = Mixture(weights or [len(tiles) for tiles in sets], random_crop.seed)
+        seed = random_crop.seed
+        self.mixture = Mixture(weights or [len(tiles) for tiles in sets], seed)
         self.orders = [
-            Order(len(tiles), window=window, seed=random_crop.seed, stream=number)
+            Order(len(tiles), window=window, seed=seed, stream=number)
             for number, tiles in enumerate(sets)
         ]
         self.prefetchers = [

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rnncodec.data.perceptual_hash import difference_hash
-from rnncodec.data.photos import hash_fraction
-from rnncodec.data.random_crop import centre_crop
+from rnncodec.data.photos import centre_crop, hash_fraction
 from rnncodec.data.shards import Layout
 from rnncodec.errors import DataError
 from rnncodec.images.reading import Pixels, open_image, to_rgb
@@ -20,15 +19,11 @@ from rnncodec.prepare.sources import Source, refuse_lost
 from rnncodec.prepare.tiling import cut_tiles, shrink_to_fit
 
 EXCLUDED = "excluded"
-PHOTOGRAPH_SIDE = 512
-"""Whole photographs are cropped at the centre to at most this, as validation does."""
+PHOTOGRAPH_SIDE = 512  # to which whole photographs are cropped at the centre, as in validation
 
-SOLID_SHARE = 0.02
-"""A border is this share of a side, at both of its ends, in lines of one colour."""
-SOLID_LEVELS = 4
-"""How much the values of a line of one colour may differ (JPEG does not keep them equal)."""
-BLOCKING = 1.6
-"""Jumps between neighbours at block edges, over those elsewhere, from which blocking is heavy."""
+SOLID_SHARE = 0.02  # a border is this share of a side, at both of its ends, in lines of one colour
+SOLID_LEVELS = 4  # how much the values of such a line may differ: JPEG does not keep them equal
+BLOCKING = 1.6  # heavy: jumps between neighbours at block edges over those elsewhere
 _WINDOW = 1024  # pixels a side, from the middle, in which blocks are looked for
 
 
@@ -49,30 +44,18 @@ class Task(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What came of an image: tiles, or a reason why not.
-
-    Attributes:
-        number, name: which image it is.
-        rejected: empty, or `damaged`, a flaw, ...
-        reason: of the rejection, for people.
-        held_out: it is for validation, and gives no tiles.
-        noticed: flaws for which it was not refused.
-        hash: perceptual, None of an image that was not decoded.
-        members: its tiles as members of a shard.
-        tiles: how many.
-        photograph: a PNG file of its middle, if it may be one to store whole.
-    """
+    """What came of an image: tiles, or a reason why not."""
 
     number: int
     name: str
-    rejected: str = ""
-    reason: str = ""
-    held_out: bool = False
-    noticed: tuple[str, ...] = ()
-    hash: int | None = None
-    members: bytes = b""
+    rejected: str = ""  # or `damaged`, a flaw, ...
+    reason: str = ""  # of the rejection, for people
+    held_out: bool = False  # for validation: it gives no tiles
+    noticed: tuple[str, ...] = ()  # flaws for which it was not refused
+    hash: int | None = None  # perceptual, of an image that was decoded
+    members: bytes = b""  # its tiles as members of a shard
     tiles: int = 0
-    photograph: bytes | None = None
+    photograph: bytes | None = None  # a PNG file of its middle, if it may be one to store whole
 
     def record(self) -> dict[str, Any]:
         """What the list of images says of it; what is not so is left out."""
@@ -103,16 +86,12 @@ class TileExtractor:
         self.layout = Layout(settings.tile)
 
     def __call__(self, task: Task) -> Outcome:
-        """Read, check and cut one image; a damaged one is an outcome, too.
-
-        Raises:
-            DataError: the source's storage failed, or it is gone.
-        """
+        """Read, check and cut one image; DataError only if the source failed or is gone."""
         outcome = Outcome(task.number, task.entry.name)
         try:
-            image = self._read(task.entry)
+            image = self.read(task.entry)
         except DataError as error:
-            refuse_lost(error, self.source.folder())
+            refuse_lost(error, self.source.root)
             outcome.reject(DAMAGED, str(error))
             return outcome
         self._check(image, outcome)
@@ -120,16 +99,17 @@ class TileExtractor:
             self._cut(shrink_to_fit(image, self.settings.resize), outcome, task.thresholds)
         return outcome
 
-    def crashed(self, task: Task) -> Outcome:
-        """The outcome of an image that ended the process that decoded it."""
-        reason = "the process that read it died twice (a bug in a decoder, or too little memory)"
-        return Outcome(task.number, task.entry.name, CRASHED, reason)
-
-    def _read(self, entry: Entry) -> Pixels:
+    def read(self, entry: Entry) -> Pixels:
+        """The pixels of an image; DataError where it is damaged."""
         if entry.problem:
             raise DataError(entry.problem)
         with open_image(self.source.open(entry), name=entry.name) as image:
             return to_rgb(image)
+
+    def crashed(self, task: Task) -> Outcome:
+        """The outcome of an image that ended the process that decoded it."""
+        reason = "the process that read it died twice (a bug in a decoder, or too little memory)"
+        return Outcome(task.number, task.entry.name, CRASHED, reason)
 
     def _check(self, image: Pixels, outcome: Outcome) -> None:
         outcome.hash = difference_hash(image)
@@ -157,19 +137,14 @@ class TileExtractor:
             reason = f"shrunk to {width}x{height} pixels, too narrow for a tile"
             return outcome.reject(Flaw.SMALL, reason)
         if fraction < (thresholds.validation if outcome.held_out else thresholds.training):
-            outcome.photograph = png(centre_crop(image, PHOTOGRAPH_SIDE))
+            middle, file = centre_crop(image, PHOTOGRAPH_SIDE), io.BytesIO()
+            Image.fromarray(middle).save(file, "PNG", compress_level=1)  # quickly made
+            outcome.photograph = file.getvalue()
         if not outcome.held_out:
             tiles = cut_tiles(image, outcome.name, self.settings)
             outcome.tiles = len(tiles.pixels)
             outcome.members = self.layout.pack(outcome.number, tiles)
         return None
-
-
-def png(image: Pixels) -> bytes:
-    """A PNG file, quickly made."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=1)
-    return file.getvalue()
 
 
 def has_solid_border(image: Pixels) -> bool:

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.prepare.listing import Entry, Item, OnCount, no_progress
@@ -21,6 +21,8 @@ class HuggingFace:
 
     Without a name of the split it is `train`, or the one that was written.
     """
+
+    root: ClassVar[None] = None  # the hub's files are in a cache
 
     name: str
     split: str = ""
@@ -40,10 +42,6 @@ class HuggingFace:
         """Its name on the hub, or its path."""
         return str(Path(self.name).resolve()) if Path(self.name).exists() else self.name
 
-    def folder(self) -> Path | None:
-        """None: the hub's files are in a cache."""
-        return None
-
     def items(self, on_count: OnCount = no_progress) -> Iterator[Item]:
         """One, as long as there are rows."""
         rows, _ = self.rows()
@@ -55,11 +53,7 @@ class HuggingFace:
             yield Entry(f"{row:09d}", "", row)
 
     def open(self, entry: Entry) -> Path | BinaryIO:
-        """The encoded picture of the row.
-
-        Raises:
-            DataError: there is none, or the row is damaged.
-        """
+        """The encoded picture of the row; DataError if there is none, or the row is damaged."""
         rows, column = self.rows()
         try:
             cell = rows[entry.offset][column]
@@ -77,22 +71,8 @@ class HuggingFace:
             ConfigError: the `[prepare]` extra is missing; there is no column of pictures.
             DataError: no such data set or split; it was written from another split.
         """
-        if self._rows is None:
-            rows = self._load()
-            from datasets import Image
-
-            columns = [name for name, kind in rows.features.items() if isinstance(kind, Image)]
-            if not columns:
-                raise ConfigError(
-                    f"{self.name} has no column of pictures, only {', '.join(rows.features)}"
-                )
-            self._rows = rows.cast_column(columns[0], Image(decode=False)), columns[0]
-        return self._rows  # type: ignore[no-any-return]
-
-    def _split(self, rows: Any) -> str:
-        return self.split or str(rows.split or _DEFAULT)
-
-    def _load(self) -> Any:
+        if self._rows is not None:
+            return self._rows  # type: ignore[no-any-return]
         try:
             import datasets
         except ModuleNotFoundError as error:
@@ -101,15 +81,28 @@ class HuggingFace:
             ) from error
         split = self.split or _DEFAULT
         try:
-            if not (Path(self.name) / "state.json").is_file():
-                return datasets.load_dataset(self.name, split=split)
-            rows = datasets.load_from_disk(self.name)
+            written = (Path(self.name) / "state.json").is_file()
+            if written:
+                rows: Any = datasets.load_from_disk(self.name)
+            else:
+                rows = datasets.load_dataset(self.name, split=split)
         except (OSError, ValueError) as error:  # what `datasets` raises for wrong names
             raise DataError(f"{HUGGING_FACE}{self.name}@{split}: {error}") from error
         own = str(rows.split or _DEFAULT)
-        if self.split not in ("", own):
+        if written and self.split not in ("", own):
             raise DataError(
                 f"{HUGGING_FACE}{self.name}@{split}: this folder holds one split, {own}; leave "
                 f"out @{split}, or name another folder"
             )
-        return rows
+        kinds = rows.features.items()
+        columns = [name for name, kind in kinds if isinstance(kind, datasets.Image)]
+        if not columns:
+            raise ConfigError(
+                f"{self.name} has no column of pictures, only {', '.join(rows.features)}"
+            )
+        pictures: Any = rows.cast_column(columns[0], datasets.Image(decode=False))
+        self._rows = pictures, columns[0]
+        return pictures, columns[0]
+
+    def _split(self, rows: Any) -> str:
+        return self.split or str(rows.split or _DEFAULT)

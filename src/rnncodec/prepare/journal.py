@@ -5,6 +5,8 @@ work/outline.json     what the source consists of: number and SHA-256 of its fil
 work/listing.jsonl    all images of the source
 work/000000.jsonl     the images whose turn came while shard 0 was filled, then where the
                       next shard begins; written when shard 0 is on the disk
+
+And what must not be in a destination, or not be so, before a run begins there.
 """
 
 import json
@@ -15,10 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from rnncodec.data.tile_manifest import PHOTOGRAPHS, VALIDATION
+from rnncodec.data.tile_manifest import NAME, PHOTOGRAPHS, VALIDATION
 from rnncodec.errors import ConfigError, StorageError
 from rnncodec.machine import locks
 from rnncodec.machine.storage import flush_to_disk, write_text
+from rnncodec.prepare.listing import SourceDigest
+from rnncodec.prepare.sources import Source
 
 FOLDER = "work"
 PLAN = "plan.json"
@@ -28,6 +32,10 @@ _WRITTEN = (
     r"|(manifest|plan|outline)\.json|(images|rejected|listing)\.jsonl"
 )
 _TEMPORARY = re.compile(rf"\.({_WRITTEN})\.[a-z0-9_]{{8}}")  # as `storage.replacing` names them
+_OWN = re.compile(  # whatever a run, or its page, writes in its destination
+    rf"{FOLDER}|validation|photographs|shard-\d+\.tar|(images|rejected)\.jsonl|SHA256SUMS"
+    r"|manifest\.json|stats\.html|part-\d+-of-\d+"
+)
 
 
 class Cursor(NamedTuple):
@@ -54,7 +62,7 @@ class Journal:
     at a time: a second one is refused.
 
     Raises:
-        StorageError: another process writes there; the folder cannot be written.
+        StorageError: another process writes there; the folder cannot be written, at any time.
     """
 
     def __init__(self, destination: Path) -> None:
@@ -95,11 +103,7 @@ class Journal:
         self._lock.close()
 
     def check(self, plan: dict[str, Any]) -> None:
-        """Store the plan of a new run, or refuse to resume that of another.
-
-        Raises:
-            ConfigError: what is there was begun with other settings.
-        """
+        """Store the plan of a new run; ConfigError to resume one with other settings."""
         path = self.folder / PLAN
         if path.exists():
             refuse_other(json.loads(path.read_text()), plan, self.destination)
@@ -121,22 +125,14 @@ class Journal:
         return (line for line in self._lines() if "begin" not in line)
 
     def append(self, record: dict[str, Any]) -> None:
-        """Add the record of an image; it counts from the next `commit` on.
-
-        Raises:
-            StorageError: it could not be written.
-        """
+        """Add the record of an image; it counts from the next `commit` on."""
         with self._writing():
             if self._current is None:
                 self._current = (self.folder / "current").open("w", encoding="ascii")
             self._current.write(json.dumps(record) + "\n")
 
     def commit(self, shard: Shard | None, cursor: Cursor) -> None:
-        """Record that a shard, now on the disk, is finished; None if images end without one.
-
-        Raises:
-            StorageError: it could not be written.
-        """
+        """Record that a shard, now on the disk, is finished; None if images end without one."""
         self.append({"begin": cursor, "shard": shard and asdict(shard)})
         with self._writing():
             assert self._current is not None
@@ -191,12 +187,64 @@ def is_empty(folder: Path) -> bool:
     return all(path.name == "lock" or _TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
 
 
-def refuse_other(found: dict[str, Any], wanted: dict[str, Any], destination: Path) -> None:
-    """Refuse a destination that was begun, or finished, with other settings.
+def remove_leftovers(destination: Path) -> None:
+    """Remove what a run that was killed at its very end has left."""
+    folder = destination / FOLDER
+    if folder.is_dir() and (is_begun(destination) or is_empty(folder)):
+        with Journal(destination) as journal:
+            journal.remove()
 
-    Raises:
-        ConfigError: naming the first difference.
-    """
+
+def part_folder(destination: Path, part: tuple[int, int]) -> Path:
+    """The folder of the whole set, or of a part; ConfigError where the other kind is there."""
+    number, count = part
+    name = f"part-{number:03d}-of-{count:03d}" if count > 1 else ""
+    parts = [path.name for path in destination.glob("part-*-of-*")]
+    whole = [path for path in (NAME, FOLDER) if (destination / path).exists()]
+    others = whole if name else parts
+    others += [other for other in parts if name and not other.endswith(name[-7:])]
+    if others:
+        raise ConfigError(
+            f"{destination} holds {others[0]}, which does not go with --shard {number}/{count}; "
+            "choose another destination, or remove that"
+        )
+    return destination / name
+
+
+def refuse_inside(destination: Path, source: Source) -> None:
+    """Refuse a destination in the source, and a source among the files of the destination."""
+    place, folder = Path(source.place()), destination.resolve()
+    if place in (folder, *folder.parents):
+        raise ConfigError(
+            f"{destination} lies in the source, {place}; choose a destination outside"
+        )
+    if place.is_relative_to(folder) and _OWN.fullmatch(place.relative_to(folder).parts[0]):
+        raise ConfigError(
+            f"the source {place} has a name that `rnncodec prepare` writes in {destination}; "
+            "choose another destination"
+        )
+
+
+def refuse_foreign(destination: Path) -> None:
+    """Refuse to begin where there are files that a run would overwrite or remove."""
+    if not destination.is_dir() or is_begun(destination):
+        return
+    for path in sorted(destination.iterdir()):
+        if not _OWN.fullmatch(path.name):
+            continue
+        harmless = path.is_dir() and not path.is_symlink()
+        if harmless:
+            harmless = is_empty(path) if path.name == FOLDER else not any(path.iterdir())
+        if not harmless:
+            raise ConfigError(
+                f"{destination} holds {path.name}, which no run of `rnncodec prepare` that can be "
+                "resumed has written, and a new one might overwrite; choose another destination, "
+                "or move that away"
+            )
+
+
+def refuse_other(found: dict[str, Any], wanted: dict[str, Any], destination: Path) -> None:
+    """Refuse a destination begun, or finished, with other settings; names the first of them."""
     for key in wanted:
         if isinstance(wanted[key], dict) and isinstance(found.get(key), dict):
             refuse_other(found[key], wanted[key], destination)
@@ -205,3 +253,19 @@ def refuse_other(found: dict[str, Any], wanted: dict[str, Any], destination: Pat
                 f"{destination} holds tiles made with {key}={found.get(key)}, now it is "
                 f"{wanted[key]}; choose another destination, or remove that one"
             )
+
+
+def refuse_changed(made_from: dict[str, Any], source: Source, destination: Path) -> None:
+    """Refuse to call a set finished whose source has been added to, or taken from, since."""
+    digest = SourceDigest()
+    for item in source.items():
+        digest.add(item)
+    if digest.plain().items() <= made_from.items():
+        return
+    then = made_from.get("items")
+    how = f"files then {then}, now {digest.items}" if then != digest.items else "other files"
+    raise ConfigError(
+        f"{destination} is finished, and its source has changed since ({how}). The tiles stay as "
+        "they are; prepare the source as it is now into another destination, or only what was "
+        "added, as a list, and train on both: data.root=[OLD,NEW]"
+    )

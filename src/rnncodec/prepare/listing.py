@@ -13,44 +13,28 @@ from typing import NamedTuple, TypeVar
 from rnncodec.errors import StorageError
 from rnncodec.machine.storage import replacing
 
-SORTED_TOGETHER = 50_000
-"""Lines that are sorted in memory at a time."""
-
-EVERY = 1000
-"""Things found while listing between two reports."""
+SORTED_TOGETHER = 50_000  # lines that are sorted in memory at a time
+EVERY = 1000  # things found while listing between two reports
 
 T = TypeVar("T")
 OnCount = Callable[[int], None]
 
 
 class Entry(NamedTuple):
-    """One image: what it is called, and where its bytes are.
+    """One image: what it is called, and where its bytes are."""
 
-    Attributes:
-        name: of the image, unique in its source; says whether it is held out.
-        place: path of the file or archive, relative to the source.
-        offset: of its bytes in an archive; its row in a data set; -1 for a file of its own.
-        size: in an archive; -1 elsewhere.
-        problem: why it cannot be read, if that is known already.
-    """
-
-    name: str
-    place: str = ""
-    offset: int = -1
-    size: int = -1
-    problem: str = ""
+    name: str  # unique in its source; says whether it is held out
+    place: str = ""  # path of the file or archive, relative to the source
+    offset: int = -1  # of its bytes in an archive; its row in a data set; -1: a file of its own
+    size: int = -1  # in an archive
+    problem: str = ""  # why it cannot be read, if that is known already
 
 
 class Item(NamedTuple):
-    """What a source consists of: a file, an archive, a split of a data set.
+    """What a source consists of: a file, an archive, a split of a data set."""
 
-    Attributes:
-        place: path relative to the source, or name.
-        size: of an archive in bytes, of a split in rows; -1 of a file, which is not looked at.
-    """
-
-    place: str
-    size: int = -1
+    place: str  # path relative to the source, or name
+    size: int = -1  # of an archive in bytes, of a split in rows; a file is not looked at
 
 
 class SourceDigest:
@@ -84,22 +68,14 @@ def counted(things: Iterable[T], on_count: OnCount) -> Iterator[T]:
 
 
 def write_listing(path: Path, entries: Iterable[Entry]) -> None:
-    """Write a listing as a whole or not at all, in the order given.
-
-    Raises:
-        StorageError: it could not be written.
-    """
+    """Write a listing as a whole or not at all, in the order given."""
     with replacing(path) as temporary, temporary.open("w", encoding="ascii") as file:
         for entry in entries:
             file.write(json.dumps(entry) + "\n")  # escapes whatever is no ASCII
 
 
 def read_listing(path: Path, part: tuple[int, int]) -> Iterator[tuple[int, Entry]]:
-    """The entries of part k of n, every n-th one, with their numbers in the whole.
-
-    Raises:
-        StorageError: it cannot be read.
-    """
+    """The entries of part k of n, every n-th one, with their numbers in the whole."""
     try:
         with path.open(encoding="ascii") as file:
             for number, line in islice(enumerate(file), part[0], None, part[1]):

@@ -34,11 +34,7 @@ class ShardWriter:
         self._skip = journal.cursor.tiles * self.layout.member
 
     def add(self, place: int, outcome: Outcome) -> None:
-        """Append an image's tiles; each time a shard is full it is written.
-
-        Raises:
-            StorageError: it could not be written.
-        """
+        """Append an image's tiles; each time a shard is full it is written."""
         members, start = outcome.members, self._skip
         self._skip = 0
         while len(members) - start >= self.room - self._bytes:
@@ -89,11 +85,7 @@ class PhotoSample:
         return -self._chosen[0][0] if len(self._chosen) == self.most else 1.0
 
     def add(self, name: str, data: bytes | None) -> None:
-        """Offer a photograph; None if its file is there already.
-
-        Raises:
-            StorageError: it could not be written.
-        """
+        """Offer a photograph; None if its file is there already."""
         item = -hash_fraction(name), name
         if item in self._chosen or -item[0] >= self.threshold:
             return
@@ -127,7 +119,6 @@ def write_manifest(
 
     Raises:
         DataError: no tile came of the images.
-        StorageError: one could not be written.
     """
     folder = journal.destination
     counts = write_lists(journal)

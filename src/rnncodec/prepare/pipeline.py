@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rnncodec.data import tile_manifest
 from rnncodec.data.perceptual_hash import NearDuplicateIndex, difference_hash
@@ -17,15 +16,16 @@ from rnncodec.images.reading import find_images, read_image
 from rnncodec.machine.pool import ProcessPool
 from rnncodec.machine.storage import write_text
 from rnncodec.prepare import output
-from rnncodec.prepare.destination import (
+from rnncodec.prepare.extractor import EXCLUDED, Outcome, Task, Thresholds, TileExtractor
+from rnncodec.prepare.journal import (
+    Journal,
     part_folder,
     refuse_changed,
     refuse_foreign,
     refuse_inside,
+    refuse_other,
     remove_leftovers,
 )
-from rnncodec.prepare.extractor import EXCLUDED, Outcome, Task, Thresholds, TileExtractor
-from rnncodec.prepare.journal import Journal, refuse_other
 from rnncodec.prepare.listing import (
     Entry,
     SourceDigest,
@@ -38,11 +38,8 @@ from rnncodec.prepare.progress import OnProgress, Progress
 from rnncodec.prepare.settings import CRASHED, DAMAGED, MAX_BAD, Flaw, Settings, made_with
 from rnncodec.prepare.sources import Source
 
-CHUNK = 4
-"""Images handed to a process at a time: enough that this costs nothing beside the work."""
-
-FEW = 100
-"""Fewer bad images than this never end a run."""
+CHUNK = 4  # images handed to a process at a time: this costs nothing beside the work
+FEW = 100  # fewer bad images than this never end a run
 
 
 def prepare(
@@ -75,7 +72,8 @@ def prepare(
     refuse_inside(destination, source)
     destination = part_folder(destination, settings.part)
     refuse_inside(destination, source)
-    excluded = [] if exclude is None else excluded_hashes(exclude)
+    pictures = [] if exclude is None else find_images(exclude)
+    excluded = sorted({difference_hash(read_image(path)) for path in pictures})
     plan = {
         "source": source.describe() | ({"note": note} if note else {}),
         "settings": settings.plain(),
@@ -95,7 +93,7 @@ def prepare(
         journal.check(plan | {"place": source.place()})
         # an empty one must not outlive the pictures that were put there since
         if not journal.listing.exists() or not journal.listing.stat().st_size:
-            write_listing(journal.listing, listed(source, journal, on_progress))
+            write_listing(journal.listing, _listed(source, journal, on_progress))
         pipeline = Pipeline(journal, settings, excluded, max_bad=max_bad)
         pipeline.run(source, workers, on_progress)
         samples = (pipeline.validation, pipeline.training)
@@ -104,16 +102,7 @@ def prepare(
     return finished
 
 
-def excluded_hashes(folder: Path) -> list[int]:
-    """Perceptual hashes of all pictures in a folder, in order of their values.
-
-    Raises:
-        DataError: there is no picture, or one that cannot be read.
-    """
-    return sorted({difference_hash(read_image(path)) for path in find_images(folder)})
-
-
-def listed(source: Source, journal: Journal, on_progress: OnProgress) -> Iterator[Entry]:
+def _listed(source: Source, journal: Journal, on_progress: OnProgress) -> Iterator[Entry]:
     """All images of a source; then its digest is written."""
 
     def on_count(count: int) -> None:
@@ -148,30 +137,35 @@ class Pipeline:
 
     def run(self, source: Source, workers: int | None, on_progress: OnProgress) -> None:
         """Do all that is not done yet."""
-        for record in self.journal.replay():
-            self._replay(record)
+        for record in self.journal.replay():  # what images left behind that are done already
+            rejected = record.get("rejected", "")
+            self._count(rejected, record.get("tiles", 0))
+            if not rejected:
+                if Flaw.DUPLICATE not in record.get("noticed", ()):  # comparing again takes long
+                    self.seen.add(int(record["hash"], 16))
+                sample = self.validation if "held_out" in record else self.training
+                sample.add(record["name"], None)
         self.progress.resumed = self.progress.done
         on_progress(self.progress)
         writer = output.ShardWriter(self.journal, self.settings)
         extractor = TileExtractor(source, self.settings)
         with ProcessPool(extractor, workers, chunk=CHUNK, crashed=extractor.crashed) as pool:
             first = self.journal.cursor.place
-            for place, outcome in enumerate(pool.ordered(self._tasks()), first):
+            entries = islice(read_listing(self.journal.listing, self.settings.part), first, None)
+            tasks = (Task(number, entry, self._thresholds()) for number, entry in entries)
+            for place, outcome in enumerate(pool.ordered(tasks), first):
                 if place >= self.progress.done:  # else a shard ended within this image
                     self._check_seen(outcome)
                     self.journal.append(outcome.record())
-                    self._count(outcome)
+                    self._count(outcome.rejected, outcome.tiles)
                     if outcome.rejected in (DAMAGED, CRASHED):
                         refuse_many(self.progress, self.max_bad, outcome.reason)
                 writer.add(place, outcome)
                 on_progress(self.progress)
         writer.finish(self.progress.done)
 
-    def _tasks(self) -> Iterator[Task]:
-        entries = read_listing(self.journal.listing, self.settings.part)
-        for number, entry in islice(entries, self.journal.cursor.place, None):
-            thresholds = Thresholds(self.validation.threshold, self.training.threshold)
-            yield Task(number, entry, thresholds)
+    def _thresholds(self) -> Thresholds:
+        return Thresholds(self.validation.threshold, self.training.threshold)
 
     def _check_seen(self, outcome: Outcome) -> None:
         """Decide what takes the images in their order: whether one was seen before."""
@@ -189,30 +183,15 @@ class Pipeline:
             sample = self.validation if outcome.held_out else self.training
             sample.add(outcome.name, outcome.photograph)
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, rejected: str, tiles: int) -> None:
         self.progress.done += 1
-        self.progress.tiles += outcome.tiles
-        if outcome.rejected:
-            self.progress.rejected[outcome.rejected] += 1
-
-    def _replay(self, record: dict[str, Any]) -> None:
-        """Restore what an image left behind that an earlier process has done."""
-        outcome = Outcome(record["image"], record["name"], record.get("rejected", ""))
-        outcome.tiles = record.get("tiles", 0)
-        self._count(outcome)
-        if not outcome.rejected:
-            if Flaw.DUPLICATE not in record.get("noticed", ()):  # comparing again takes long
-                self.seen.add(int(record["hash"], 16))
-            sample = self.validation if "held_out" in record else self.training
-            sample.add(outcome.name, None)
+        self.progress.tiles += tiles
+        if rejected:
+            self.progress.rejected[rejected] += 1
 
 
 def refuse_many(progress: Progress, max_bad: float, last: str) -> None:
-    """Stop where more images failed than may; what is not committed is tried again.
-
-    Raises:
-        DataError: at least `FEW` images, and more than the share of all, are bad.
-    """
+    """DataError where at least `FEW` images, and more than the share of all, are bad."""
     counts = [(kind, progress.rejected[kind]) for kind in (DAMAGED, CRASHED)]
     bad = sum(count for _, count in counts)
     if bad < FEW or bad <= max_bad * progress.images:

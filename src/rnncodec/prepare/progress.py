@@ -10,10 +10,8 @@ from rich.console import Console
 
 from rnncodec.machine.progress import progress_bar
 
-EVERY = 30.0
-"""Seconds between two lines where there is no terminal (a log file of Slurm)."""
-
-_REFRESH = 0.2  # seconds, on a terminal
+EVERY = 30.0  # seconds between two lines where there is no terminal (a log file of Slurm)
+_REFRESH = 0.2  # on a terminal
 
 
 @dataclass
@@ -21,22 +19,14 @@ class Progress:
     """How far a run is: images in all, done, and what came of them.
 
     It is reported first while a long source is listed, next before the first image is done.
-
-    Attributes:
-        images: how many there are in this part.
-        resumed: how many were done before this process.
-        done: how many are done by now.
-        tiles: how many are written or waiting to be.
-        rejected: how many by kind.
-        listed: while the source is listed, how many files or images were found so far.
     """
 
-    images: int
-    resumed: int = 0
+    images: int  # in this part
+    resumed: int = 0  # done before this process
     done: int = 0
-    tiles: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    listed: int | None = None
+    tiles: int = 0  # written, or waiting to be
+    rejected: Counter[str] = field(default_factory=Counter)  # images by kind
+    listed: int | None = None  # files or images found so far, while the source is listed
 
     def describe(self, seconds: float, *, time_left: bool = True) -> str:
         """Throughput, time left and rejects in one line, after so many seconds of work.

@@ -20,7 +20,7 @@ CRASHED = "crashed the decoder"
 
 
 class Mode(StrEnum):
-    """Which tiles of an image are taken."""
+    """Which tiles of an image are taken (see `cut_tiles`)."""
 
     HIGH_ENTROPY = "high-entropy"
     THUMBNAIL = "thumbnail"
@@ -41,34 +41,21 @@ class Flaw(StrEnum):
 class Settings:
     """Names as on the command line, see `rnncodec prepare --help`.
 
-    Attributes:
-        mode: which tiles of an image are taken.
-        tile: their side in pixels.
-        keep: how many of an image at most (high-entropy, random).
-        resize: (width, height) that images are shrunk to fit.
-        min_side: an image with a shorter side counts as small.
-        refuse: flaws for which an image is refused.
-        val_fraction: of the images, by a hash of the name, from which no tile is cut.
-        part: which of how many shares of the images, as (0, 1).
-        shard_tiles: tiles of a shard.
-        photographs: how many validation images, and training images, to store whole.
-        seed: of mode random.
-
     Raises:
         ConfigError: a value that cannot work.
     """
 
     mode: Mode = Mode.HIGH_ENTROPY
-    tile: int = 32
-    keep: int = 100
-    resize: tuple[int, int] = (1280, 720)
-    min_side: int = 256
+    tile: int = 32  # side in pixels
+    keep: int = 100  # tiles of an image at most (high-entropy, random)
+    resize: tuple[int, int] = (1280, 720)  # (width, height) that images are shrunk to fit
+    min_side: int = 256  # an image with a shorter side counts as small
     refuse: tuple[Flaw, ...] = (Flaw.SMALL, Flaw.DUPLICATE)
-    val_fraction: float = 0.1
-    part: tuple[int, int] = (0, 1)
+    val_fraction: float = 0.1  # of the images, by a hash of the name, from which no tile is cut
+    part: tuple[int, int] = (0, 1)  # which of how many shares of the images
     shard_tiles: int = 8192
-    photographs: int = 128
-    seed: int = 0
+    photographs: int = 128  # validation images, and training images, to store whole
+    seed: int = 0  # of mode random
 
     def __post_init__(self) -> None:
         if self.tile % 16 or not 16 <= self.tile <= LARGEST_TILE:
@@ -100,11 +87,7 @@ class Settings:
 
 
 def pair(text: str, option: str, separator: str) -> tuple[int, int]:
-    """`1280x720` or `3/8` -> two numbers.
-
-    Raises:
-        ConfigError: it is something else.
-    """
+    """`1280x720` or `3/8` -> two numbers; ConfigError for something else."""
     first, found, second = text.partition(separator)
     if not (found and first.isdecimal() and second.isdecimal()):
         raise ConfigError(f"{option} {text!r}: expected two numbers, as in 8{separator}9")
@@ -112,11 +95,7 @@ def pair(text: str, option: str, separator: str) -> tuple[int, int]:
 
 
 def flaws(text: str) -> tuple[Flaw, ...]:
-    """`small,duplicate` or `none` -> flaws.
-
-    Raises:
-        ConfigError: an unknown one.
-    """
+    """`small,duplicate` or `none` -> flaws; ConfigError for an unknown one."""
     names = [name for name in text.split(",") if name not in ("", "none")]
     for name in names:
         if name not in list(Flaw):

@@ -6,21 +6,15 @@ import json
 import os
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images.reading import is_hidden, picture_extensions, walk
 from rnncodec.prepare.hugging_face import HUGGING_FACE, HuggingFace
-from rnncodec.prepare.listing import (
-    Entry,
-    Item,
-    OnCount,
-    counted,
-    no_progress,
-    sorted_lines,
-)
+from rnncodec.prepare.listing import Entry, Item, OnCount, counted, no_progress, sorted_lines
 
 ARCHIVE = ".tar"
 LISTS = (".txt", ".parquet")
@@ -50,7 +44,8 @@ class Source(Protocol):
     def place(self) -> str:
         """Where exactly it is, for this machine alone."""
 
-    def folder(self) -> Path | None:
+    @property
+    def root(self) -> Path | None:
         """The folder that holds all of it, if there is one."""
 
     def items(self, on_count: OnCount = no_progress) -> Iterator[Item]:
@@ -63,18 +58,14 @@ class Source(Protocol):
         """The images of an item."""
 
     def open(self, entry: Entry) -> Path | BinaryIO:
-        """Where the bytes of an image can be read.
-
-        Raises:
-            DataError: nowhere.
-        """
+        """Where the bytes of an image can be read; DataError if nowhere."""
 
 
 def find_source(text: str) -> Source:
     """A source from what the command line says.
 
     Raises:
-        ConfigError: it is none; `hf:` without the `[prepare]` extra.
+        ConfigError: it is none.
         DataError: there is no such file or folder.
     """
     if text.startswith(HUGGING_FACE):
@@ -95,38 +86,8 @@ def find_source(text: str) -> Source:
     )
 
 
-class InFiles:
-    """Photographs in files and tar archives below a folder."""
-
-    root: Path
-
-    def folder(self) -> Path | None:
-        """The folder to which paths are relative."""
-        return self.root
-
-    def entries(self, item: Item) -> Iterator[Entry]:
-        """The file, or the members of the archive in their order in it."""
-        if is_archive(item.place):
-            yield from members(self.root / item.place, item.place, self.root)
-        else:
-            yield Entry(item.place, item.place)
-
-    def open(self, entry: Entry) -> Path | BinaryIO:
-        """The file itself, or its bytes out of the archive."""
-        path = self.root / entry.place
-        return path if entry.offset < 0 else read_member(path, entry)
-
-    def _item(self, place: str) -> Item:
-        if not is_archive(place):
-            return Item(place)
-        try:
-            return Item(place, (self.root / place).stat().st_size)
-        except (OSError, ValueError):  # what reads it will say so
-            return Item(place)
-
-
 @dataclass
-class Files(InFiles):
+class Files:
     """The pictures and the archives under a folder (or only one file in it), by path."""
 
     root: Path
@@ -156,9 +117,27 @@ class Files(InFiles):
         for line in sorted_lines(json.dumps(place) for place in counted(places, on_count)):
             yield self._item(json.loads(line))
 
+    def entries(self, item: Item) -> Iterator[Entry]:
+        """The file, or the members of the archive in their order in it."""
+        if is_archive(item.place):
+            yield from members(self.root / item.place, item.place, self.root)
+        else:
+            yield Entry(item.place, item.place)
 
-@dataclass
-class FileList(InFiles):
+    def open(self, entry: Entry) -> Path | BinaryIO:
+        """The file itself, or its bytes out of the archive."""
+        path = self.root / entry.place
+        return path if entry.offset < 0 else read_member(path, entry)
+
+    def _item(self, place: str) -> Item:
+        size = -1
+        if is_archive(place):
+            with suppress(OSError, ValueError):  # what reads it will say so
+                size = (self.root / place).stat().st_size
+        return Item(place, size)
+
+
+class FileList(Files):
     """The files that a list names, in its order; relative to the list's folder.
 
     A text list has one path a line, a parquet list a column of them: path, file, filename,
@@ -167,36 +146,28 @@ class FileList(InFiles):
     file's own name can be hidden.
     """
 
-    path: Path
-    root: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.root = self.path.parent
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.parent, path.name)
 
     def describe(self) -> dict[str, Any]:
         """The list's name."""
-        return {"kind": "list", "name": self.path.name}
-
-    def place(self) -> str:
-        """Its path."""
-        return str(self.path.resolve())
+        return {"kind": "list", "name": self.only}
 
     def items(self, on_count: OnCount = no_progress) -> Iterator[Item]:
         """In the list's order."""
         above = f"{self.root.absolute()}/"
-        read = _parquet if self.path.suffix.lower() == ".parquet" else _text
-        for place in read(self.path):
+        for place in _paths_of(self.root / self.only):
             relative = place.removeprefix(above)
             if not is_hidden(Path(relative).name if Path(relative).is_absolute() else relative):
                 yield self._item(relative)
 
 
-def _text(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8", errors="surrogateescape") as file:
-        yield from (line for line in map(str.strip, file) if line)
-
-
-def _parquet(path: Path) -> Iterator[str]:
+def _paths_of(path: Path) -> Iterator[str]:
+    """What a text list or a parquet list names."""
+    if path.suffix.lower() != ".parquet":
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            yield from (line for line in map(str.strip, file) if line)
+        return
     try:
         from pyarrow import parquet
     except ModuleNotFoundError as error:
@@ -231,12 +202,9 @@ def is_archive(place: str) -> bool:
 def members(path: Path, place: str, root: Path) -> Iterator[Entry]:
     """The pictures in a tar archive, and where their bytes are; no picture is read.
 
-    Hidden members (`rnncodec.images.reading.is_hidden`) are passed over, as in folders. An
-    archive that is damaged, or ends before its end mark, is an entry with a problem after what
-    can be read of it.
-
-    Raises:
-        DataError: the storage failed, or the folder `root` of the source is gone.
+    Hidden members (`is_hidden`) are passed over, as in folders. An archive that is damaged, or
+    ends before its end mark, is an entry with a problem after what can be read of it. DataError
+    where the storage failed, or the folder `root` of the source is gone.
     """
     wanted = picture_extensions()
     try:
@@ -262,15 +230,10 @@ def members(path: Path, place: str, root: Path) -> Iterator[Entry]:
 
 
 def read_member(path: Path, entry: Entry) -> io.BytesIO:
-    """The bytes of a member.
-
-    Raises:
-        DataError: they cannot be read, or are more than `MOST_BYTES`.
-    """
+    """The bytes of a member; DataError if they cannot be read, or are more than `MOST_BYTES`."""
     if entry.size > MOST_BYTES:
-        raise DataError(
-            f"cannot read {entry.name}: {entry.size:,} bytes; expected at most {MOST_BYTES:,}"
-        )
+        found = f"{entry.size:,} bytes; expected at most {MOST_BYTES:,}"
+        raise DataError(f"cannot read {entry.name}: {found}")
     try:
         with path.open("rb") as file:
             file.seek(entry.offset)
@@ -283,12 +246,9 @@ def read_member(path: Path, entry: Entry) -> io.BytesIO:
 def refuse_lost(error: BaseException, root: Path | None) -> None:
     """Do nothing if only the picture (or archive) that `error` is about cannot be read.
 
-    Args:
-        error: what was raised, perhaps from an OSError.
-        root: the folder that holds the source, if it is one.
-
     Raises:
-        DataError: the storage failed, or the root is gone, so that all that follow would be lost.
+        DataError: the storage failed, or the folder `root` that holds the source is gone, so that
+            all that follow would be lost.
     """
     cause: BaseException | None = error
     while cause is not None and not (isinstance(cause, OSError) and cause.errno):

@@ -6,7 +6,9 @@ import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import numpy as np
@@ -19,39 +21,19 @@ from rnncodec.machine.names import printable
 from rnncodec.machine.storage import write_text
 
 NAME = "stats.html"
-MOST_SHARDS = 256
-"""Of a larger set so many shards, evenly spread, stand for all."""
-
+MOST_SHARDS = 256  # of a larger set so many, evenly spread, stand for all
 COLOUR_TILES = 256  # of each shard, for the colours
 SHOWN = 96  # tiles of each picture
 _COLUMNS = 16  # tiles of a row
 _BINS = 64
 _WIDTH, _HEIGHT, _AXIS = 720, 180, 30  # of a drawing, and of the line of numbers under it
 
-_META = '<meta charset=utf-8><meta name=viewport content="width=device-width,initial-scale=1">'
-_STYLE = """
-:root{color-scheme:light dark;--ground:#fff;--text:#1b1f24;--faint:#6a737d;--line:#d5dae0;
---bar:#3b6ea8;--red:#c0392b;--green:#2e8b57;--blue:#2f6fd0}
-@media(prefers-color-scheme:dark){:root{--ground:#14171a;--text:#e3e6e8;--faint:#97a0a8;
---line:#343a40;--bar:#74a7de;--red:#f08070;--green:#6fce97;--blue:#82b1ff}}
-body{background:var(--ground);color:var(--text);font:15px/1.5 system-ui,sans-serif;
-max-width:760px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.4rem}h2{font-size:1.05rem;margin-top:2rem}p,td,th{color:var(--text)}
-.faint,text{color:var(--faint);fill:var(--faint);font-size:12px}
-svg,img{width:100%;height:auto}img{image-rendering:pixelated;min-width:512px}
-.sheet{overflow-x:auto}
-@media(max-width:600px){body{margin:1rem auto}svg text{font-size:22px}}
-table{border-collapse:collapse}td,th{padding:.15rem .8rem .15rem 0;text-align:left;
-border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}
-rect{fill:var(--bar)}line{stroke:var(--line)}polyline{fill:none;stroke-width:1.5}
-"""
-
 
 def write_page(folder: Path) -> Path:
     """Measure a finished tile set and write its page into its folder; the page.
 
     Raises:
-        DataError: it is no finished set.
+        DataError: it is no finished set, or a shard is damaged.
         StorageError: the page cannot be written.
     """
     tiles = TileSet(folder)
@@ -62,21 +44,14 @@ def write_page(folder: Path) -> Path:
 
 @dataclass
 class Stats:
-    """What `tile_stats` finds.
+    """What `tile_stats` finds; tiles are (n, side, side, 3)."""
 
-    Attributes:
-        scores: PNG size of each tile looked at, in bytes.
-        hardest, easiest, some: tiles (n, side, side, 3); the hardest and the easiest first.
-        levels: how often each value occurs, for red, green and blue: (3, 256).
-        shards: how many were looked at, of how many.
-    """
-
-    scores: NDArray[np.int64]
-    hardest: Pixels
+    scores: NDArray[np.int64]  # PNG size of each tile looked at, in bytes
+    hardest: Pixels  # the hardest first
     easiest: Pixels
     some: Pixels
-    levels: NDArray[np.int64]
-    shards: tuple[int, int]
+    levels: NDArray[np.int64]  # how often each value of red, green and blue occurs: (3, 256)
+    shards: tuple[int, int]  # how many were looked at, of how many
 
     @property
     def colour(self) -> NDArray[np.float64]:
@@ -86,11 +61,7 @@ class Stats:
 
 
 def tile_stats(tiles: TileSet) -> Stats:
-    """Go through a tile set, one shard in memory at a time.
-
-    Raises:
-        DataError: a shard is damaged.
-    """
+    """Go through a tile set, one shard in memory at a time."""
     count = min(MOST_SHARDS, len(tiles.shards))
     shown, side = -(-SHOWN // count), tiles.layout.side
     scores, some = [], []
@@ -127,9 +98,7 @@ def tile_stats(tiles: TileSet) -> Stats:
 def render(manifest: dict[str, Any], stats: Stats) -> str:
     """The page as HTML."""
     settings, counts = manifest["settings"], manifest["counts"]
-    title = html.escape(f"{settings['mode']} tiles of {settings['tile']}x{settings['tile']}")
     raw = 3 * settings["tile"] ** 2
-    source = html.escape(printable(str(manifest["source"]["name"])))
     flaws = [
         [kind, f"{n:,}", what]
         for what in ("rejected", "noticed")
@@ -140,30 +109,26 @@ def render(manifest: dict[str, Any], stats: Stats) -> str:
         [f"{share} %", f"{value:,.0f}", f"{value / raw:.0%}"]
         for share, value in zip(shares, np.percentile(stats.scores, shares), strict=True)
     ]
-    red, green, blue = stats.colour
-    body = [
-        f"<h1>{title}</h1>",
-        f"<p>{counts['tiles']:,} tiles of {counts['used']:,} images from {source}; "
-        f"{counts['held_out']:,} images held out for validation.</p>",
-        _table(["images", "", ""], flaws) if flaws else "<p>No image was rejected.</p>",
-        "<h2>Score: bytes of a tile as PNG</h2>",
-        histogram(stats.scores),
-        _table(["share of tiles below", "bytes", "of the raw bytes"], quantiles),
-        f"<p class=faint>From {stats.shards[0]:,} of {stats.shards[1]:,} shards. Without "
-        f"compression a tile has {raw:,} bytes. PNG filter of each row: least sum of absolute "
-        "values.</p>",
-        "<h2>Hardest tiles</h2>",
-        picture(stats.hardest, "hardest tiles"),
-        "<h2>Easiest tiles</h2>",
-        picture(stats.easiest, "easiest tiles"),
-        "<h2>Any tiles</h2>",
-        picture(stats.some, "tiles evenly spread over the set"),
-        "<h2>Colour balance</h2>",
-        colour_curves(stats.levels),
-        f"<p>Means: red {red:.1f}, green {green:.1f}, blue {blue:.1f} of 255.</p>",
-    ]
-    head = f"{_META}<title>{title}</title><style>{_STYLE}</style>"
-    return "\n".join(["<!doctype html><html lang=en>", head, *body, "</html>\n"])
+    red, green, blue = (f"{mean:.1f}" for mean in stats.colour)
+    page = resources.files(__package__) / "stats_page.html"
+    return Template(page.read_text("utf-8")).substitute(
+        title=html.escape(f"{settings['mode']} tiles of {settings['tile']}x{settings['tile']}"),
+        source=html.escape(printable(str(manifest["source"]["name"]))),
+        **{key: f"{counts[key]:,}" for key in ("tiles", "used", "held_out")},
+        flaws=_table(["images", "", ""], flaws) if flaws else "<p>No image was rejected.</p>",
+        histogram=histogram(stats.scores),
+        quantiles=_table(["share of tiles below", "bytes", "of the raw bytes"], quantiles),
+        looked_at=f"{stats.shards[0]:,}",
+        shards=f"{stats.shards[1]:,}",
+        raw=f"{raw:,}",
+        hardest=picture(stats.hardest, "hardest tiles"),
+        easiest=picture(stats.easiest, "easiest tiles"),
+        some=picture(stats.some, "tiles evenly spread over the set"),
+        colours=colour_curves(stats.levels),
+        red=red,
+        green=green,
+        blue=blue,
+    )
 
 
 def histogram(values: NDArray[np.int64]) -> str:

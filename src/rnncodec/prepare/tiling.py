@@ -97,7 +97,16 @@ def filtered(tiles: Pixels) -> Pixels:
     # einsum sums fastest; a matrix product as fast would start threads in every process
     exact = np.uint16 if 128 * 3 * side < 2**16 else np.uint32
     for start in range(0, count, step):
-        candidates = _candidates(rows[start : start + step])
+        chunk = rows[start : start + step]
+        left, up, corner = (np.zeros_like(chunk) for _ in range(3))
+        left[..., 3:] = chunk[..., :-3]
+        up[:, 1:] = chunk[:, :-1]
+        corner[:, 1:, 3:] = chunk[:, :-1, :-3]
+        mean = (left & up) + ((left ^ up) >> 1)  # rounded down, without leaving 8 bits
+        candidates = np.empty((5, *chunk.shape), np.uint8)
+        candidates[0] = chunk
+        for number, predicted in enumerate((left, up, mean, paeth(left, up, corner)), 1):
+            np.subtract(chunk, predicted, out=candidates[number])
         size: NDArray[Any] = np.minimum(candidates, -candidates).astype(exact)
         chosen = np.einsum("fnyx->fny", size).argmin(axis=0)
         result[start : start + step, :, 0] = chosen
@@ -107,22 +116,6 @@ def filtered(tiles: Pixels) -> Pixels:
     return result
 
 
-def _candidates(rows: Pixels) -> Pixels:
-    """Rows (n, side, width) under each of the five filters: (5, n, side, width)."""
-    left, up, corner = (np.zeros_like(rows) for _ in range(3))
-    left[..., 3:] = rows[..., :-3]
-    up[:, 1:] = rows[:, :-1]
-    corner[:, 1:, 3:] = rows[:, :-1, :-3]
-    results = np.empty((5, *rows.shape), np.uint8)
-    results[0] = rows
-    np.subtract(rows, left, out=results[1])
-    np.subtract(rows, up, out=results[2])
-    # the mean, rounded down, without leaving 8 bits
-    np.subtract(rows, (left & up) + ((left ^ up) >> 1), out=results[3])
-    np.subtract(rows, paeth(left, up, corner), out=results[4])
-    return results
-
-
 def paeth(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:
     """PNG's Paeth predictor, in 8-bit arithmetic (which is what makes it fast).
 
@@ -130,20 +123,19 @@ def paeth(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:
     lies between them, the distances are `|up - corner|` from the left, `|left - corner|` from
     above and the difference of these two from the corner.
     """
+
+    def choose(condition: NDArray[np.bool_], yes: Pixels, no: Pixels) -> Pixels:
+        mask = -condition.view(np.uint8)  # np.where, several times faster for bytes
+        return no ^ ((yes ^ no) & mask)
+
     low, high = np.minimum(left, up), np.maximum(left, up)
     from_left, from_up = _distance(up, corner), _distance(left, corner)
     from_corner = _distance(from_left, from_up)
-    result = _choose(from_up <= from_corner, up, corner)
-    result = _choose((from_left <= from_up) & (from_left <= from_corner), left, result)
-    result = _choose(corner <= low, high, result)
-    return _choose(corner >= high, low, result)
+    result = choose(from_up <= from_corner, up, corner)
+    result = choose((from_left <= from_up) & (from_left <= from_corner), left, result)
+    result = choose(corner <= low, high, result)
+    return choose(corner >= high, low, result)
 
 
 def _distance(one: Pixels, other: Pixels) -> Pixels:
     return np.maximum(one, other) - np.minimum(one, other)
-
-
-def _choose(condition: NDArray[np.bool_], yes: Pixels, no: Pixels) -> Pixels:
-    # np.where, several times faster for bytes
-    mask = -condition.view(np.uint8)
-    return no ^ ((yes ^ no) & mask)
