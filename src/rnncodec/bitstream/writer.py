@@ -49,8 +49,8 @@ class Writer:
         """Return the bytes of the next iteration, in the shortest of the modes it may have.
 
         Raises:
-            ValueError: codes or number of tiles do not fit the header, or one iteration more
-                than it states: an error of the caller.
+            ValueError: codes, tiles or one iteration more do not fit the header: the caller's
+                error.
             BitstreamError: a masked payload is longer than the format allows.
         """
         header = self._header
@@ -87,10 +87,7 @@ class Writer:
 
 
 def write(header: Header, iterations: Iterable[Iteration]) -> bytes:
-    """Return a whole file.
-
-    Raises:
-        ValueError: as `Writer.segment`; also for fewer iterations than the header states.
+    """Return a whole file; raises as `Writer.segment`, and for fewer iterations than stated.
 
     >>> import numpy as np
     >>> header = Header(width=16, height=16, iterations=1, fingerprint=bytes(16))

@@ -5,7 +5,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from rnncodec.entropy import fixed_point as fp
-from rnncodec.entropy.layers import (
+from rnncodec.entropy.model import (
+    EntropyModel,
     Layer,
     LayerSpec,
     activate,
@@ -15,7 +16,6 @@ from rnncodec.entropy.layers import (
     on_codes,
     windows,
 )
-from rnncodec.entropy.model import EntropyModel
 from rnncodec.geometry import BITS
 
 CONTEXT = before(3)  # the 7x7 mask without its centre

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rnncodec.entropy import fixed_point as fp
 from rnncodec.entropy.binary_rnn import BinaryRNN
-from rnncodec.entropy.layers import LayerSpec, lstm, on_activations, on_codes, square, windows
+from rnncodec.entropy.model import LayerSpec, lstm, on_activations, on_codes, square, windows
 from rnncodec.geometry import BITS
 
 NEIGHBOURS = square(1)  # 3x3

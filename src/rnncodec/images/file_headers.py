@@ -115,7 +115,7 @@ def avif_depth(data: bytes) -> int:
 
 
 class JpegXLHeader(NamedTuple):
-    """What JPEG XL (ISO/IEC 18181-1) says of an image, as far as its plugin does not tell it."""
+    """What JPEG XL (ISO/IEC 18181-1) says of an image, as far as its plugin does not."""
 
     width: int
     height: int
@@ -141,7 +141,25 @@ def jpeg_xl_header(data: bytes) -> JpegXLHeader:
     if not data.startswith(_JXL_CODESTREAM):
         return JpegXLHeader(0, 0)
     bits = _Bits(data[2:_JXL_LONGEST])
-    return JpegXLHeader(*_jxl_size(bits), *_jxl_metadata(bits))
+    width, height = _jxl_size(bits)
+    if bits.take(1):  # all by default
+        return JpegXLHeader(width, height)
+    animated = False
+    if bits.take(1):  # extra fields
+        bits.take(3)  # orientation
+        if bits.take(1):
+            _jxl_size(bits)  # intrinsic
+        if bits.take(1):  # a preview, which nobody writes: what follows is not read
+            return JpegXLHeader(width, height)
+        animated = bool(bits.take(1))
+        if animated:
+            bits.choose((100, 0), (1000, 0), (1, 10), (1, 30))  # ticks: numerator
+            bits.choose((1, 0), (1001, 0), (1, 8), (1, 10))  # denominator
+            bits.choose((0, 0), (0, 3), (0, 16), (0, 32))  # loops
+            bits.take(1)  # time codes
+    floats = bits.take(1)
+    depths = ((32, 0), (16, 0), (24, 0)) if floats else ((8, 0), (10, 0), (12, 0))
+    return JpegXLHeader(width, height, bits.choose(*depths, (1, 6)), animated)
 
 
 class _Bits:
@@ -169,25 +187,3 @@ def _jxl_size(bits: _Bits) -> tuple[int, int]:
         across, down = _JXL_RATIOS[ratio - 1]
         return height * across // down, height
     return 8 * (bits.take(5) + 1) if small else bits.choose(*_JXL_SIDE), height
-
-
-def _jxl_metadata(bits: _Bits) -> tuple[int, bool]:
-    """The start of ImageMetadata: bits per sample, and whether it is an animation."""
-    animated = False
-    if bits.take(1):  # all by default
-        return 8, False
-    if bits.take(1):  # extra fields
-        bits.take(3)  # orientation
-        if bits.take(1):
-            _jxl_size(bits)  # intrinsic
-        if bits.take(1):  # a preview, which nobody writes: what follows is not read
-            return 8, False
-        animated = bool(bits.take(1))
-        if animated:
-            bits.choose((100, 0), (1000, 0), (1, 10), (1, 30))  # ticks: numerator
-            bits.choose((1, 0), (1001, 0), (1, 8), (1, 10))  # denominator
-            bits.choose((0, 0), (0, 3), (0, 16), (0, 32))  # loops
-            bits.take(1)  # time codes
-    if bits.take(1):  # float samples
-        return bits.choose((32, 0), (16, 0), (24, 0), (1, 6)), animated
-    return bits.choose((8, 0), (10, 0), (12, 0), (1, 6)), animated
