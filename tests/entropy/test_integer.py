@@ -9,7 +9,7 @@ import torch
 from rnncodec.entropy import IntegerModel, quantize, smooth
 from rnncodec.entropy import fixed_point as fp
 from rnncodec.entropy.integer import IntegerLayer, Stored, largest_sum
-from rnncodec.entropy.model import on_activations, on_codes
+from rnncodec.entropy.model import LayerSpec, on_codes
 from rnncodec.errors import DataError, ModelError
 
 NAMES = ["binary_rnn", "progressive"]
@@ -241,6 +241,6 @@ def test_rounds_halves_up_and_clamps(exponent, bias, x, expected):
 def test_the_bound_is_the_largest_sum_of_products_bias_and_offset():
     layer = stored([100, -100], 9, -5)
     # In accumulator units: 200 * 127 + 5, and the table's middle 1024.5 steps of 2^9.
-    assert largest_sum(on_activations(1, 2, 1), layer) == 200 * 127 + 5 + 1024.5 * 2**9
+    assert largest_sum(LayerSpec(1, 2, 1), layer) == 200 * 127 + 5 + 1024.5 * 2**9
     # Coarser than the table: in half steps of the table, 2 * 2^7 to the unit.
     assert largest_sum(on_codes(1, 2, 1), stored([100, -100], 0, -5)) == 205 * 2**8 + 2 * 1024.5

@@ -9,9 +9,9 @@ from rnncodec.entropy import bits_per_bit, model_class
 from rnncodec.entropy import fixed_point as fp
 from rnncodec.entropy.model import (
     Layer,
+    LayerSpec,
     before,
     lstm,
-    on_activations,
     on_codes,
     square,
     windows,
@@ -143,7 +143,7 @@ def test_the_mask_is_what_precedes_in_raster_order():
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-3, 0.1, 1.0, 30.0])
 def test_weights_use_seven_bits_and_bias_that_of_the_sum(scale):
-    layer = Layer(on_activations(2, 9, 3))
+    layer = Layer(LayerSpec(2, 9, 3))
     with torch.no_grad():
         layer.weight.mul_(scale)
         layer.bias.normal_()
@@ -157,7 +157,7 @@ def test_weights_use_seven_bits_and_bias_that_of_the_sum(scale):
 
 
 def test_forget_gates_start_open():
-    layer = Layer(on_activations(1, 8, 8, fp.gate_table))
+    layer = Layer(LayerSpec(1, 8, 8, fp.gate_table))
     assert layer.bias.tolist() == [[1.0, 1.0, 0, 0, 0, 0, 0, 0]]
 
 

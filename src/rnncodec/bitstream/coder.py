@@ -37,7 +37,7 @@ def encode(bits: NDArray[np.uint8], probabilities: NDArray[np.integer]) -> bytes
     encoder.encode(bits.astype(np.int32), _BERNOULLI, _as_floats(probabilities))
     settled, (lower, width) = encoder.pos()
     words: NDArray[np.uint32] = encoder.get_compressed()
-    start = words[:settled].astype(">u4").tobytes()
+    start: bytes = words[:settled].astype(">u4").tobytes()
     # Then the fewest bytes that, followed by zeros, name a point of [lower, lower + width). Where
     # this interval crosses 2^64, constriction has put the carry into the settled words exactly if
     # lower + 2^32 - 1 crosses too: what remains is on the side that it chose.
@@ -47,7 +47,7 @@ def encode(bits: NDArray[np.uint8], probabilities: NDArray[np.integer]) -> bytes
         step = 1 << (64 - 8 * size)
         point = -(-lower // step) * step
         if point < min(lower + width, 1 << 64):
-            return start + point.to_bytes(8, "big")[:size]
+            return start + int(point).to_bytes(8, "big")[:size]
     raise AssertionError(f"an interval of width {width} is too narrow for a range coder")
 
 

@@ -14,19 +14,14 @@ from rnncodec.validation import is_number, is_whole
 
 @dataclass(frozen=True)
 class Info:
-    """A file described.
-
-    `modes`, `segment_bytes` (segment headers included) and `bpp` have one entry per iteration
-    present; `bpp[k]` is the rate of the file cut after iteration k + 1, header included.
-    `truncated`: the file stops inside an iteration, which is not counted.
-    """
+    """A file described; the tuples have one entry per iteration present."""
 
     header: Header
     file_bytes: int
     modes: tuple[SegmentMode, ...]
-    segment_bytes: tuple[int, ...]
-    bpp: tuple[float, ...]
-    truncated: bool
+    segment_bytes: tuple[int, ...]  # segment headers included
+    bpp: tuple[float, ...]  # of the file cut after each iteration, header included
+    truncated: bool  # the file stops inside an iteration, which is not counted
 
     @property
     def iterations(self) -> int:

@@ -21,14 +21,10 @@ class NeedData:
 
 @dataclass(frozen=True)
 class End:
-    """The file is over after `iterations` whole segments.
-
-    `truncated`: it stopped inside the next one. A file that was cut between two segments is a
-    whole file of fewer iterations, `iterations < header.iterations`.
-    """
+    """The file is over after `iterations` whole segments, which may be fewer than it states."""
 
     iterations: int
-    truncated: bool
+    truncated: bool  # it stopped inside the next one
 
 
 Event = Header | Segment | NeedData | End

@@ -156,12 +156,8 @@ class Segment:
         return self._payload_offset - self.offset + len(self.payload)
 
     @property
-    def _tag(self) -> bytes:
-        return pack_tag(self.mode, len(self.payload))
-
-    @property
     def _payload_offset(self) -> int:
-        return self.offset + len(self._tag) + CRC_SIZE
+        return self.offset + len(pack_tag(self.mode, len(self.payload))) + CRC_SIZE
 
     def raw_codes(self) -> Codes:
         """Return the codes (h, w, 32) of a segment whose mode is RAW."""
@@ -188,7 +184,8 @@ class Segment:
         BitstreamError: the file is damaged, or the probabilities were not those of its writer.
         """
         packed = pack_codes(self.header, codes, masked=self.mode.masked)
-        if checksum(self._tag, packed, self.previous) != self.checksum:
+        tag = pack_tag(self.mode, len(self.payload))
+        if checksum(tag, packed, self.previous) != self.checksum:
             raise BitstreamError(
                 f"iteration {self.iteration} is damaged (its codes do not match its checksum)",
                 self.offset,

@@ -25,19 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """A format that holds a picture as it is, and how Pillow is asked for that.
+    """A format that holds a picture as it is, and how Pillow is asked for that."""
 
-    Attributes:
-        kind: Pillow's name of the format.
-        options: arguments of ``Image.save``; without any the format is lossless by itself.
-        profile: whether the ICC profile can be in it.
-        grey: whether it has grey pictures; without, they become RGB.
-    """
-
-    kind: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    profile: bool = True
-    grey: bool = True
+    kind: str  # Pillow's name
+    options: Mapping[str, Any] = field(default_factory=dict)  # of `Image.save`
+    profile: bool = True  # whether the ICC profile can be in it
+    grey: bool = True  # whether it has grey pictures; without, they become RGB
 
 
 JPEG = Output("JPEG", {"quality": 95, "subsampling": "4:4:4"})

@@ -61,12 +61,7 @@ class Job:
             raise DataError(f"{self.name}: cannot be read ({error.strerror or error})") from error
 
     def check_target(self, *, force: bool) -> None:
-        """Refuse, before any work, an output that cannot be written.
-
-        Raises:
-            ConfigError: standard output is a terminal.
-            StorageError: the file exists, and ``force`` is not given; it is a folder or a device.
-        """
+        """Refuse, before any work, an output that is there or cannot be written."""
         if self.target is None:
             if sys.stdout.isatty():
                 raise ConfigError("standard output is a terminal; redirect it, or name an output")
@@ -76,12 +71,7 @@ class Job:
             raise StorageError(f"{self.target}: exists; --force replaces it")
 
     def write(self, data: bytes) -> None:
-        """Write the whole output or none of it.
-
-        Raises:
-            StorageError: it could not be written.
-            BrokenPipeError: nobody reads standard output any more.
-        """
+        """Write the whole output or none of it; raises StorageError or BrokenPipeError."""
         if self.target is not None:
             write_bytes(self.target, data)
             return
@@ -97,21 +87,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Direction:
-    """What a command reads and writes.
+    """What a command reads and writes."""
 
-    Attributes:
-        suffix: of outputs that are not named one by one.
-        is_output: whether a name (by its suffix) can only be that of an output.
-        find: the inputs under a folder.
-        endings: how outputs end, in words.
-        keep_extension: whether ``suffix`` follows the input's own instead of replacing it.
-    """
-
-    suffix: str
-    is_output: Callable[[Path], bool]
-    find: Callable[[Path], list[Path]]
-    endings: str
-    keep_extension: bool = False
+    suffix: str  # of outputs that are not named one by one
+    is_output: Callable[[Path], bool]  # whether a name can only be that of an output
+    find: Callable[[Path], list[Path]]  # the inputs under a folder
+    endings: str  # how outputs end, in words
+    keep_extension: bool = False  # then the suffix follows the input's own
 
     def renamed(self, path: Path) -> Path:
         """The name of an output, from that of its input."""

@@ -12,7 +12,6 @@ from rnncodec.entropy.model import (
     activate,
     before,
     lstm,
-    on_activations,
     on_codes,
     windows,
 )
@@ -39,9 +38,9 @@ class BinaryRNN(EntropyModel):
         fan_in = len(LINE) * inputs + 3 * hidden
         return {
             "context": on_codes(iterations, len(CONTEXT) * BITS, hidden),
-            "line": on_activations(iterations, fan_in, 4 * hidden, fp.gate_table),
-            "output": on_activations(iterations, hidden, hidden),
-            "logits": on_activations(iterations, hidden, BITS, fp.probability_table),
+            "line": LayerSpec(iterations, fan_in, 4 * hidden, fp.gate_table),
+            "output": LayerSpec(iterations, hidden, hidden),
+            "logits": LayerSpec(iterations, hidden, BITS, fp.probability_table),
         }
 
     def forward(self, codes: Tensor, *, exact: bool = False) -> Tensor:

@@ -23,21 +23,14 @@ class LayerSpec(NamedTuple):
     groups: int
     fan_in: int
     outputs: int
-    input_bits: int  # fraction bits of the input: 0 for codes, 7 for activations
-    input_limit: int  # largest |input|, in units of 2^-input_bits
-    table: Callable[[], fp.Table]
+    table: Callable[[], fp.Table] = fp.tanh_table  # the function that follows
+    input_bits: int = fp.ACTIVATION  # fraction bits of the input, an activation
+    input_limit: int = fp.MAX_ACTIVATION  # largest |input|, in units of 2^-input_bits
 
 
 def on_codes(groups: int, fan_in: int, outputs: int) -> LayerSpec:
     """A layer that reads codes and is followed by tanh."""
-    return LayerSpec(groups, fan_in, outputs, 0, 1, fp.tanh_table)
-
-
-def on_activations(
-    groups: int, fan_in: int, outputs: int, table: Callable[[], fp.Table] = fp.tanh_table
-) -> LayerSpec:
-    """A layer that reads activations."""
-    return LayerSpec(groups, fan_in, outputs, fp.ACTIVATION, fp.MAX_ACTIVATION, table)
+    return LayerSpec(groups, fan_in, outputs, input_bits=0, input_limit=1)
 
 
 class Layer(nn.Module):

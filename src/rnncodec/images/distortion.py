@@ -62,8 +62,16 @@ def rmse(x: Tensor, y: Tensor) -> Tensor:
 
 
 def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
-    """One less MS-SSIM on three scales of 8x8 windows; sides of at least 32 pixels."""
-    return 1 - three_scales(x, y)
+    """One less MS-SSIM on three scales, equally weighted, of 8x8 windows; sides from 32 pixels."""
+    score = x.new_ones(x.shape[0])
+    for scale in range(SCALES):
+        if scale > 0:
+            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+        ssim, cs = local_similarity(x, y)
+        # the mean over an image, as in the metric; where it is negative, its power has no gradient
+        factor = (ssim if scale == SCALES - 1 else cs).mean(dim=(1, 2, 3)).clamp(min=1e-3)
+        score = score * factor ** (1 / SCALES)
+    return 1 - score.mean()
 
 
 def ssim_weighted(x: Tensor, y: Tensor) -> Tensor:
@@ -201,22 +209,6 @@ def local_similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     bright_x, bright_y = mean_x + 0.5, mean_y + 0.5
     luminance = (2 * bright_x * bright_y + C1) / (bright_x.square() + bright_y.square() + C1)
     return luminance * cs, cs
-
-
-def three_scales(x: Tensor, y: Tensor) -> Tensor:
-    """Mean over a batch of MS-SSIM on three scales, equally weighted; scalar.
-
-    Each factor is the mean over one image, as in the metric; where it is negative its gradient
-    would be undefined, so it is held at a small positive number.
-    """
-    score = x.new_ones(x.shape[0])
-    for scale in range(SCALES):
-        if scale > 0:
-            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
-        ssim, cs = local_similarity(x, y)
-        factor = ssim if scale == SCALES - 1 else cs
-        score = score * factor.mean(dim=(1, 2, 3)).clamp(min=1e-3) ** (1 / SCALES)
-    return score.mean()
 
 
 def root(error: Tensor) -> Tensor:

@@ -7,10 +7,6 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 _JPEG2000_START = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a codestream
-_BOXED = (b"ftyp", b"jP  ", b"JXL ")  # the first box of AVIF and HEIF, of JPEG 2000, of JPEG XL
-
-_HOLD_PIXELS = (b"mdat", b"jp2c", b"jxlc", b"jxlp")
-
 _JXL_CODESTREAM = b"\xff\x0a"
 _JXL_CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
@@ -82,11 +78,12 @@ def is_cut(data: bytes) -> bool:
     """Whether a file ends before its own lengths say; False where its format states none."""
     if data[:4] == b"RIFF" and len(data) >= 8:
         return len(data) < 8 + int(struct.unpack_from("<I", data, 4)[0])
-    if data[4:8] in _BOXED:
+    if data[4:8] in (b"ftyp", b"jP  ", b"JXL "):  # the first box of AVIF, JPEG 2000, JPEG XL
         found = list(boxes(data))
         ends = [end for _, _, end in found]
         whole = ends[-1] <= len(data) and not 0 < len(data) - ends[-1] < 8 if ends else False
-        return not (whole and any(kind in _HOLD_PIXELS for kind, _, _ in found))
+        pixels = {b"mdat", b"jp2c", b"jxlc", b"jxlp"}.intersection(kind for kind, _, _ in found)
+        return not (whole and pixels)
     if data[:4] == _JPEG2000_START:
         return data[-2:] != b"\xff\xd9"
     if data[:4] in (b"II*\0", b"MM\0*") and len(data) >= 8:
