@@ -37,7 +37,7 @@ def same(a: Image.Image, b: Image.Image) -> bool:
 
 
 def test_open_reads_the_header_only(file: Path, monkeypatch) -> None:
-    monkeypatch.setattr(pillow, "codec_for", None)
+    monkeypatch.setattr(pillow, "codec_at", None)
     source = io.BytesIO(file.read_bytes())
     with Image.open(source) as image:
         assert source.tell() == 38

@@ -32,22 +32,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (
-    compress,
-    decompress,
-    info,
-    truncate,
-    verify,
-    models,
-    evaluate,
-    compare,
-    status,
-    prepare,
-):
+FILES = (compress, decompress, info, truncate, verify)
+TRAINING = (models, evaluate, compare, status, prepare)
+for command in (*FILES, *TRAINING):
     app.command()(command)
 
 FETCHABLE = ("kodak",)
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
@@ -63,12 +53,20 @@ def main() -> None:
         fail(str(error))
     except OSError as error:
         # Without a name it is that of a stream: files are written by `rnncodec.machine.storage`.
-        if error.filename is not None or error.errno not in NO_ROOM:
+        no_room = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+        if error.filename is not None or not no_room:
             raise
         drop_stdout()
         fail(unwritable_stdout(error))
     finally:
-        flush_stdout()
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            drop_stdout()
+            sys.exit(1)
+        except OSError as error:
+            drop_stdout()
+            fail(unwritable_stdout(error))
 
 
 def fail(text: str) -> NoReturn:
@@ -77,33 +75,20 @@ def fail(text: str) -> NoReturn:
     sys.exit(2)
 
 
-def flush_stdout() -> None:
-    """Write what waits for standard output, and end if it cannot be written."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        drop_stdout()
-        sys.exit(1)
-    except OSError as error:
-        drop_stdout()
-        fail(unwritable_stdout(error))
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(__version__)
         raise typer.Exit
 
 
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+]
+
+
 @app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version.", is_eager=True, callback=_print_version
-        ),
-    ] = False,
-) -> None:
+def options(version: Version = False) -> None:
     """Progressive image compression with recurrent neural networks."""
 
 

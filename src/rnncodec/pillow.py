@@ -30,13 +30,10 @@ if TYPE_CHECKING:
     from rnncodec.codec import Codec
 
 FORMAT = "RNC"
-EXTENSION = ".rnc"
-MIME = "image/x-rnc"
 SETTINGS = ("iterations", "bpp", "ms_ssim", "psnr", "tile", "adaptive", "effort", "effort_for")
 METADATA = {"icc_profile", "exif"}
 TAKEN = {*SETTINGS, *METADATA, "model", "device"}
 """The arguments of ``Image.save`` that count; a warning names others, whose loss may matter."""
-MODELS_KEPT = 2
 
 
 class RNCImageFile(ImageFile.ImageFile):
@@ -84,11 +81,7 @@ class RNCImageFile(ImageFile.ImageFile):
         return self.n_frames - 1 if self._frame is None else self._frame
 
     def seek(self, frame: int) -> None:
-        """Go to an iteration, counted from 0.
-
-        Raises:
-            EOFError: the file has fewer.
-        """
+        """Go to an iteration, counted from 0; EOFError where the file has fewer."""
         if self._seek_check(frame):
             self._frame, self._stale = frame, True
 
@@ -111,7 +104,7 @@ class RNCImageFile(ImageFile.ImageFile):
     def _decoded(self, frame: int) -> Image.Image:
         data = self._read()
         try:
-            codec = codec_for(self._header.fingerprint)
+            codec = codec_at(models.find(self._header.fingerprint))
             # Pillow itself has checked the size, by its own limit, when the file was opened.
             if frame and (self._stages is None or frame != self._next_stage):
                 return codec.decode(data, iterations=frame + 1, max_pixels=math.inf)
@@ -145,17 +138,8 @@ class RNCImageFile(ImageFile.ImageFile):
         return self._bytes
 
 
-def accept(prefix: bytes) -> bool:
-    """Whether a file that begins so is ours to read."""
-    return prefix.startswith(MAGIC)
-
-
 def read_header(file: IO[bytes]) -> Header:
-    """Read as much of a file as its header takes.
-
-    Raises:
-        BitstreamError: damaged, cut, or of a newer version.
-    """
+    """Read as much of a file as its header takes; BitstreamError if it is damaged or cut."""
     reader = Reader(max_pixels=math.inf)
     wanted = FIXED_SIZE
     while True:
@@ -168,21 +152,12 @@ def read_header(file: IO[bytes]) -> Header:
         wanted = event.missing
 
 
-@lru_cache(maxsize=MODELS_KEPT)
+@lru_cache(maxsize=2)
 def codec_at(path: Path) -> "Codec":
     """The codec of a model file, which stays loaded for the next image."""
     from rnncodec.codec import load
 
     return load(path)
-
-
-def codec_for(fingerprint: bytes) -> "Codec":
-    """The codec that decodes the files of a model.
-
-    Raises:
-        ModelError: there is none here.
-    """
-    return codec_at(models.find(fingerprint))
 
 
 def save(image: Image.Image, file: IO[bytes], _: str | bytes) -> None:
@@ -236,7 +211,7 @@ def with_metadata(image: Image.Image, options: dict[str, Any]) -> Image.Image:
     return changed
 
 
-Image.register_open(FORMAT, RNCImageFile, accept)
+Image.register_open(FORMAT, RNCImageFile, lambda prefix: prefix.startswith(MAGIC))
 Image.register_save(FORMAT, save)
-Image.register_extension(FORMAT, EXTENSION)
-Image.register_mime(FORMAT, MIME)
+Image.register_extension(FORMAT, ".rnc")
+Image.register_mime(FORMAT, "image/x-rnc")

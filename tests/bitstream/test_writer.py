@@ -3,7 +3,7 @@ import pytest
 from tests.bitstream.examples import EXAMPLES, Example
 from tests.bitstream.forge import take_apart
 
-from rnncodec.bitstream import Header, Iteration, SegmentMode, Writer, parse, write
+from rnncodec.bitstream import Header, Iteration, SegmentMode, parse, write
 from rnncodec.errors import BitstreamError
 
 CODES = np.zeros((1, 1, 32), np.uint8)
@@ -47,10 +47,8 @@ def test_the_overhead_is_at_most_40_bytes_and_8_per_iteration() -> None:
 
 
 def test_more_iterations_than_stated() -> None:
-    writer = Writer(HEADER)
-    writer.segment(Iteration(CODES))
     with pytest.raises(ValueError, match="the header states 1 iterations, not more"):
-        writer.segment(Iteration(CODES))
+        write(HEADER, [Iteration(CODES), Iteration(CODES)])
 
 
 def test_fewer_iterations_than_stated() -> None:

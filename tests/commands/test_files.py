@@ -1,13 +1,17 @@
-"""Arguments to jobs, as a table; and what is refused."""
+"""Arguments to jobs, as a table; what is refused; what is said where, with a terminal or not."""
 
+import io
 import os
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from rnncodec.commands.files import Direction, Job, check_target, plan, read
-from rnncodec.errors import ConfigError, DataError, StorageError
+from rnncodec.commands import files as module
+from rnncodec.commands.files import Direction, Job, Reporter, plan
+from rnncodec.errors import ConfigError, DataError, RNNCodecWarning, StorageError
 
 DIRECTION = Direction(
     ".out",
@@ -109,11 +113,11 @@ def test_a_link_to_the_input_is_the_input() -> None:
 
 def test_unreadable_inputs() -> None:
     with pytest.raises(DataError, match=r"missing\.in: no such file"):
-        read(Job(Path("missing.in"), None))
+        Job(Path("missing.in"), None).read()
     with pytest.raises(DataError, match="pipe: is neither a file nor a folder"):
-        read(Job(Path("pipe"), None))
+        Job(Path("pipe"), None).read()
     with pytest.raises(DataError, match=r"tree: cannot be read \(Is a directory\)"):
-        read(Job(Path("tree"), None))
+        Job(Path("tree"), None).read()
 
 
 def test_bytes_are_not_written_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +125,7 @@ def test_bytes_are_not_written_to_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
     with os.fdopen(leader, "wb"), os.fdopen(follower, "w") as terminal:
         monkeypatch.setattr("sys.stdout", terminal)
         with pytest.raises(ConfigError, match="standard output is a terminal"):
-            check_target(Job(Path("a.in"), None), force=False)
+            Job(Path("a.in"), None).check_target(force=False)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ def test_bytes_are_not_written_to_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_targets_that_are_in_the_way(name: str, message: str) -> None:
     with pytest.raises(StorageError, match=message):
-        check_target(Job(Path("a.in"), Path(name)), force=name != "b.in")
+        Job(Path("a.in"), Path(name)).check_target(force=name != "b.in")
 
 
 def test_standard_input_that_does_not_block_is_read_to_its_end(
@@ -146,5 +150,68 @@ def test_standard_input_that_does_not_block_is_read_to_its_end(
         monkeypatch.setattr("sys.stdin", stdin)
         later = threading.Timer(0.05, lambda: (os.write(writing, b"late"), os.close(writing)))
         later.start()
-        assert read(Job(None, None)) == b"late"
+        assert Job(None, None).read() == b"late"
         later.join()
+
+
+def test_errors_are_counted_and_one_line_each(capsys) -> None:
+    with Reporter(3, "doing", quiet_stdout=False) as reporter:
+        with reporter.working_on("a"):
+            raise DataError("it is\n  broken")
+        with reporter.working_on("a", "b"):
+            raise DataError("a: both")
+        with reporter.working_on("c"):
+            reporter.result("c is [bold]done[/bold]")
+    captured = capsys.readouterr()
+    assert captured.err == "rnncodec: a: it is broken\nrnncodec: a: both\n"
+    assert captured.out == "c is [bold]done[/bold]\n"
+    assert (reporter.failures, reporter.exit_code) == (3, 2)
+
+
+def test_fatal_errors_and_foreign_ones_come_through() -> None:
+    reporter = Reporter(1, "doing", quiet_stdout=False)
+    with pytest.raises(ConfigError, match="for all"), reporter.working_on("a", fatal=ConfigError):
+        raise ConfigError("for all")
+    with pytest.raises(ZeroDivisionError), reporter.working_on("a"):
+        _ = 1 / 0
+    assert reporter.exit_code == 0
+
+
+def test_our_warnings_become_lines_others_stay_warnings(capsys) -> None:
+    reporter = Reporter(1, "doing", quiet_stdout=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with reporter.working_on("a"):
+            warnings.warn("ours", RNNCodecWarning, stacklevel=1)
+            warnings.warn("theirs", FutureWarning, stacklevel=1)
+    assert capsys.readouterr().err == "rnncodec: warning: a: ours\n"
+    assert [str(w.message) for w in caught] == ["theirs"]
+
+
+def test_results_leave_stdout_to_the_output(capsys) -> None:
+    Reporter(1, "doing", quiet_stdout=True).result("done")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "done\n")
+
+
+def test_progress_only_on_a_terminal(monkeypatch, capsys) -> None:
+    screen = io.StringIO()
+    with Reporter(2, "doing", quiet_stdout=False) as reporter:
+        reporter.done()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(
+        module, "Console", lambda stderr: Console(file=screen, force_terminal=True, width=80)
+    )
+    with Reporter(2, "doing", quiet_stdout=False) as reporter:
+        with reporter.working_on("[a].png", "b.png"):
+            reporter.result("piped")
+        reporter.done()
+    assert "doing [a].png and 1 more" in screen.getvalue()
+    assert "1/2" in screen.getvalue()
+    assert capsys.readouterr().out == "piped\n"
+
+
+def test_a_result_is_one_line_whatever_the_file_is_called(capsys) -> None:
+    with Reporter(1, "doing") as reporter:
+        reporter.result("a\nb.png -> caf\udce9.rnc")
+    assert capsys.readouterr().out == "a\\nb.png -> caf\\xe9.rnc\n"

@@ -1,9 +1,21 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 
 from rnncodec.entropy import bits_per_bit, model_class
+from rnncodec.entropy import fixed_point as fp
+from rnncodec.entropy.model import (
+    Layer,
+    LayerSpec,
+    before,
+    lstm,
+    on_codes,
+    square,
+    windows,
+)
 from rnncodec.errors import ConfigError, DataError, ModelError
 
 NAMES = sorted(path.stem for path in Path("conf/entropy").glob("*.yaml"))
@@ -104,3 +116,53 @@ def test_each_configuration_has_its_module():
 def test_other_names_are_refused_with_those_there_are(name):
     with pytest.raises(ModelError, match=r"\['binary_rnn', 'none', 'progressive'\]"):
         model_class(name)
+
+
+def test_lstm_is_the_textbook_one():
+    rng = np.random.default_rng(0)
+    f, i, o, j, c = rng.normal(size=(5, 4))
+    pre = np.concatenate([f, i, o, 2 * j])  # the factor of tanh(u) = 2 sigmoid(2u) - 1
+    h, cell = lstm(torch.from_numpy(expit(pre)), torch.from_numpy(c), exact=False)
+    expected = expit(f) * c + expit(i) * np.tanh(j)
+    np.testing.assert_allclose(cell, expected)
+    np.testing.assert_allclose(h, expit(o) * np.tanh(expected))
+
+
+def test_windows_and_a_layer_are_a_convolution():
+    x = torch.randn(2, 3, 5, 6, 4)
+    weight = torch.randn(7, 4, 3, 3)
+    got = windows(x, square(1)) @ weight.permute(2, 3, 1, 0).reshape(36, 7)
+    expected = torch.nn.functional.conv2d(x.flatten(0, 1).permute(0, 3, 1, 2), weight, padding=1)
+    torch.testing.assert_close(got.view(6, 5, 6, 7), expected.permute(0, 2, 3, 1))
+
+
+def test_the_mask_is_what_precedes_in_raster_order():
+    assert before(1) == [(-1, -1), (-1, 0), (-1, 1), (0, -1)]
+    assert len(before(3)) == 24
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 0.1, 1.0, 30.0])
+def test_weights_use_seven_bits_and_bias_that_of_the_sum(scale):
+    layer = Layer(LayerSpec(2, 9, 3))
+    with torch.no_grad():
+        layer.weight.mul_(scale)
+        layer.bias.normal_()
+    weight, exponent, bias = layer.integers()
+    largest = weight.abs().amax(dim=1)
+    assert (largest <= 127).all()
+    assert ((largest >= 63) | (exponent == fp.MAX_EXPONENT)).all()
+    step = torch.exp2(-exponent)
+    assert ((weight * step.unsqueeze(1) - layer.weight).abs() <= step.unsqueeze(1) / 2).all()
+    assert ((bias * step / 128 - layer.bias).abs() <= step / 256).all()
+
+
+def test_forget_gates_start_open():
+    layer = Layer(LayerSpec(1, 8, 8, fp.gate_table))
+    assert layer.bias.tolist() == [[1.0, 1.0, 0, 0, 0, 0, 0, 0]]
+
+
+def test_rounded_layers_still_learn():
+    layer = Layer(on_codes(1, 6, 2))
+    layer(torch.ones(1, 4, 6), exact=True).sum().backward()
+    assert (layer.weight.grad != 0).all()
+    assert (layer.bias.grad != 0).all()

@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from omegaconf import OmegaConf
 from skimage.metrics import structural_similarity
 
-from rnncodec.images.distortion import local_similarity, three_scales
+from rnncodec.images.distortion import local_similarity, ms_ssim
 from rnncodec.training.losses import L1MSSSIM, SSIMWeighted
 
 LOSSES = sorted(path.stem for path in Path("conf/loss").glob("*.yaml"))
@@ -116,7 +116,7 @@ def test_three_scales_are_a_product_of_three(size: int) -> None:
 
     images = zip(x.numpy() + 0.5, y.numpy() + 0.5, strict=True)
     expected = [np.prod([factor(a, b, s) for s in range(3)]) ** (1 / 3) for a, b in images]
-    assert three_scales(x, y).item() == pytest.approx(np.mean(expected), rel=1e-9)
+    assert 1 - ms_ssim(x, y).item() == pytest.approx(np.mean(expected), rel=1e-9)
 
 
 def test_structure_weighs_more_than_brightness() -> None:
@@ -131,7 +131,7 @@ def test_structure_weighs_more_than_brightness() -> None:
 def test_opposites_score_lowest_with_a_finite_gradient() -> None:
     x, _ = pair()
     y = (-x).requires_grad_()
-    score = three_scales(x, y)
+    score = 1 - ms_ssim(x, y)
     score.backward()
     assert score.item() < 0.1
     assert y.grad is not None

@@ -20,7 +20,7 @@ from rnncodec.bitstream.inspection import Info, info, sending_shares, truncate
 from rnncodec.bitstream.mask import Mask, position_order
 from rnncodec.bitstream.reader import End, Event, NeedData, Parsed, Reader, parse
 from rnncodec.bitstream.segment import Codes, Segment, SegmentMode, sending
-from rnncodec.bitstream.writer import Iteration, Writer, write
+from rnncodec.bitstream.writer import Iteration, write
 from rnncodec.geometry import UNSENT
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "Segment",
     "SegmentMode",
     "Tile",
-    "Writer",
     "encode",
     "info",
     "parse",

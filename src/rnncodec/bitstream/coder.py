@@ -1,7 +1,6 @@
 """The range coder: bits and their integer probabilities in, bytes out, and back."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 from constriction import stream
@@ -12,12 +11,7 @@ from rnncodec.errors import BitstreamError
 ONE = 1 << 16
 """A probability p stands for p / ONE; 1 <= p <= ONE - 1, so that no bit is ever impossible."""
 
-_WORD_BITS = 32
-_STATE_BITS = 64
-_SLACK_BITS = 32
-"""A payload of n bytes carries at most 8n + 32 bits: the interval that is left when the encoder
-stops is at least 2^32 of 2^64 wide."""
-
+_BERNOULLI = stream.model.Bernoulli(perfect=False)
 _INFORMATION_UNIT = 1 << 16
 """Information is counted in integers, 1/65536 bit each."""
 
@@ -40,10 +34,21 @@ def encode(bits: NDArray[np.uint8], probabilities: NDArray[np.integer]) -> bytes
             f"bits: expected {count} of uint8 0 or 1, got {bits.dtype} of shape {bits.shape}"
         )
     encoder = stream.queue.RangeEncoder()
-    encoder.encode(bits.astype(np.int32), _bernoulli(), _as_floats(probabilities))
+    encoder.encode(bits.astype(np.int32), _BERNOULLI, _as_floats(probabilities))
     settled, (lower, width) = encoder.pos()
     words: NDArray[np.uint32] = encoder.get_compressed()
-    return words[:settled].astype(">u4").tobytes() + _shortest_tail(lower, width)
+    start: bytes = words[:settled].astype(">u4").tobytes()
+    # Then the fewest bytes that, followed by zeros, name a point of [lower, lower + width). Where
+    # this interval crosses 2^64, constriction has put the carry into the settled words exactly if
+    # lower + 2^32 - 1 crosses too: what remains is on the side that it chose.
+    if lower + (1 << 32) - 1 >= 1 << 64:
+        return start  # past the carry the interval begins at 0
+    for size in range(5):  # width is at least 2^32, so four bytes always do
+        step = 1 << (64 - 8 * size)
+        point = -(-lower // step) * step
+        if point < min(lower + width, 1 << 64):
+            return start + int(point).to_bytes(8, "big")[:size]
+    raise AssertionError(f"an interval of width {width} is too narrow for a range coder")
 
 
 class Decoder:
@@ -58,10 +63,11 @@ class Decoder:
 
     def __init__(self, payload: bytes, offset: int = 0) -> None:
         """Start on `payload`; `offset` is its place in the file, for messages."""
-        padded = payload + bytes(-len(payload) % (_WORD_BITS // 8))
+        padded = payload + bytes(-len(payload) % 4)
         self._decoder = stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
         self._size, self._offset = len(payload), offset
-        self._budget = (8 * len(payload) + _SLACK_BITS) * _INFORMATION_UNIT
+        # The interval that is left when the encoder stops is at least 2^32 of 2^64 wide.
+        self._budget = (8 * len(payload) + 32) * _INFORMATION_UNIT
 
     def decode(self, probabilities: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Return the next bits (N,), given P(bit = 1) of each in 1/65536 (N,).
@@ -74,7 +80,7 @@ class Decoder:
         """
         floats = _as_floats(probabilities)
         try:
-            bits: NDArray[np.uint8] = self._decoder.decode(_bernoulli(), floats).astype(np.uint8)
+            bits: NDArray[np.uint8] = self._decoder.decode(_BERNOULLI, floats).astype(np.uint8)
         except AssertionError as error:  # how constriction says "invalid compressed data"
             raise BitstreamError("entropy-coded data is damaged", self._offset) from error
         chances = np.where(bits, probabilities, ONE - probabilities.astype(np.int64))
@@ -86,11 +92,6 @@ class Decoder:
                 self._offset,
             )
         return bits
-
-
-@cache
-def _bernoulli() -> Any:
-    return stream.model.Bernoulli(perfect=False)
 
 
 @cache
@@ -108,9 +109,8 @@ def _information() -> NDArray[np.int64]:
 def _as_floats(probabilities: NDArray[np.integer]) -> NDArray[np.float64]:
     """Check, then scale: p / 65536 is exact in float64, and so is what constriction makes of it.
 
-    Its left-sided cumulative of 1 is floor((1 - p/65536) * (2^24 - 2)) + 1, computed in float64
-    from numbers of at most 40 bits: FORMAT.md states it as an integer formula. Out-of-range
-    values would not be an error there but a Rust panic.
+    That is floor((1 - p/65536) * (2^24 - 2)) + 1, of numbers of at most 40 bits: FORMAT.md states
+    it in integers. Out-of-range values would not be an error there but a Rust panic.
     """
     if probabilities.ndim != 1 or probabilities.dtype.kind not in "iu":
         raise ValueError(
@@ -123,21 +123,3 @@ def _as_floats(probabilities: NDArray[np.integer]) -> NDArray[np.float64]:
             f"{probabilities.min()}..{probabilities.max()}"
         )
     return probabilities / np.float64(ONE)
-
-
-def _shortest_tail(lower: int, width: int) -> bytes:
-    """Return the fewest bytes that, followed by zeros, name a point of [lower, lower + width).
-
-    `width` is at least 2^32, so four bytes always do. Where the interval crosses 2^64,
-    constriction has put the carry into the settled words exactly if lower + 2^32 - 1 crosses
-    too; this stays on the side it chose.
-    """
-    if lower + (1 << _WORD_BITS) - 1 >= 1 << _STATE_BITS:
-        return b""  # past the carry the interval begins at 0
-    upper = min(lower + width, 1 << _STATE_BITS)
-    for size in range(5):
-        step = 1 << (_STATE_BITS - 8 * size)
-        point = -(-lower // step) * step
-        if point < upper:
-            return point.to_bytes(_STATE_BITS // 8, "big")[:size]
-    raise AssertionError(f"an interval of width {width} is too narrow for a range coder")

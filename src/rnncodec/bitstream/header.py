@@ -29,20 +29,9 @@ MAX_PAYLOAD = (1 << 26) - 1
 _FIXED = struct.Struct(">4sBBBBIIH16s")
 _CRC = struct.Struct(">I")
 _ICC = struct.Struct(">II")  # length, CRC-32
-_FLAG_ICC = 0x01
-_FLAG_ADAPTIVE = 0x02
-_OFFSETS = {
-    "version": 4,
-    "flags": 5,
-    "colour": 6,
-    "iterations": 7,
-    "width": 8,
-    "height": 12,
-    "tile": 16,
-    "fingerprint": 18,
-    "checksum": 34,
-    "icc_profile": 38,
-}
+_FLAG_ICC, _FLAG_ADAPTIVE = 0x01, 0x02
+_OFFSETS = {"version": 4, "flags": 5, "colour": 6, "iterations": 7, "width": 8, "height": 12}
+_OFFSETS |= {"tile": 16, "fingerprint": 18, "checksum": 34, "icc_profile": 38}
 
 
 class ColourMode(IntEnum):
@@ -68,16 +57,13 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """All that precedes the first iteration.
+    """All that precedes the first iteration; raises BitstreamError on a field out of range.
 
     `iterations` is how many the file was written with; a file that was cut has fewer. `tile` is
     the side of a tile in pixels, a multiple of 16, or 0 if the image is coded in one piece.
     `fingerprint` are the 16 bytes that identify the model. `icc_profile` may be empty.
     `adaptive`: positions may end before the file does, and every iteration but the first has a
     mask that says which ones still send.
-
-    Raises:
-        BitstreamError: a field is out of the range that FORMAT.md states.
 
     >>> header = Header(width=33, height=16, iterations=2, fingerprint=bytes(16))
     >>> header.code_shape, len(header.pack())
@@ -94,57 +80,36 @@ class Header:
     adaptive: bool = False
 
     def __post_init__(self) -> None:
-        some_pixels = "1 or more (an image without pixels has no file)"
-        blocks, rest = divmod(self.tile, BLOCK)
-        for name, valid, expected in (
-            ("iterations", 1 <= self.iterations <= 255, "1..255"),
-            ("width", 1 <= self.width < 1 << 32, some_pixels),
-            ("height", 1 <= self.height < 1 << 32, some_pixels),
-            ("tile", rest == 0 and 0 <= blocks < 1 << 16, f"a multiple of {BLOCK}, or 0"),
-        ):
-            self._require(name, f"{name}={getattr(self, name)}: expected {expected}", valid=valid)
-        h, w, _ = self.code_shape
-        piece = min(self._tile_side, h) * min(self._tile_side, w)
-        size, fingerprint, profile = (
-            f"{self.width}x{self.height}",
-            self.fingerprint,
-            self.icc_profile,
-        )
-        for name, valid, message in (
-            (
-                "width",
-                h * w <= MAX_POSITIONS,
-                f"{size} pixels are {h * w} blocks of {BLOCK}x{BLOCK}; this format holds at most "
-                f"{MAX_POSITIONS}",
-            ),
-            (
-                "tile",
-                piece <= MAX_PIECE,
-                f"tile={self.tile} leaves pieces of {piece} blocks of {BLOCK}x{BLOCK}; at most "
-                f"{MAX_PIECE}, so take tiles of up to 4096 pixels",
-            ),
-            (
-                "tile",
-                self.tile_count <= MAX_TILES,
-                f"tile={self.tile} cuts {size} pixels into {self.tile_count} tiles; at most "
-                f"{MAX_TILES}, so take larger ones",
-            ),
-            (
-                "fingerprint",
-                len(fingerprint) == FINGERPRINT_SIZE,
-                f"fingerprint: expected {FINGERPRINT_SIZE} bytes, got {len(fingerprint)}",
-            ),
-            (
-                "icc_profile",
-                len(profile) <= MAX_ICC_PROFILE,
-                f"colour profile of {len(profile)} bytes: at most {MAX_ICC_PROFILE}",
-            ),
-        ):
-            self._require(name, message, valid=valid)
-
-    def _require(self, field: str, message: str, *, valid: bool) -> None:
-        if not valid:
+        if problem := next(self._problems(), None):
+            field, message = problem
             raise BitstreamError(message, _OFFSETS[field])
+
+    def _problems(self) -> Iterator[tuple[str, str]]:
+        """Fields out of range, each with a message; what follows the first may be nonsense."""
+        if not 1 <= self.iterations <= 255:
+            yield "iterations", f"iterations={self.iterations}: expected 1..255"
+        for name, side in (("width", self.width), ("height", self.height)):
+            if not 1 <= side < 1 << 32:
+                expected = "1 or more (an image without pixels has no file)"
+                yield name, f"{name}={side}: expected {expected}"
+        if self.tile % BLOCK or not 0 <= self.tile // BLOCK < 1 << 16:
+            yield "tile", f"tile={self.tile}: expected a multiple of {BLOCK}, or 0"
+        h, w, _ = self.code_shape
+        blocks, size = f"blocks of {BLOCK}x{BLOCK}", f"{self.width}x{self.height} pixels"
+        if h * w > MAX_POSITIONS:
+            most = f"this format holds at most {MAX_POSITIONS}"
+            yield "width", f"{size} are {h * w} {blocks}; {most}"
+        piece = min(self._tile_side, h) * min(self._tile_side, w)
+        if piece > MAX_PIECE:
+            most = f"at most {MAX_PIECE}, so take tiles of up to 4096 pixels"
+            yield "tile", f"tile={self.tile} leaves pieces of {piece} {blocks}; {most}"
+        if self.tile_count > MAX_TILES:
+            most = f"at most {MAX_TILES}, so take larger ones"
+            yield "tile", f"tile={self.tile} cuts {size} into {self.tile_count} tiles; {most}"
+        if (length := len(self.fingerprint)) != FINGERPRINT_SIZE:
+            yield "fingerprint", f"fingerprint: expected {FINGERPRINT_SIZE} bytes, got {length}"
+        if (length := len(self.icc_profile)) > MAX_ICC_PROFILE:
+            yield "icc_profile", f"colour profile of {length} bytes: at most {MAX_ICC_PROFILE}"
 
     def with_iterations(self, iterations: int) -> "Header":
         """Return the same header for another number of iterations."""

@@ -11,25 +11,17 @@ from rnncodec.bitstream.segment import SegmentMode
 from rnncodec.errors import ConfigError
 from rnncodec.validation import is_number, is_whole
 
-MAX_STEPS = 1 << 18
-"""Diagonals of flags, of all tiles and iterations, that are read for a description."""
-
 
 @dataclass(frozen=True)
 class Info:
-    """A file described.
-
-    `modes`, `segment_bytes` (segment headers included) and `bpp` have one entry per iteration
-    present; `bpp[k]` is the rate of the file cut after iteration k + 1, header included.
-    `truncated`: the file stops inside an iteration, which is not counted.
-    """
+    """A file described; the tuples have one entry per iteration present."""
 
     header: Header
     file_bytes: int
     modes: tuple[SegmentMode, ...]
-    segment_bytes: tuple[int, ...]
-    bpp: tuple[float, ...]
-    truncated: bool
+    segment_bytes: tuple[int, ...]  # segment headers included
+    bpp: tuple[float, ...]  # of the file cut after each iteration, header included
+    truncated: bool  # the file stops inside an iteration, which is not counted
 
     @property
     def iterations(self) -> int:
@@ -43,11 +35,7 @@ class Info:
 
 
 def info(data: bytes) -> Info:
-    """Describe a file.
-
-    Raises:
-        BitstreamError: `data` is no file of this format, or its structure is damaged.
-    """
+    """Describe a file; raises BitstreamError as `parse` does."""
     header, segments, truncated = parse(data, max_pixels=math.inf)
     pixels = header.width * header.height
     return Info(
@@ -64,17 +52,15 @@ def sending_shares(data: bytes) -> tuple[float | None, ...]:
     """Which share of the positions sends bits in each iteration present: (1.0, 0.93, ...).
 
     A mask needs no model; only decoding can tell whether the file is damaged. Masks that would
-    take long to read (over some ten seconds) are not: their shares are None.
-
-    Raises:
-        BitstreamError: as `info`; or a mask that is cut short.
+    take long to read (over some ten seconds) are not: their shares are None. Raises
+    BitstreamError as `info` does, and for a mask that is cut short.
     """
     header, segments, _ = parse(data, max_pixels=math.inf)
     if not header.adaptive:
         return (1.0,) * len(segments)
     h, w, _ = header.code_shape
     steps = sum(min(tile.h * tile.w, tile.w + ROW_DELAY * tile.h) for tile in header.tiles())
-    if steps * len(segments) > MAX_STEPS:
+    if steps * len(segments) > 1 << 18:
         return (1.0, *[None] * (len(segments) - 1))
     counts = [h * w] + [0] * (len(segments) - 1)
     for number, tile in enumerate(header.tiles()):
@@ -97,8 +83,7 @@ def truncate(
     file of fewer iterations. Give exactly one of the three.
 
     Raises:
-        BitstreamError: `data` is no file of this format, or its structure is damaged (the codes
-            themselves cannot be verified without the model).
+        BitstreamError: `data` is no file of this format, or its structure is damaged.
         DataError: `data` is no bytes.
         ConfigError: more iterations than the file has or fewer than 1; or `max_bytes` or `bpp`
             below header and first iteration.

@@ -10,8 +10,6 @@ from rnncodec.bitstream.coder import ONE, Decoder
 ROW_DELAY = 4
 """How many columns a row runs behind the row above it: one more than the reach of a 7x7 mask."""
 
-NEIGHBOURS = 8
-
 Sending = NDArray[np.bool_]
 Answer = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 """P(flag = 1) in 1/65536 of the next flags -> the flags."""
@@ -53,39 +51,32 @@ class Mask:
         around = (row[:, None] * stride + row).ravel()
         self._around = around[around != 0]
         self._ended = np.zeros((h + 2) * stride, np.int64)
-        self._counts = np.zeros((NEIGHBOURS + 1, 2), np.int64)
+        self._counts = np.zeros((8 + 1, 2), np.int64)  # by how many neighbours ended
 
     def flags(self, sending: Sending) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """The flags of the next iteration, in coding order, and P(flag = 1) of each in 1/65536.
 
-        Args:
-            sending: (h * w,) in `position_order`: which positions go on.
-
-        Raises:
-            ValueError: another shape, or a position that has ended sends: the caller's error.
+        `sending` (h * w,), in `position_order`, are the positions that go on. Raises ValueError
+        on another shape, and if a position that has ended sends: the caller's error.
         """
         before = self._sending()
         if sending.shape != before.shape or (sending & ~before).any():
             raise ValueError("sending: a position that has ended sends nothing from then on")
         flags = (~sending[before]).astype(np.uint8)
-        chances = [np.zeros(0, np.int64)]
+        probabilities = np.empty(flags.shape, np.int64)
         at = 0
 
-        def known(probabilities: NDArray[np.int64]) -> NDArray[np.uint8]:
+        def known(chances: NDArray[np.int64]) -> NDArray[np.uint8]:
             nonlocal at
-            chances.append(probabilities)
-            at += len(probabilities)
-            return flags[at - len(probabilities) : at]
+            group, at = slice(at, at + len(chances)), at + len(chances)
+            probabilities[group] = chances
+            return flags[group]
 
         self._advance(known)
-        return flags, np.concatenate(chances)
+        return flags, probabilities
 
     def read(self, decoder: Decoder) -> Sending:
-        """The next iteration's flags out of the tile's payload: as `sending` of `flags`.
-
-        Raises:
-            BitstreamError: the payload ends before they do.
-        """
+        """The next iteration's flags out of the tile's payload: as `sending` of `flags`."""
         self._advance(decoder.decode)
         return self._sending()
 

@@ -21,14 +21,10 @@ class NeedData:
 
 @dataclass(frozen=True)
 class End:
-    """The file is over after `iterations` whole segments.
-
-    `truncated`: it stopped inside the next one. A file that was cut between two segments is a
-    whole file of fewer iterations, `iterations < header.iterations`.
-    """
+    """The file is over after `iterations` whole segments, which may be fewer than it states."""
 
     iterations: int
-    truncated: bool
+    truncated: bool  # it stopped inside the next one
 
 
 Event = Header | Segment | NeedData | End
@@ -39,10 +35,8 @@ class Reader:
 
     Events come in the order Header, Segment (one or more), End; NeedData between them. An error
     is final: the reader raises it again. `max_pixels` bounds width x height; None is
-    Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, and `math.inf` none.
-
-    Raises:
-        ConfigError: `max_pixels` is no number.
+    Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, and `math.inf` none. What is no number is a
+    ConfigError.
 
     >>> reader = Reader()
     >>> reader.feed(bytes.fromhex("89524e43"))
@@ -65,11 +59,7 @@ class Reader:
         self._checksum = 0
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the file, any number of them.
-
-        Raises:
-            DataError: they are no bytes.
-        """
+        """Take the next bytes of the file, any number of them; DataError if they are none."""
         assert not self._closed, "feed() after close()"
         if not isinstance(data, bytes | bytearray | memoryview):
             raise DataError(
@@ -117,28 +107,31 @@ class Reader:
                 8,
             )
         self._header, self._checksum = header, header.checksum
-        self._consume(size)
+        del self._buffer[:size]
+        self._offset = size
         return header
 
     def _next_segment(self, header: Header) -> Event:
         found = unpack_varint(self._buffer, 0, self._offset)
         if found is None:
             return self._wait(1)
-        mode, length = unpack_tag(found[0], header, self._iterations + 1, self._offset)
-        start = found[1] + CRC_SIZE
-        if len(self._buffer) < start + length:
-            return self._wait(start + length - len(self._buffer))
+        tag, after = found
+        mode, length = unpack_tag(tag, header, self._iterations + 1, self._offset)
+        start, end = after + CRC_SIZE, after + CRC_SIZE + length
+        if len(self._buffer) < end:
+            return self._wait(end - len(self._buffer))
         segment = Segment(
             header=header,
             iteration=self._iterations + 1,
             offset=self._offset,
             mode=mode,
-            checksum=int.from_bytes(self._buffer[found[1] : start], "big"),
+            checksum=int.from_bytes(self._buffer[after:start], "big"),
             previous=self._checksum,
-            payload=bytes(self._buffer[start : start + length]),
+            payload=bytes(self._buffer[start:end]),
         )
         self._iterations, self._checksum = segment.iteration, segment.checksum
-        self._consume(start + length)
+        del self._buffer[:end]
+        self._offset += end
         return segment
 
     def _wait(self, missing: int) -> Event:
@@ -151,10 +144,6 @@ class Reader:
             )
         return End(self._iterations, truncated=bool(self._buffer))
 
-    def _consume(self, size: int) -> None:
-        del self._buffer[:size]
-        self._offset += size
-
 
 class Parsed(NamedTuple):
     """A whole file taken apart; `truncated` as in `End`."""
@@ -165,11 +154,7 @@ class Parsed(NamedTuple):
 
 
 def parse(data: bytes, *, max_pixels: float | None = None) -> Parsed:
-    """Take a file apart; the codes in it are not decoded, hence not yet verified.
-
-    Raises:
-        BitstreamError: as `Reader.next_event`.
-    """
+    """Take a file apart, as a `Reader` does; its codes are not decoded, hence not verified."""
     reader = Reader(max_pixels=max_pixels)
     reader.feed(data)
     reader.close()

@@ -16,9 +16,6 @@ from rnncodec.geometry import UNSENT
 Codes = NDArray[np.uint8]
 
 CRC_SIZE = 4
-MODE_BITS = 2
-"""Bits of a segment's tag that name its mode; the others are the length of its payload."""
-
 VARINT_BYTES = 4
 VARINT_LIMIT = 1 << (7 * VARINT_BYTES)
 """One more than the largest integer that is stored seven bits a byte."""
@@ -40,10 +37,8 @@ def pack_varint(value: int) -> bytes:
 def unpack_varint(data: bytes | bytearray, start: int, base: int = 0) -> tuple[int, int] | None:
     """Read the integer at `data[start]`: (value, index after it), or None if data ends inside it.
 
-    `base` is the offset of `data[0]` in the file, for messages.
-
-    Raises:
-        BitstreamError: longer than four bytes, or not in its shortest form.
+    `base` is the offset of `data[0]` in the file, for messages. BitstreamError: longer than four
+    bytes, or not in its shortest form.
     """
     value = 0
     for index in range(start, min(start + VARINT_BYTES, len(data))):
@@ -81,10 +76,7 @@ def pack_codes(header: Header, codes: Codes, *, masked: bool = False) -> bytes:
     """Return codes (h, w, 32) of 0 and 1 as bits: raster order, first channel highest.
 
     `masked` codes may be UNSENT, which becomes 0; a bit for each position, 1 where it sends,
-    follows them.
-
-    Raises:
-        ValueError: another shape, type or value than the header calls for: an error of the caller.
+    follows them. ValueError: another shape, type or value than the header calls for.
     """
     most = UNSENT if masked else 1
     if codes.shape != header.code_shape or codes.dtype != np.uint8 or codes.max() > most:
@@ -99,8 +91,7 @@ def pack_codes(header: Header, codes: Codes, *, masked: bool = False) -> bytes:
 def sending(codes: Codes) -> NDArray[np.bool_]:
     """Return which positions of codes (..., h, w, 32) send: (..., h, w).
 
-    Raises:
-        ValueError: a position sends some of its bits: an error of the caller.
+    ValueError: a position sends some of its bits, an error of the caller.
     """
     sent = codes != UNSENT
     some: NDArray[np.bool_] = sent.any(axis=-1)
@@ -115,19 +106,16 @@ def checksum(tag: bytes, packed: bytes, previous: int) -> int:
 
 
 def pack_tag(mode: SegmentMode, length: int) -> bytes:
-    """Return the bytes in which a segment names its mode and the length of its payload."""
-    return pack_varint(length << MODE_BITS | mode)
+    """Return the bytes that state a segment's mode (the last two bits) and payload length."""
+    return pack_varint(length << 2 | mode)
 
 
 def unpack_tag(tag: int, header: Header, iteration: int, offset: int) -> tuple[SegmentMode, int]:
-    """Return mode and payload length, or say why no segment of this image has such a tag.
+    """Return mode and payload length, or raise BitstreamError if this iteration has no such.
 
     `iteration` is counted from 1; `offset` is the place in the file, for messages.
-
-    Raises:
-        BitstreamError: a mode, or a length, that this iteration cannot have.
     """
-    mode, length = SegmentMode(tag & (1 << MODE_BITS) - 1), tag >> MODE_BITS
+    mode, length = SegmentMode(tag & 3), tag >> 2
     problem = ""
     if mode.masked != header.masked(iteration):
         expected = "2 or 3, with a mask" if header.masked(iteration) else "0 or 1, without a mask"
@@ -168,12 +156,8 @@ class Segment:
         return self._payload_offset - self.offset + len(self.payload)
 
     @property
-    def _tag(self) -> bytes:
-        return pack_tag(self.mode, len(self.payload))
-
-    @property
     def _payload_offset(self) -> int:
-        return self.offset + len(self._tag) + CRC_SIZE
+        return self.offset + len(pack_tag(self.mode, len(self.payload))) + CRC_SIZE
 
     def raw_codes(self) -> Codes:
         """Return the codes (h, w, 32) of a segment whose mode is RAW."""
@@ -197,12 +181,11 @@ class Segment:
     def verify(self, codes: Codes) -> None:
         """Check the decoded codes (h, w, 32), and the mask in them, against the checksum.
 
-        Raises:
-            BitstreamError: file and codes do not belong together: the file is damaged, or the
-                probabilities were not those it was written with.
+        BitstreamError: the file is damaged, or the probabilities were not those of its writer.
         """
         packed = pack_codes(self.header, codes, masked=self.mode.masked)
-        if checksum(self._tag, packed, self.previous) != self.checksum:
+        tag = pack_tag(self.mode, len(self.payload))
+        if checksum(tag, packed, self.previous) != self.checksum:
             raise BitstreamError(
                 f"iteration {self.iteration} is damaged (its codes do not match its checksum)",
                 self.offset,

@@ -14,7 +14,7 @@ from rnncodec.bitstream.header import MAX_ICC_PROFILE
 from rnncodec.errors import DataError
 from rnncodec.images.conversion import Pixels, convert
 from rnncodec.images.discarded import embedded_profile, losses_of_file, losses_of_metadata
-from rnncodec.images.formats import readable
+from rnncodec.images.reading import readable
 
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}

@@ -7,24 +7,13 @@ import json
 import math
 import warnings
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rnncodec import bitstream
 from rnncodec.commands import options
-from rnncodec.commands.files import (
-    RNC,
-    Direction,
-    Job,
-    check_target,
-    plan,
-    read,
-    to_do,
-    write,
-)
-from rnncodec.commands.reporter import Reporter
+from rnncodec.commands.files import RNC, Direction, Job, Reporter, plan
 from rnncodec.errors import ConfigError, DataError, TargetWarning
 from rnncodec.images.reading import find_images, open_image, pixel_limit, read_size
 from rnncodec.models import DEFAULT
@@ -115,14 +104,6 @@ Strict = Annotated[
         "--psnr cannot be reached; else the best reachable is written, with a warning.",
     ),
 ]
-MaxPixels = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Refuse larger pictures; default: Pillow's limit, about 89 million.",
-    ),
-]
 KeepExtension = Annotated[
     bool,
     typer.Option(
@@ -156,7 +137,7 @@ def compress(
     effort: Effort = 0,
     effort_for: EffortFor = None,
     strict: Strict = False,
-    max_pixels: MaxPixels = None,
+    max_pixels: options.MaxPixels = None,
     device: options.Device = "cpu",
     keep_extension: KeepExtension = False,
     force: options.Force = False,
@@ -191,19 +172,21 @@ def compress(
     Printed for each file: bytes before and after, bits per pixel of the .rnc file, the ratio. With
     --json these, and the quality reached, if one was asked for.
     """
-    targets = {"iterations": iterations, "bpp": bpp, "ms_ssim": ms_ssim, "psnr": psnr}
-    if sum(target is not None for target in (*targets.values(), max_bytes)) > 1:
+    if [iterations, bpp, max_bytes, ms_ssim, psnr].count(None) < 4:
         raise ConfigError(
             "give at most one of --iterations, --bpp, --ms-ssim, --psnr and --max-bytes"
         )
-    direction = Direction(RNC, is_output, find_images, f"in {RNC}", keep_extension)
-    jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
+    direction = Direction(
+        RNC, lambda path: path.suffix.lower() == RNC, find_images, f"in {RNC}", keep_extension
+    )
+    jobs = plan(inputs, out, direction, force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
     from rnncodec.codec import load
 
     codec = load(model, device=device)
-    how = {"tile": tile, "adaptive": adaptive, "effort": effort, "effort_for": effort_for}
-    settings = {**targets, **how}
+    qualities = {"ms_ssim": ms_ssim, "psnr": psnr}
+    settings: dict[str, Any] = {"iterations": iterations, "bpp": bpp, **qualities}
+    settings |= {"tile": tile, "adaptive": adaptive, "effort": effort, "effort_for": effort_for}
     # Pictures in a batch stop together, and share their warnings: only where there are neither.
     alike = all(target is None for target in (bpp, max_bytes, ms_ssim, psnr)) and effort == 0
     with (
@@ -214,25 +197,18 @@ def compress(
         loaded = load_all(ordered, reporter, force=force)
         for batch in batches(loaded, BATCH_IMAGES if alike else 1):
             files: list[bytes] = []
-            names = [item.job.name for item in batch]
-            with reporter.working_on(*names, fatal=ConfigError):
-                progress = {"progress": reporter.step}
-                files = code(codec, batch, settings | progress, max_bytes=max_bytes, strict=strict)
+            with reporter.working_on(*(item.job.name for item in batch), fatal=ConfigError):
+                settings["progress"] = reporter.step
+                files = code(codec, batch, settings, max_bytes=max_bytes, strict=strict)
             for item, data in zip(batch, files, strict=False):
                 with reporter.working_on(item.job.name):
-                    write(item.job, data)
+                    item.job.write(data)
+                    line = in_words(item, data)
                     if as_json:
-                        reached = qualities(codec, item, data, {"ms_ssim": ms_ssim, "psnr": psnr})
-                        reporter.result(json.dumps(in_json(item, data) | reached))
-                    else:
-                        reporter.result(in_words(item, data))
+                        line = json.dumps(in_json(codec, item, data, qualities))
+                    reporter.result(line)
             reporter.done(len(batch))
     raise typer.Exit(reporter.exit_code)
-
-
-def is_output(path: Path) -> bool:
-    """Whether a name can only be that of an output."""
-    return path.suffix.lower() == RNC
 
 
 def by_size(jobs: list[Job]) -> list[Job]:
@@ -254,8 +230,8 @@ def load_all(jobs: list[Job], reporter: Reporter, *, force: bool) -> Iterator[Lo
     for job in jobs:
         loaded: list[Loaded] = []
         with reporter.working_on(job.name, fatal=ConfigError):
-            check_target(job, force=force)
-            data = read(job)
+            job.check_target(force=force)
+            data = job.read()
             with open_image(io.BytesIO(data), name=job.name) as image:
                 loaded.append(Loaded(job, from_pillow(image), len(data)))
         for item in loaded:
@@ -290,11 +266,7 @@ def code(
 ) -> list[bytes]:
     """The files of pictures of one size; of one picture, where ``max_bytes`` is given.
 
-    Raises:
-        DataError: a target is out of reach, and ``strict``.
-
-    Warns:
-        TargetWarning: a target is out of reach, and not ``strict``.
+    A target out of reach is a TargetWarning, with ``strict`` a DataError.
     """
     pictures = [dataclasses.replace(item.picture, notes=[]) for item in batch]
     if max_bytes is not None:
@@ -320,28 +292,6 @@ def code(
     return files
 
 
-def qualities(
-    codec: "Codec", item: Loaded, data: bytes, targets: dict[str, float | None]
-) -> dict[str, float | None]:
-    """The quality of a decoded file by the metrics that have a target; None: without any loss."""
-    import numpy as np
-    import torch
-
-    from rnncodec.coding.quality_target import QualityTarget
-
-    reached: dict[str, float | None] = {}
-    for name, target in targets.items():
-        if target is not None:
-            decoded = codec.decode(data, max_pixels=math.inf).convert("RGB")
-            pair = (
-                torch.from_numpy(np.array(pixels)).movedim(-1, 0)[None]
-                for pixels in (item.picture.pixels, decoded)
-            )
-            score = QualityTarget(name, target).score(*pair).item()
-            reached[name] = score if math.isfinite(score) else None
-    return reached
-
-
 def in_words(item: Loaded, data: bytes) -> str:
     """Bytes before and after: of the files, which is what counts."""
     found = bitstream.info(data)
@@ -353,10 +303,15 @@ def in_words(item: Loaded, data: bytes) -> str:
     )
 
 
-def in_json(item: Loaded, data: bytes) -> dict[str, Any]:
-    """The same for machines; None is standard input or output."""
+def in_json(
+    codec: "Codec", item: Loaded, data: bytes, targets: dict[str, float | None]
+) -> dict[str, Any]:
+    """The same for machines, and the quality by the metrics that have a target.
+
+    A file's name is None for standard input or output, a quality None where nothing is lost.
+    """
     found, job = bitstream.info(data), item.job
-    return {
+    described = {
         "input": None if job.source is None else str(job.source),
         "output": None if job.target is None else str(job.target),
         "input_bytes": item.size,
@@ -364,4 +319,23 @@ def in_json(item: Loaded, data: bytes) -> dict[str, Any]:
         "bpp": found.bpp[-1],
         "iterations": found.iterations,
         "adaptive": found.header.adaptive,
+    }
+    asked = {name: target for name, target in targets.items() if target is not None}
+    if not asked:
+        return described
+    import numpy as np
+    import torch
+
+    from rnncodec.coding.quality_target import QualityTarget
+
+    decoded = codec.decode(data, max_pixels=math.inf).convert("RGB")
+    pair = [
+        torch.from_numpy(np.array(pixels)).movedim(-1, 0)[None]
+        for pixels in (item.picture.pixels, decoded)
+    ]
+    scores = {
+        name: QualityTarget(name, value).score(*pair).item() for name, value in asked.items()
+    }
+    return described | {
+        name: score if math.isfinite(score) else None for name, score in scores.items()
     }

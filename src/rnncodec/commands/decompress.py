@@ -13,45 +13,24 @@ import typer
 from PIL import Image
 
 from rnncodec import bitstream, models
-from rnncodec.bitstream import Info
 from rnncodec.coding.input_image import mismatch
 from rnncodec.commands import options
-from rnncodec.commands.files import (
-    RNC,
-    Direction,
-    Job,
-    check_target,
-    find_files,
-    plan,
-    read,
-    to_do,
-    write,
-)
-from rnncodec.commands.reporter import Reporter
+from rnncodec.commands.files import RNC, Direction, Reporter, find_files, plan
 from rnncodec.errors import ConfigError, DataError, StorageError
-from rnncodec.images.formats import formats
+from rnncodec.images.reading import formats
 
 if TYPE_CHECKING:
     from rnncodec.codec import Codec
 
-SUFFIX = ".png"
-
 
 @dataclass(frozen=True)
 class Output:
-    """A format that holds a picture as it is, and how Pillow is asked for that.
+    """A format that holds a picture as it is, and how Pillow is asked for that."""
 
-    Attributes:
-        kind: Pillow's name of the format.
-        options: arguments of ``Image.save``; without any the format is lossless by itself.
-        profile: whether the ICC profile can be in it.
-        grey: whether it has grey pictures; without, they become RGB.
-    """
-
-    kind: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    profile: bool = True
-    grey: bool = True
+    kind: str  # Pillow's name
+    options: Mapping[str, Any] = field(default_factory=dict)  # of `Image.save`
+    profile: bool = True  # whether the ICC profile can be in it
+    grey: bool = True  # whether it has grey pictures; without, they become RGB
 
 
 JPEG = Output("JPEG", {"quality": 95, "subsampling": "4:4:4"})
@@ -76,23 +55,19 @@ OUTPUTS = {
 Pillow writes more formats, which have fewer colours (GIF), sizes of their own (ICO, ICNS), other
 qualities (MPO, PDF) or readers that few people have.
 """
-MODELS_KEPT = 2
-"""How many models stay loaded while files of several models are decompressed."""
-
-Inputs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="INPUT",
-        help=".rnc files, folders of them, or - for standard input. The last one is the output "
-        "if it is a folder, ends as a picture does (.png, .jpg, .tif, ...), or is - for standard "
-        "output; without, photo.rnc becomes photo.png beside it.",
-        show_default=False,
-    ),
-]
 
 
 def decompress(
-    inputs: Inputs,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT",
+            help=".rnc files, folders of them, or - for standard input. The last one is the "
+            "output if it is a folder, ends as a picture does (.png, .jpg, .tif, ...), or is - "
+            "for standard output; without, photo.rnc becomes photo.png beside it.",
+            show_default=False,
+        ),
+    ],
     out: options.Out = None,
     model: options.FoundModel = None,
     iterations: Annotated[
@@ -112,13 +87,7 @@ def decompress(
             "iterations or, without N, is cut.",
         ),
     ] = False,
-    max_pixels: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Refuse larger pictures; default: Pillow's limit, about 89 million.",
-        ),
-    ] = None,
+    max_pixels: options.MaxPixels = None,
     kind: Annotated[
         str,
         typer.Option(
@@ -154,7 +123,7 @@ def decompress(
     if suffix not in writable():
         raise ConfigError(f"--format {kind}: expected one of {', '.join(writable())}")
     direction = Direction(suffix, is_output, find_files, "as a picture does (.png, ...)")
-    jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
+    jobs = plan(inputs, out, direction, force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
     if iterations is not None and iterations < 1:
         raise ConfigError(f"iterations={iterations}: expected 1 or more")
@@ -162,20 +131,28 @@ def decompress(
     with Reporter(len(jobs), "decompressing", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         for job in jobs:
             with reporter.working_on(job.name, fatal=ConfigError):
-                check_target(job, force=force)
+                job.check_target(force=force)
                 output = output_of(job.target, suffix, quality)
-                data = read(job)
+                data = job.read()
                 found = bitstream.info(data)
-                if strict:
-                    refuse_short(found, iterations)
-                used = min(iterations or found.iterations, found.iterations)
+                whole, hint = found.iterations, "without --strict those are used"
+                if strict and iterations is not None and iterations > whole:
+                    raise DataError(f"iterations={iterations}: this file has {whole}; {hint}")
+                if strict and iterations is None and found.truncated:
+                    raise DataError(f"the file is cut: it has {whole} whole iterations; {hint}")
+                used = min(iterations or whole, whole)
                 codec = codec_for(found.header.fingerprint)
                 image = codec.decode(data, iterations=used, max_pixels=max_pixels)
                 picture, notes = picture_file(image, output)
-                write(job, picture)
+                job.write(picture)
                 for note in notes:
                     reporter.warn(job.name, note)
-                reporter.result(in_words(job, found, used))
+                header = found.header
+                reporter.result(  # the rate is that of what was used of the file
+                    f"{job.name} ({len(data):,} bytes) -> {job.target_name} "
+                    f"({header.width}x{header.height}): {found.bpp[used - 1]:.3f} bpp, "
+                    f"iteration {used} of {header.iterations}"
+                )
             reporter.done()
     raise typer.Exit(reporter.exit_code)
 
@@ -203,7 +180,7 @@ def writable() -> dict[str, Output]:
 def codec_source(model: str | None, device: str) -> Callable[[bytes], "Codec"]:
     """What gives the codec for a fingerprint: always that of ``model``, or the one that fits."""
 
-    @lru_cache(maxsize=MODELS_KEPT)
+    @lru_cache(maxsize=2)  # models that stay loaded where files name several
     def loaded(path: Path) -> "Codec":
         from rnncodec.codec import load
 
@@ -214,12 +191,7 @@ def codec_source(model: str | None, device: str) -> Callable[[bytes], "Codec"]:
 
 
 def output_of(target: Path | None, otherwise: str, quality: int | None) -> Output:
-    """The format that an output's name asks for; without a name that of a suffix.
-
-    Raises:
-        ConfigError: the name does not end as that of a format that holds a picture; or
-            ``quality``, and it is one without.
-    """
+    """The format that an output's name asks for; without a name that of a suffix."""
     suffix = otherwise if target is None else target.suffix.lower()
     able = writable()
     if suffix not in able:
@@ -236,14 +208,13 @@ def output_of(target: Path | None, otherwise: str, quality: int | None) -> Outpu
 
 
 def picture_file(image: Image.Image, output: Output) -> tuple[bytes, list[str]]:
-    """The picture (L or RGB) as a file of a format, and what the format could not hold.
+    """The picture (L or RGB) as a file of a format, and what it could not hold.
 
-    Raises:
-        StorageError: this format cannot hold it.
+    Raises StorageError if that is the picture itself.
     """
     notes, settings = [], dict(output.options)
     profile = image.info.pop("icc_profile", b"")  # Pillow would write it unasked
-    hint = "" if mismatch(profile, image.mode) else f"; *{SUFFIX} keeps it"
+    hint = "" if mismatch(profile, image.mode) else "; *.png keeps it"
     if image.mode == "L":
         settings.pop("subsampling", None)  # AVIF would become one of colours
     if image.mode == "L" and not output.grey:
@@ -258,29 +229,6 @@ def picture_file(image: Image.Image, output: Output) -> tuple[bytes, list[str]]:
         image.save(buffer, output.kind, **settings)
     except (OSError, ValueError, RuntimeError, struct.error) as error:
         raise StorageError(
-            f"{output.kind} cannot hold this picture ({error}); try *{SUFFIX}"
+            f"{output.kind} cannot hold this picture ({error}); try *.png"
         ) from error
     return buffer.getvalue(), notes
-
-
-def refuse_short(found: Info, iterations: int | None) -> None:
-    """Refuse a file that stops inside an iteration, or has fewer than are asked for.
-
-    Raises:
-        DataError: it does.
-    """
-    whole, hint = found.iterations, "without --strict those are used"
-    if iterations is not None and iterations > whole:
-        raise DataError(f"iterations={iterations}: this file has {whole}; {hint}")
-    if found.truncated and iterations is None:
-        raise DataError(f"the file is cut: it has {whole} whole iterations; {hint}")
-
-
-def in_words(job: Job, found: Info, used: int) -> str:
-    """What was read and written; the rate is that of what was used of the file."""
-    written = found.header.iterations
-    size = f"{found.header.width}x{found.header.height}"
-    return (
-        f"{job.name} ({found.file_bytes:,} bytes) -> {job.target_name} ({size}): "
-        f"{found.bpp[used - 1]:.3f} bpp, iteration {used} of {written}"
-    )

@@ -1,6 +1,7 @@
 """`rnncodec info`: what a .rnc file or a model file says about itself."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +10,7 @@ import typer
 from rnncodec import bitstream, models
 from rnncodec.bitstream.header import MAGIC
 from rnncodec.commands import options
-from rnncodec.commands.files import RNC, STREAM, Job, read
-from rnncodec.commands.reporter import Reporter
+from rnncodec.commands.files import RNC, STREAM, Job, Reporter
 from rnncodec.errors import ModelError
 from rnncodec.models.model_description import (
     SCORE_METRICS,
@@ -36,7 +36,7 @@ def info(
     codes are decoded, so damaged ones are not found: see `rnncodec verify`. Of an adaptive file
     the masks are: which share of the positions sends bits in each iteration.
     """
-    with Reporter(len(items), "reading", quiet_stdout=False) as reporter:
+    with Reporter(len(items), "reading") as reporter:
         for item in items:
             with reporter.working_on(item):
                 found = describe(item)
@@ -45,14 +45,14 @@ def info(
 
 
 def describe(item: str) -> dict[str, Any]:
-    """A .rnc file, a model file or a model's name, as plain data.
-
-    Raises:
-        RNNCodecError: it is none of these, or damaged.
-    """
-    if item == STREAM or is_rnc(Path(item)):
-        job = Job(None if item == STREAM else Path(item), None)
-        return describe_file(job.name, read(job))
+    """A .rnc file, a model file or a model's name, as plain data."""
+    job = Job(None if item == STREAM else Path(item), None)
+    is_rnc = job.source is None or job.source.suffix.lower() == RNC
+    if not is_rnc and Path(item).is_file():
+        with suppress(OSError), Path(item).open("rb") as file:
+            is_rnc = file.read(len(MAGIC)) == MAGIC
+    if is_rnc:
+        return describe_file(job.name, job.read())
     path = models.path_of(item)
     try:
         return describe_model(path)
@@ -62,26 +62,10 @@ def describe(item: str) -> dict[str, Any]:
         raise ModelError(f"{path}: neither a .rnc file nor a model file") from error
 
 
-def is_rnc(path: Path) -> bool:
-    """Whether it is named as, or begins as, a .rnc file."""
-    if path.suffix.lower() == RNC:
-        return True
-    if not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
-
-
 def describe_file(name: str, data: bytes) -> dict[str, Any]:
     """A .rnc file as plain data; one entry per iteration present in `iterations`.
 
     `end` is the size of the file cut after an iteration, `bpp` the rate of that file.
-
-    Raises:
-        BitstreamError: it is damaged.
     """
     found = bitstream.info(data)
     header, shares = found.header, bitstream.sending_shares(data)
@@ -111,27 +95,21 @@ def describe_file(name: str, data: bytes) -> dict[str, Any]:
 
 
 def describe_model(path: Path) -> dict[str, Any]:
-    """A model file as plain data.
-
-    Raises:
-        ModelError: not a model file, or damaged.
-    """
+    """A model file as plain data; raises ModelError if it is none, or damaged."""
     description = read_description(path)
     network, notes = description["network"], description["notes"]
-    entropy = description["entropy"]
-    packaged = path in models.packaged().values()
     return {
         "file": str(path),
         "kind": "model",
         "name": path.stem,
-        "packaged": packaged,
+        "packaged": path in models.packaged().values(),
         "bytes": path.stat().st_size,
         "fingerprint": models.fingerprint_of(path).hex(),
         "iterations": network.get("iterations"),
         "cell": part_name(network.get("cell")),
         "recon": part_name(network.get("recon")),
         "width": network.get("width"),
-        "entropy": part_name(entropy),
+        "entropy": part_name(description["entropy"]),
         "score": notes.get("score"),
         "score_metric": score_metric(notes),
         "steps": notes.get("step"),
@@ -142,7 +120,7 @@ def in_words(found: dict[str, Any]) -> str:
     """The same for people."""
     is_file = found["kind"] == "rnc"
     rows = file_rows(found) if is_file else model_rows(found)
-    lines = [found["file"], *(f"  {label:<12} {value}" for label, value in rows)]
+    lines = [found["file"], *(f"  {label:<12} {value}" for label, value in rows.items())]
     if is_file:
         size = found["header_bytes"]
         lines.append("  iteration       bytes         end     bpp  sending  coding")
@@ -156,35 +134,35 @@ def in_words(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def file_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+def file_rows(found: dict[str, Any]) -> dict[str, str]:
     """What is said about a .rnc file above its iterations."""
     present, written = len(found["iterations"]), found["written_with"]
     cut = ", cut inside the next one" if found["cut_inside_an_iteration"] else ""
     known = f" ({found['model']})" if found["model"] else " (not among the models here)"
     profile = found["icc_profile_bytes"]
-    return [
-        ("picture", f"{found['width']}x{found['height']}, {found['colour']}"),
-        ("size", f"{found['bytes']:,} bytes, {found['bpp']:.3f} bpp"),
-        ("model", f"{found['fingerprint']}{known}"),
-        ("tiles", f"{found['tile']} pixels" if found["tile"] else "none, one piece"),
-        ("adaptive", "yes, positions end" if found["adaptive"] else "no, every position sends"),
-        ("ICC profile", f"{profile:,} bytes" if profile else "none"),
-        ("iterations", f"{present} of the {written} it was written with{cut}"),
-    ]
+    return {
+        "picture": f"{found['width']}x{found['height']}, {found['colour']}",
+        "size": f"{found['bytes']:,} bytes, {found['bpp']:.3f} bpp",
+        "model": f"{found['fingerprint']}{known}",
+        "tiles": f"{found['tile']} pixels" if found["tile"] else "none, one piece",
+        "adaptive": "yes, positions end" if found["adaptive"] else "no, every position sends",
+        "ICC profile": f"{profile:,} bytes" if profile else "none",
+        "iterations": f"{present} of the {written} it was written with{cut}",
+    }
 
 
-def model_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+def model_rows(found: dict[str, Any]) -> dict[str, str]:
     """What is said about a model."""
     score = found["score"]
     known = isinstance(score, (int, float))  # a file from elsewhere may say anything
-    return [
-        ("name", f"{found['name']}{' (packaged)' if found['packaged'] else ''}"),
-        ("size", f"{found['bytes']:,} bytes"),
-        ("fingerprint", found["fingerprint"]),
-        ("iterations", str(found["iterations"])),
-        ("cell", f"{found['cell']}, width {found['width']}"),
-        ("recon", str(found["recon"])),
-        ("entropy", found["entropy"] or "none: bits are stored as they are"),
-        ("score", f"{score:.4f}, after {found['steps']} steps" if known else "unknown"),
-        ("score of", SCORE_METRICS.get(found["score_metric"], "unknown metric")),
-    ]
+    return {
+        "name": f"{found['name']}{' (packaged)' if found['packaged'] else ''}",
+        "size": f"{found['bytes']:,} bytes",
+        "fingerprint": found["fingerprint"],
+        "iterations": str(found["iterations"]),
+        "cell": f"{found['cell']}, width {found['width']}",
+        "recon": str(found["recon"]),
+        "entropy": found["entropy"] or "none: bits are stored as they are",
+        "score": f"{score:.4f}, after {found['steps']} steps" if known else "unknown",
+        "score of": SCORE_METRICS.get(found["score_metric"], "unknown metric"),
+    }

@@ -41,6 +41,14 @@ SkipExisting = Annotated[
         help="Pass over inputs whose output exists: to repeat what was broken off.",
     ),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Refuse larger pictures; default: Pillow's limit, about 89 million.",
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print warnings and errors only, and no progress.")
 ]

@@ -17,8 +17,6 @@ from rnncodec.runs.sweep_status import STATES, RunStatus, common_parts, run_stat
 
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 
-PIPE_WIDTH = 240
-
 
 def status(
     folder: Annotated[
@@ -38,8 +36,8 @@ def status(
             typer.echo(json.dumps(asdict(run)))
         return
     console = Console(soft_wrap=True, highlight=False)
-    if not console.is_terminal:  # one line a run, for grep
-        console.width = PIPE_WIDTH
+    if not console.is_terminal:
+        console.width = 240  # one line a run, for grep
     common, names = common_parts([run.name for run in runs])
     if common:
         console.print(Text(f"all: {', '.join(common)}"), style="dim")
@@ -47,7 +45,13 @@ def status(
     for run in runs:
         if run.reason and run.state != "running":
             console.print(Text(f"{run.name}: {run.reason}"))
-    console.print(summary(runs))
+    counts = Counter(run.state for run in runs)
+    summary = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+    if counts["done"] < len(runs):
+        left = sweep_left(runs)
+        known = "not known yet" if left is None else f"about {duration(left)}"
+        summary += f"; time left: {known}"
+    console.print(summary)
 
 
 def table(runs: list[RunStatus], names: list[str]) -> Table:
@@ -65,13 +69,3 @@ def table(runs: list[RunStatus], names: list[str]) -> Table:
         phase = (run.phase or "") if run.state != "done" else ""
         shown.add_row(Text(name), state, phase, step, steps, spent, left, attempt)
     return shown
-
-
-def summary(runs: list[RunStatus]) -> str:
-    """The counts, and the time left for all."""
-    counts = Counter(run.state for run in runs)
-    text = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-    left = sweep_left(runs)
-    if counts["done"] == len(runs):
-        return text
-    return f"{text}; time left: {'not known yet' if left is None else f'about {duration(left)}'}"

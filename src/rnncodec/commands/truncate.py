@@ -7,18 +7,7 @@ import typer
 
 from rnncodec import bitstream
 from rnncodec.commands import options
-from rnncodec.commands.files import (
-    RNC,
-    STREAM,
-    Direction,
-    check_target,
-    find_files,
-    plan,
-    read,
-    to_do,
-    write,
-)
-from rnncodec.commands.reporter import Reporter
+from rnncodec.commands.files import RNC, STREAM, Direction, Reporter, find_files, plan
 from rnncodec.errors import ConfigError
 
 
@@ -66,17 +55,17 @@ def truncate(
         return path.suffix.lower() == RNC or not Path(inputs[0]).is_dir()
 
     direction = Direction(RNC, is_output, find_files, f"in {RNC}")
-    jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
+    jobs = plan(inputs, out, direction, force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
     with Reporter(len(jobs), "truncating", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         for job in jobs:
             with reporter.working_on(job.name):
-                check_target(job, force=force)
-                data = read(job)
+                job.check_target(force=force)
+                data = job.read()
                 shorter = bitstream.truncate(
                     data, iterations=iterations, max_bytes=max_bytes, bpp=bpp
                 )
-                write(job, shorter)
+                job.write(shorter)
                 before, after = bitstream.info(data), bitstream.info(shorter)
                 reporter.result(
                     f"{job.name} ({len(data):,} bytes) -> {job.target_name} "

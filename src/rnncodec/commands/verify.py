@@ -9,8 +9,7 @@ import typer
 from rnncodec import bitstream
 from rnncodec.commands import options
 from rnncodec.commands.decompress import codec_source
-from rnncodec.commands.files import STREAM, Job, find_files, read
-from rnncodec.commands.reporter import Reporter
+from rnncodec.commands.files import STREAM, Job, Reporter, find_files
 from rnncodec.errors import DataError
 
 
@@ -30,13 +29,16 @@ def verify(
     the file names. The exit code is 2 where a file is damaged or cut inside an iteration, or where
     its model is not here. A file that was cut between two iterations is whole.
     """
-    paths = [path for name in files for path in found(name)]
+    jobs = []
+    for name in files:
+        many = name != STREAM and Path(name).is_dir()
+        paths = find_files(Path(name)) if many else [None if name == STREAM else Path(name)]
+        jobs += [Job(path, None) for path in paths]
     codec_for = codec_source(model, "cpu")
-    with Reporter(len(paths), "verifying", quiet=quiet) as reporter:
-        for path in paths:
-            job = Job(path, None)
+    with Reporter(len(jobs), "verifying", quiet=quiet) as reporter:
+        for job in jobs:
             with reporter.working_on(job.name):
-                data = read(job)
+                data = job.read()
                 described = bitstream.info(data)
                 if described.truncated:
                     raise DataError(
@@ -50,10 +52,3 @@ def verify(
                 )
             reporter.done()
     raise typer.Exit(reporter.exit_code)
-
-
-def found(name: str) -> list[Path | None]:
-    """The files that an argument stands for; None is standard input."""
-    if name == STREAM:
-        return [None]
-    return [*find_files(Path(name))] if Path(name).is_dir() else [Path(name)]

@@ -5,17 +5,16 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from rnncodec.entropy import fixed_point as fp
-from rnncodec.entropy.layers import (
+from rnncodec.entropy.model import (
+    EntropyModel,
     Layer,
     LayerSpec,
     activate,
     before,
     lstm,
-    on_activations,
     on_codes,
     windows,
 )
-from rnncodec.entropy.model import EntropyModel
 from rnncodec.geometry import BITS
 
 CONTEXT = before(3)  # the 7x7 mask without its centre
@@ -39,9 +38,9 @@ class BinaryRNN(EntropyModel):
         fan_in = len(LINE) * inputs + 3 * hidden
         return {
             "context": on_codes(iterations, len(CONTEXT) * BITS, hidden),
-            "line": on_activations(iterations, fan_in, 4 * hidden, fp.gate_table),
-            "output": on_activations(iterations, hidden, hidden),
-            "logits": on_activations(iterations, hidden, BITS, fp.probability_table),
+            "line": LayerSpec(iterations, fan_in, 4 * hidden, fp.gate_table),
+            "output": LayerSpec(iterations, hidden, hidden),
+            "logits": LayerSpec(iterations, hidden, BITS, fp.probability_table),
         }
 
     def forward(self, codes: Tensor, *, exact: bool = False) -> Tensor:

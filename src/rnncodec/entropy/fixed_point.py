@@ -79,27 +79,19 @@ def _sigmoid(x: Decimal) -> Decimal:
     return 1 / (1 + (-x).exp())
 
 
-def _tanh(x: Decimal) -> Decimal:
-    return 2 * _sigmoid(2 * x) - 1
-
-
 def _sample(function: Callable[[Decimal], Decimal], half: int, bits: int, scale: int) -> Tensor:
     """The integers nearest to `2^scale * function(i / 2^bits)` for -half <= i < half."""
-    with localcontext() as context:
-        context.prec = 28
-        context.rounding = ROUND_FLOOR
-        values = [
-            int((function(Decimal(i) / 2**bits) * 2**scale + Decimal("0.5")).to_integral_value())
-            for i in range(-half, half)
-        ]
+    with localcontext(prec=28, rounding=ROUND_FLOOR):
+        exact = [function(Decimal(i) / 2**bits) * 2**scale for i in range(-half, half)]
+        values = [int((value + Decimal("0.5")).to_integral_value()) for value in exact]
     return torch.tensor(values, dtype=torch.int32, device="cpu")
 
 
 @cache
 def tanh_table() -> Table:
     """Activations: tanh over [-8, 8)."""
-    values = _sample(_tanh, 1024, 7, ACTIVATION).clamp(-MAX_ACTIVATION, MAX_ACTIVATION)
-    return Table(torch.tanh, values, 7, ACTIVATION)
+    values = _sample(lambda x: 2 * _sigmoid(2 * x) - 1, 1024, 7, ACTIVATION)
+    return Table(torch.tanh, values.clamp(-MAX_ACTIVATION, MAX_ACTIVATION), 7, ACTIVATION)
 
 
 @cache

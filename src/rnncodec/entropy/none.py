@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnncodec.entropy.layers import LayerSpec
-from rnncodec.entropy.model import EntropyModel
+from rnncodec.entropy.model import EntropyModel, LayerSpec
 
 
 class NoEntropy(EntropyModel):

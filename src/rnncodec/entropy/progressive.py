@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rnncodec.entropy import fixed_point as fp
 from rnncodec.entropy.binary_rnn import BinaryRNN
-from rnncodec.entropy.layers import LayerSpec, lstm, on_activations, on_codes, square, windows
+from rnncodec.entropy.model import LayerSpec, lstm, on_codes, square, windows
 from rnncodec.geometry import BITS
 
 NEIGHBOURS = square(1)  # 3x3
@@ -25,11 +25,11 @@ class Progressive(BinaryRNN):
         past = iterations - 1  # nothing follows the last iteration
         return cls._predictor(iterations, hidden, 2 * hidden) | {
             "past_a": on_codes(past, len(NEIGHBOURS) * BITS, hidden),
-            "past_b": on_activations(past, len(NEIGHBOURS) * hidden, BITS),
-            "memory": on_activations(1, BITS + hidden, 4 * hidden, fp.gate_table),
-            "recall_a": on_activations(1, hidden, hidden),
-            "recall_b": on_activations(1, hidden, BITS),
-            "prior": on_activations(iterations, len(NEIGHBOURS) * BITS, hidden),
+            "past_b": LayerSpec(past, len(NEIGHBOURS) * hidden, BITS),
+            "memory": LayerSpec(1, BITS + hidden, 4 * hidden, fp.gate_table),
+            "recall_a": LayerSpec(1, hidden, hidden),
+            "recall_b": LayerSpec(1, hidden, BITS),
+            "prior": LayerSpec(iterations, len(NEIGHBOURS) * BITS, hidden),
         }
 
     def _inputs(self, x: Tensor, exact: bool) -> Tensor:

@@ -22,7 +22,6 @@ Decode = Callable[[int, NDArray[np.int32]], NDArray[np.uint8]]
 
 _SIGNS = fp.signs(torch.tensor([0, 1, UNSENT])).numpy()
 _READ_CODES = 1 + pl.ROW_STEPS  # steps until the neighbours within radius 1 are there
-_READ_PAST = 2 * _READ_CODES
 
 
 class Wavefront:
@@ -69,8 +68,16 @@ class Wavefront:
                 model.remember(self._field, rows, first - 1, first)
             for step in range(self._diagonals.total_steps(iterations - first)):
                 self._decode_step(step, iterations, decode)
-                if model.remembers:
-                    self._remember_step(step, iterations - 1)
+                if not model.remembers:
+                    continue
+                # What was just decoded flows towards the iterations after it.
+                at = self._diagonals.diagonal(step - _READ_CODES, first, iterations - 1)
+                if at is not None:
+                    model.read_codes(self._field, at)
+                at = self._diagonals.diagonal(step - 2 * _READ_CODES, first, iterations - 1)
+                if at is not None:
+                    model.read_past(self._field, at)
+                    model.update_memory(self._field, at)
         self.done = iterations
 
     def _decode_step(self, step: int, end: int, decode: Decode) -> None:
@@ -88,13 +95,3 @@ class Wavefront:
                 bits = decode(t, probabilities[i, :, low:high])
                 codes[i, :, low:high] = _SIGNS[bits]
         view.copy_(torch.from_numpy(codes).view(view.shape))
-
-    def _remember_step(self, step: int, end: int) -> None:
-        """Let what was just decoded flow towards the iterations after it."""
-        at = self._diagonals.diagonal(step - _READ_CODES, self.done, end)
-        if at is not None:
-            self._model.read_codes(self._field, at)
-        at = self._diagonals.diagonal(step - _READ_PAST, self.done, end)
-        if at is not None:
-            self._model.read_past(self._field, at)
-            self._model.update_memory(self._field, at)

@@ -15,27 +15,17 @@ Mask = npt.NDArray[np.bool_]
 Samples = npt.NDArray[Any]
 
 # EXIF orientation -> (mirror left-right first, quarter turns anticlockwise after that)
-_UPRIGHT = {
-    2: (True, 0),
-    3: (False, 2),
-    4: (True, 2),
-    5: (True, 1),
-    6: (False, 3),
-    7: (True, 3),
-    8: (False, 1),
-}
+_UPRIGHT = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1)}
+_UPRIGHT |= {6: (False, 3), 7: (True, 3), 8: (False, 1)}
 
 # Pillow's name of how PNG samples are packed -> (bits that a tRNS value has, what scales it)
-_PACKED = {"L;2": (0x3, 85), "L;4": (0xF, 17), "RGB;16B": (0xFFFF, 1)}
-_PACKED |= {"I;16": (0xFFFF, 1), "I;16B": (0xFFFF, 1)}
+_PACKED = {"L;2": (0x3, 85), "L;4": (0xF, 17)}
+_PACKED |= dict.fromkeys(("RGB;16B", "I;16", "I;16B"), (0xFFFF, 1))
 
-_TO_RGB_EXACTLY = {"1", "L", "P", "RGB", "RGBX"}
 _COLOUR_KEYED = {"1": int, "L": int, "I;16": int, "RGB": tuple}
 """Modes of which PNG may declare one colour transparent, and what Pillow states that in."""
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT, _SUBSAMPLING = 258, 262, 339, 530  # TIFF tags
-_WHITE_IS_ZERO = 0
-
 _MEANINGLESS = "; convert it to 8 or 16 bits unsigned, where 0 is black"
 
 
@@ -155,7 +145,7 @@ def _decoded(image: Image.Image, notes: list[str]) -> tuple[Pixels, Pixels | Non
         straight = image.convert("LA") if image.mode == "La" else image
         rgba = _stretched(np.asarray(straight.convert("RGBA")), depth)
         return rgba[:, :, :3], rgba[:, :, 3]
-    if image.mode not in _TO_RGB_EXACTLY:
+    if image.mode not in {"1", "L", "P", "RGB", "RGBX"}:
         notes.append(f"{image.mode} is converted to RGB by Pillow, without colour management")
     return _stretched(np.asarray(image.convert("RGB")), depth), None
 
@@ -182,7 +172,7 @@ def _eight_bits(image: Image.Image, notes: list[str]) -> Pixels:
     if values.min() < 0 or values.max() > white:
         notes.append(f"values outside 0..{white:g} are not kept: clipped")
         values = values.clip(0, white)
-    if tags and tags.get(_PHOTOMETRIC, _WHITE_IS_ZERO) == _WHITE_IS_ZERO:
+    if tags and tags.get(_PHOTOMETRIC, 0) == 0:  # white is zero
         values = white - values
     if image.mode == "F":
         scaled: Pixels = np.rint(values * np.float32(255)).astype(np.uint8)

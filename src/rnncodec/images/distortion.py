@@ -50,9 +50,6 @@ CHROMA = (
 )
 """BT.601: Y' in 16..235, Cb and Cr in 16..240, as fractions of 255, from RGB in a range of 1."""
 
-TINY = 1e-20
-"""Added below a root, whose gradient at 0 is infinite."""
-
 
 def l1(x: Tensor, y: Tensor) -> Tensor:
     r"""Mean absolute error :math:`\frac{1}{BCHW} \sum |x - y|`."""
@@ -65,8 +62,16 @@ def rmse(x: Tensor, y: Tensor) -> Tensor:
 
 
 def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
-    """One less MS-SSIM on three scales of 8x8 windows; sides of at least 32 pixels."""
-    return 1 - three_scales(x, y)
+    """One less MS-SSIM on three scales, equally weighted, of 8x8 windows; sides from 32 pixels."""
+    score = x.new_ones(x.shape[0])
+    for scale in range(SCALES):
+        if scale > 0:
+            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+        ssim, cs = local_similarity(x, y)
+        # the mean over an image, as in the metric; where it is negative, its power has no gradient
+        factor = (ssim if scale == SCALES - 1 else cs).mean(dim=(1, 2, 3)).clamp(min=1e-3)
+        score = score * factor ** (1 / SCALES)
+    return 1 - score.mean()
 
 
 def ssim_weighted(x: Tensor, y: Tensor) -> Tensor:
@@ -96,7 +101,11 @@ def hvs(x: Tensor, y: Tensor) -> Tensor:
     :math:`-20 \log_{10}` of it is the metric. Sides of at least 8 pixels; what is more than a
     multiple of 8, on the right and at the bottom, does not count, as in the metric.
     """
-    return root(weighted_dct(combine(x - y, (LUMA,))[:, 0]))
+    error = combine(x - y, (LUMA,))[:, 0]
+    h, w = (side // DCT_SIDE for side in error.shape[-2:])
+    blocks = error[:, : h * DCT_SIDE, : w * DCT_SIDE].reshape(-1, h, DCT_SIDE, w, DCT_SIDE)
+    blocks = blocks.transpose(2, 3).reshape(len(error), h * w, DCT_SIDE**2)
+    return root(blocks @ weighted_basis().to(error))
 
 
 def chroma(x: Tensor, y: Tensor) -> Tensor:
@@ -108,22 +117,12 @@ def chroma(x: Tensor, y: Tensor) -> Tensor:
 
 
 PARTS: dict[str, Part] = {
-    "l1": l1,
-    "rmse": rmse,
-    "ms_ssim": ms_ssim,
-    "ssim_weighted": ssim_weighted,
-    "hvs": hvs,
-    "chroma": chroma,
+    part.__name__: part for part in (l1, rmse, ms_ssim, ssim_weighted, hvs, chroma)
 }
 """All parts by the name that a configuration uses."""
 
-SMALLEST = {
-    "ms_ssim": WINDOW << (SCALES - 1),
-    "ssim_weighted": WINDOW,
-    "hvs": DCT_SIDE,
-}
+SMALLEST = {"ms_ssim": WINDOW << (SCALES - 1), "ssim_weighted": WINDOW, "hvs": DCT_SIDE}
 """The shorter side, in pixels, from which on a part is defined; for the others 1."""
-
 
 MS_SSIM = {"ms_ssim": 0.84, "l1": 1 - 0.84}
 PSNR_HVS = {"hvs": 1.0, "chroma": 1.0}
@@ -165,12 +164,8 @@ def trained_for(notes: Mapping[str, Any]) -> str:
 def weighted_sum(x: Tensor, y: Tensor, weights: Mapping[str, float]) -> Tensor:
     """The sum of the parts, each times its weight; scalar.
 
-    Where a picture is too small for a part, ``l1`` takes its place.
-
-    Args:
-        x: (B, 3, H, W) in [-0.5, 0.5].
-        y: the same.
-        weights: from :func:`check_weights`.
+    x, y: (B, 3, H, W) in [-0.5, 0.5]; ``weights`` from :func:`check_weights`. Where a picture is
+    too small for a part, ``l1`` takes its place.
     """
     side = min(x.shape[-2:])
     with torch.autocast(x.device.type, enabled=False):
@@ -203,12 +198,7 @@ def check_weights(weights: Mapping[str, float]) -> dict[str, float]:
 def local_similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """SSIM and its contrast-structure factor in windows of 8x8, four pixels apart.
 
-    Args:
-        x: (B, C, H, W) in a range of length 1, sides of at least 8.
-        y: the same.
-
-    Returns:
-        Two maps (B, C, h, w).
+    x, y (B, C, H, W) in a range of length 1, sides of at least 8 -> two maps (B, C, h, w).
     """
     mean_x, mean_y, squares, product = (
         F.avg_pool2d(part, WINDOW, STRIDE) for part in (x, y, x * x + y * y, x * y)
@@ -221,38 +211,15 @@ def local_similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return luminance * cs, cs
 
 
-def three_scales(x: Tensor, y: Tensor) -> Tensor:
-    """Mean over a batch of MS-SSIM on three scales, equally weighted; scalar.
-
-    Each factor is the mean over one image, as in the metric; where it is negative its gradient
-    would be undefined, so it is held at a small positive number.
-    """
-    score = x.new_ones(x.shape[0])
-    for scale in range(SCALES):
-        if scale > 0:
-            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
-        ssim, cs = local_similarity(x, y)
-        factor = ssim if scale == SCALES - 1 else cs
-        score = score * factor.mean(dim=(1, 2, 3)).clamp(min=1e-3) ** (1 / SCALES)
-    return score.mean()
-
-
 def root(error: Tensor) -> Tensor:
     """Mean over the batch of the root mean square of each image: (B, ...) -> scalar."""
-    return (error.square().flatten(1).mean(dim=1) + TINY).sqrt().mean()
+    squares = error.square().flatten(1).mean(dim=1)
+    return (squares + 1e-20).sqrt().mean()  # at 0 the gradient of a root is infinite
 
 
 def combine(error: Tensor, rows: tuple[tuple[float, ...], ...]) -> Tensor:
     """Linear combinations of the channels: (B, 3, H, W) -> (B, len(rows), H, W)."""
     return torch.einsum("kc,bchw->bkhw", error.new_tensor(rows), error)
-
-
-def weighted_dct(error: Tensor) -> Tensor:
-    """CSF-weighted orthonormal DCT of 8x8 blocks: (B, H, W) -> (B, n, 64); the rest is cut off."""
-    h, w = (side // DCT_SIDE for side in error.shape[-2:])
-    blocks = error[:, : h * DCT_SIDE, : w * DCT_SIDE].reshape(-1, h, DCT_SIDE, w, DCT_SIDE)
-    blocks = blocks.transpose(2, 3).reshape(len(error), h * w, DCT_SIDE**2)
-    return blocks @ weighted_basis().to(error)
 
 
 @functools.cache

@@ -7,10 +7,6 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 _JPEG2000_START = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a codestream
-_BOXED = (b"ftyp", b"jP  ", b"JXL ")  # the first box of AVIF and HEIF, of JPEG 2000, of JPEG XL
-
-_HOLD_PIXELS = (b"mdat", b"jp2c", b"jxlc", b"jxlp")
-
 _JXL_CODESTREAM = b"\xff\x0a"
 _JXL_CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
@@ -82,11 +78,12 @@ def is_cut(data: bytes) -> bool:
     """Whether a file ends before its own lengths say; False where its format states none."""
     if data[:4] == b"RIFF" and len(data) >= 8:
         return len(data) < 8 + int(struct.unpack_from("<I", data, 4)[0])
-    if data[4:8] in _BOXED:
+    if data[4:8] in (b"ftyp", b"jP  ", b"JXL "):  # the first box of AVIF, JPEG 2000, JPEG XL
         found = list(boxes(data))
         ends = [end for _, _, end in found]
         whole = ends[-1] <= len(data) and not 0 < len(data) - ends[-1] < 8 if ends else False
-        return not (whole and any(kind in _HOLD_PIXELS for kind, _, _ in found))
+        pixels = {b"mdat", b"jp2c", b"jxlc", b"jxlp"}.intersection(kind for kind, _, _ in found)
+        return not (whole and pixels)
     if data[:4] == _JPEG2000_START:
         return data[-2:] != b"\xff\xd9"
     if data[:4] in (b"II*\0", b"MM\0*") and len(data) >= 8:
@@ -115,7 +112,7 @@ def avif_depth(data: bytes) -> int:
 
 
 class JpegXLHeader(NamedTuple):
-    """What JPEG XL (ISO/IEC 18181-1) says of an image, as far as its plugin does not tell it."""
+    """What JPEG XL (ISO/IEC 18181-1) says of an image, as far as its plugin does not."""
 
     width: int
     height: int
@@ -141,7 +138,25 @@ def jpeg_xl_header(data: bytes) -> JpegXLHeader:
     if not data.startswith(_JXL_CODESTREAM):
         return JpegXLHeader(0, 0)
     bits = _Bits(data[2:_JXL_LONGEST])
-    return JpegXLHeader(*_jxl_size(bits), *_jxl_metadata(bits))
+    width, height = _jxl_size(bits)
+    if bits.take(1):  # all by default
+        return JpegXLHeader(width, height)
+    animated = False
+    if bits.take(1):  # extra fields
+        bits.take(3)  # orientation
+        if bits.take(1):
+            _jxl_size(bits)  # intrinsic
+        if bits.take(1):  # a preview, which nobody writes: what follows is not read
+            return JpegXLHeader(width, height)
+        animated = bool(bits.take(1))
+        if animated:
+            bits.choose((100, 0), (1000, 0), (1, 10), (1, 30))  # ticks: numerator
+            bits.choose((1, 0), (1001, 0), (1, 8), (1, 10))  # denominator
+            bits.choose((0, 0), (0, 3), (0, 16), (0, 32))  # loops
+            bits.take(1)  # time codes
+    floats = bits.take(1)
+    depths = ((32, 0), (16, 0), (24, 0)) if floats else ((8, 0), (10, 0), (12, 0))
+    return JpegXLHeader(width, height, bits.choose(*depths, (1, 6)), animated)
 
 
 class _Bits:
@@ -169,25 +184,3 @@ def _jxl_size(bits: _Bits) -> tuple[int, int]:
         across, down = _JXL_RATIOS[ratio - 1]
         return height * across // down, height
     return 8 * (bits.take(5) + 1) if small else bits.choose(*_JXL_SIDE), height
-
-
-def _jxl_metadata(bits: _Bits) -> tuple[int, bool]:
-    """The start of ImageMetadata: bits per sample, and whether it is an animation."""
-    animated = False
-    if bits.take(1):  # all by default
-        return 8, False
-    if bits.take(1):  # extra fields
-        bits.take(3)  # orientation
-        if bits.take(1):
-            _jxl_size(bits)  # intrinsic
-        if bits.take(1):  # a preview, which nobody writes: what follows is not read
-            return 8, False
-        animated = bool(bits.take(1))
-        if animated:
-            bits.choose((100, 0), (1000, 0), (1, 10), (1, 30))  # ticks: numerator
-            bits.choose((1, 0), (1001, 0), (1, 8), (1, 10))  # denominator
-            bits.choose((0, 0), (0, 3), (0, 16), (0, 32))  # loops
-            bits.take(1)  # time codes
-    if bits.take(1):  # float samples
-        return bits.choose((32, 0), (16, 0), (24, 0), (1, 6)), animated
-    return bits.choose((8, 0), (10, 0), (12, 0), (1, 6)), animated

@@ -6,7 +6,7 @@ mirrored; five scales). Its float32 is off by 1e-4 where an image is bright and 
 Gaussian separated into rows and columns, float64 costs what its float32 does.
 """
 
-from collections.abc import Iterator
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -42,33 +42,22 @@ def similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Two maps (B, C, H, W).
     """
-    ssim, cs = torch.empty_like(x), torch.empty_like(x)
+    batch, channels, height, _ = x.shape
+    on_cpu = x.device.type == "cpu"  # then a strip of one channel at a time
+    sizes = (1, 1, STRIP) if on_cpu else (batch, channels, height)
+    starts = (range(0, length, size) for length, size in zip(x.shape, sizes, strict=False))
     padded = [F.pad(image, 4 * (RADIUS,), mode="reflect") for image in (x, y)]
-    for plane, rows in strips(x):
-        ssim[plane][..., rows, :], cs[plane][..., rows, :] = strip_similarity(
-            *(image[plane][..., rows.start : rows.stop + 2 * RADIUS, :] for image in padded)
-        )
+    ssim, cs = torch.empty_like(x), torch.empty_like(x)
+    for b, c, top in product(*starts):
+        images, planes = slice(b, b + sizes[0]), slice(c, c + sizes[1])
+        bottom = min(top + sizes[2], height)
+        p, q = (image[images, planes, top : bottom + 2 * RADIUS] for image in padded)
+        mean_p, mean_q, squares, products = blur(torch.stack([p, q, p * p + q * q, p * q]))
+        means, means_squared = mean_p * mean_q, mean_p.square() + mean_q.square()
+        structure = (2 * (products - means) + C2) / (squares - means_squared + C2)
+        cs[images, planes, top:bottom] = structure
+        ssim[images, planes, top:bottom] = (2 * means + C1) / (means_squared + C1) * structure
     return ssim, cs
-
-
-def strips(x: Tensor) -> Iterator[tuple[tuple[slice, slice], slice]]:
-    """Images, channels and rows of the parts that are worked on one after the other."""
-    (batch, channels, height), on_cpu = x.shape[:3], x.device.type == "cpu"
-    if not on_cpu:
-        yield (slice(batch), slice(channels)), slice(0, height)
-        return
-    for b in range(batch):
-        for c in range(channels):
-            for top in range(0, height, STRIP):
-                yield (slice(b, b + 1), slice(c, c + 1)), slice(top, min(top + STRIP, height))
-
-
-def strip_similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The two maps of :func:`similarity` where a window around the pixel lies inside."""
-    mean_x, mean_y, squares, product = blur(torch.stack([x, y, x * x + y * y, x * y]))
-    means, means_squared = mean_x * mean_y, mean_x.square() + mean_y.square()
-    cs = (2 * (product - means) + C2) / (squares - means_squared + C2)
-    return (2 * means + C1) / (means_squared + C1) * cs, cs
 
 
 def multi_scale(x: Tensor, y: Tensor) -> Tensor:
@@ -96,14 +85,13 @@ def both_scales(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def multi_scale_by_channel(x: Tensor, y: Tensor) -> Tensor:
-    """:func:`multi_scale` of uint8 images (B, C, H, W), in a third of the memory: (B,).
+    """:func:`multi_scale` of uint8 images (B, C, H, W), a channel at a time: (B,).
 
-    A factor is the mean of those of the channels, one of which is looked at at a time.
+    It takes a third of the memory; a factor is the mean of those of the channels.
     """
-    channels = [
-        scale_factors(x[:, c, None].double(), y[:, c, None].double())[1] for c in range(x.shape[1])
-    ]
-    return weighted(torch.stack(channels).mean(dim=0))
+    pairs = zip(x.split(1, dim=1), y.split(1, dim=1), strict=True)
+    factors = [scale_factors(a.double(), b.double())[1] for a, b in pairs]
+    return weighted(torch.stack(factors).mean(dim=0))
 
 
 def scale_factors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
