@@ -9,6 +9,9 @@
 # Why it matters: a sweep over normalize=on,off trains the same thing twice, and reports that the
 #   setting makes no difference. Write true and false.
 # Output:
+#   hydra 1.3.8
+#   file:         {'normalize': False, 'limit': 45045, 'digits': 8, 'floor': 'nan'} normalize counts as False
+#   command line: {'normalize': 'off', 'limit': '12:30:45', 'digits': '010', 'floor': nan} normalize counts as True
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -7,6 +7,9 @@
 # Why it matters: JPEG 2000 as a progressive rival, decoded layer by layer, seems to have its full
 #   quality from the first layer on: a curve far above the truth.
 # Output:
+#   pillow 13.0.0 openjpeg 2.5.4
+#   reduce=0: 1, 2, 3 layers against all of them: [inf, inf, inf] dB
+#   reduce=1: 1, 2, 3 layers against all of them: [21.7, 36.8, inf] dB
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -9,7 +9,9 @@
 #   more pixels; the mean over all axes at once is right, and so is dtype=np.float64.
 # Output:
 #   numpy 2.4.6
-#   768x512: 34.148 dB; float32, all axes at once 34.148; float32, axis=(0, 1) first 34.149
+#   768x512: 34.149 dB; float32, all axes at once 34.149; float32, axis=(0, 1) first 34.149
+#   4000x3000: 34.152 dB; float32, all axes at once 34.152; float32, axis=(0, 1) first 34.238
+#   6000x4000: 34.151 dB; float32, all axes at once 34.151; float32, axis=(0, 1) first 34.373
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -9,6 +9,11 @@
 # Why it matters: a first batch that is coded without error, or is constant, is enough. All later
 #   figures of one of the two are those of the other. compute_groups=False keeps them apart.
 # Output:
+#   torch 2.13.0 torchmetrics 1.9.0
+#   psnr: in a collection 8.978, alone 8.978
+#   psnr_clamped: in a collection 8.978, alone 12.079
+#   ssim: in a collection 0.690, alone 0.690
+#   ssim_255: in a collection 0.690, alone 0.997
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -9,6 +9,8 @@
 # Why it matters: a decoder that was tried natively shows dark pixels as white specks there and
 #   none in the browser, and bright pixels as dark ones in both. Clip before the cast.
 # Output:
+#   onnxruntime-node 1.30.0: -20.0 -1.0 0.9 2.5 254.9 300.0 -> 236 255 0 2 254 44
+#   onnxruntime-web 1.30.0: -20.0 -1.0 0.9 2.5 254.9 300.0 -> 0 0 0 2 254 44
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

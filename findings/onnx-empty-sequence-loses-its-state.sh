@@ -8,6 +8,11 @@
 # Why it matters: rows that stop earlier than others (streams that pause, blocks that need no
 #   further iteration) lose their memory when they go on in the next call.
 # Output:
+#   onnxruntime 1.32.0 onnx 1.23.2
+#   RNN: h of the empty sequence was 0.5, is [0.0, 0.0]
+#   GRU: h of the empty sequence was 0.5, is [0.0, 0.0]
+#   LSTM: h of the empty sequence was 0.5, is [0.0, 0.0]
+#   LSTM: c of the empty sequence was 0.5, is [0.0, 0.0]
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

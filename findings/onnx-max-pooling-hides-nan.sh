@@ -3,11 +3,16 @@
 #
 # Guess: NaN goes through MaxPool as it goes through Relu, Sigmoid and Max, and as in PyTorch and
 #   NumPy: the maximum of 1, NaN, 2, 3 is NaN.
-# Behaviour: MaxPool gives 3 and ArgMax the place of 3 (the same operators in onnxruntime-web 1.30
-#   on WebAssembly keep NaN in the pooling).
+# Behaviour (x86-64): MaxPool gives 3 and ArgMax the place of 3. A NaN is dropped unless it is the
+#   last one of its window. (MaxPool of onnxruntime-web 1.30 on WebAssembly keeps it.)
 # Why it matters: a check for NaN at the end of an exported network passes although layers before
 #   a pooling broke down.
 # Output:
+#   onnxruntime 1.32.0 onnx 1.23.2
+#   of 1, NaN, 2, 3:
+#   Relu [1.0, nan, 2.0, 3.0] Sigmoid [0.7300000190734863, nan, 0.8799999952316284, 0.949999988079071]
+#   MaxPool [3.0] against NumPy's max nan
+#   ArgMax [3] against NumPy's argmax 1
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

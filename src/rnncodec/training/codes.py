@@ -231,5 +231,7 @@ def write_codes(path: Path, codes: dict[str, Packed], made_from: str) -> None:
     Raises:
         StorageError: it could not be written.
     """
+    # save_file writes an array's memory as it lies, whatever its strides say
+    codes = {name: np.ascontiguousarray(packed) for name, packed in codes.items()}
     with replacing(path) as temporary:
         save_file(codes, temporary, metadata={KEY: made_from})
