@@ -9,6 +9,8 @@
 #   a binarizer, dropout, crops), and a difference between them says nothing. A generator of its own
 #   for the loader leaves the global one alone.
 # Output:
+#   torch 2.13.0
+#   next random number: 0.4963; after a pass in order 0.0885; after one with a generator of its own 0.4963
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -9,6 +9,12 @@
 # Why it matters: "PSNR-Y" says nothing without range and weights; differences between codecs are
 #   often smaller.
 # Output:
+#   pillow 13.0.0 opencv 5.0.0 scikit-image 0.26.0
+#   Pillow YCbCr: 33.98 dB (white is 255)
+#   OpenCV RGB2YUV: 34.03 dB (white is 255)
+#   OpenCV RGB2YUV_I420: 35.31 dB (white is 235)
+#   scikit-image rgb2ycbcr: 35.36 dB (white is 235)
+#   scikit-image rgb2gray: 33.10 dB (white is 255)
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

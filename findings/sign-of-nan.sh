@@ -6,6 +6,10 @@
 # Why it matters: a network that ends in a sign (a binarizer) hides that it broke down: its codes
 #   are numbers, its loss is finite. The same network exported shows it.
 # Output:
+#   torch 2.13.0 onnxruntime 1.32.0 numpy 2.4.6
+#   torch: sign of [-0.5, 0.0, nan, inf] is [-1.0, 0.0, 0.0, 1.0]
+#   numpy: sign of [-0.5, 0.0, nan, inf] is [-1.0, 0.0, nan, 1.0]
+#   onnxruntime: sign of [-0.5, 0.0, nan, inf] is [-1.0, 0.0, nan, 1.0]
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
