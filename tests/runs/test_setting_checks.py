@@ -11,6 +11,7 @@ from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
 from rnncodec.runs.preflight import check
 from rnncodec.runs.run_directory import RunFiles
+from rnncodec.runs.setting_checks import check_values
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -95,3 +96,15 @@ def test_crops_too_small_for_the_loss_are_refused(tmp_path: Path) -> None:
         ["loss=mixed", "loss.weights.ms_ssim=0", "data.crop=16"],
     ):
         check(composed(*fits), RunFiles(tmp_path))
+
+
+@pytest.mark.parametrize("word", ["off", "On", "no", "yes"])
+def test_a_word_that_only_yaml_takes_for_a_boolean_is_refused(word: str) -> None:
+    # In a file it is a boolean; on the command line Hydra makes text of it, which counts as true.
+    cfg = composed(f"trainer.enable_progress_bar={word}")
+    with pytest.raises(ConfigError, match=rf"enable_progress_bar={word}: .*write true or false"):
+        check_values(cfg)
+
+
+def test_a_run_may_have_any_name() -> None:
+    check_values(composed("name=off"))

@@ -3,6 +3,7 @@
 from omegaconf import DictConfig, OmegaConf
 
 from rnncodec.errors import ConfigError
+from rnncodec.runs.run_settings import leaves
 from rnncodec.validation import check_number, check_whole
 
 WHOLE = {
@@ -47,6 +48,12 @@ EPOCHS = (
 OWN = ("callbacks", "logger", "plugins", "default_root_dir", "enable_checkpointing", "barebones")
 """Settings of Lightning's trainer that are a run's own business."""
 
+NO_BOOLEANS = frozenset({"on", "off", "yes", "no"})
+"""Booleans in a YAML file, but text on Hydra's command line, where all of them count as true."""
+
+TEXTS = ("name", "tags")
+"""Settings that may be any text."""
+
 INSTEAD = {
     **dict.fromkeys(
         EPOCHS,
@@ -85,6 +92,21 @@ def check_values(cfg: DictConfig) -> None:
         check_number(name, OmegaConf.select(cfg, name, default=0), 0, None)
     check_average(cfg.optim.ema)
     check_trainer(cfg.trainer)
+    check_words(cfg)
+
+
+def check_words(cfg: DictConfig) -> None:
+    """Refuse ``on``, ``off``, ``yes`` and ``no`` where they are text.
+
+    Raises:
+        ConfigError: names the first.
+    """
+    whole = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(whole, dict)
+    own = {key: value for key, value in whole.items() if key not in ("hydra", *TEXTS)}
+    for name, value in leaves(own):
+        if isinstance(value, str) and value.lower() in NO_BOOLEANS:
+            raise ConfigError(f"{name}={value}: this is text here; write true or false")
 
 
 def check_average(decay: object) -> None:
