@@ -10,7 +10,7 @@
 # Why it matters: a codec that is decoded to a format in YCbCr seems decibels better than one that
 #   is decoded to RGB.
 # Output:
-#   ffmpeg version n9.0.2-17-g2a571b6068-20260930 in imageio-ffmpeg 0.8.1
+#   ffmpeg 9.0.2 in imageio-ffmpeg 0.8.1
 #   test.jpg reference.png: y:33.463258 u:37.061981 v:37.106769, average 34.370544
 #   reference.png test.jpg: y:33.463258 u:37.061981 v:37.106769, average 34.370544
 #   test.png reference.png: r:29.221041 g:29.974804 b:28.663958, average 29.253692

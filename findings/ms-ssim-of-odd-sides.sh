@@ -9,6 +9,11 @@
 # Why it matters: two people with one test set in sides that are not multiples of 16 get figures
 #   that are further apart than codecs are.
 # Output:
+#   pytorch-msssim 1.0.0 torchmetrics 1.9.0
+#   256x256: pytorch-msssim 0.9047, torchmetrics 0.9056
+#   257x257: pytorch-msssim 0.9433, torchmetrics 0.9056
+#   271x271: pytorch-msssim 0.9430, torchmetrics 0.9048
+#   272x272: pytorch-msssim 0.9035, torchmetrics 0.9044
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

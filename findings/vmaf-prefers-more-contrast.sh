@@ -8,7 +8,7 @@
 #   filter after it that exaggerates contrast scores above the truth. The model without enhancement
 #   gain (vmaf_v0.6.1neg) is for that.
 # Output:
-#   ffmpeg version n9.0.2-17-g2a571b6068-20260930 in imageio-ffmpeg 0.8.1
+#   ffmpeg 9.0.2 in imageio-ffmpeg 0.8.1
 #   vmaf_v0.6.1: itself 97.43, contrast * 1.1 100.00
 #   vmaf_v0.6.1neg: itself 97.43, contrast * 1.1 91.32
 set -euo pipefail
