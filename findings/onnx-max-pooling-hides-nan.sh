@@ -3,8 +3,9 @@
 #
 # Guess: NaN goes through MaxPool as it goes through Relu, Sigmoid and Max, and as in PyTorch and
 #   NumPy: the maximum of 1, NaN, 2, 3 is NaN.
-# Behaviour (x86-64): MaxPool gives 3 and ArgMax the place of 3. A NaN is dropped unless it is the
-#   last one of its window. (MaxPool of onnxruntime-web 1.30 on WebAssembly keeps it.)
+# Behaviour (x86-64): MaxPool gives 3 and ArgMax the place of 3. Whether a NaN is dropped depends on
+#   its place in the window; most places drop it. (MaxPool of onnxruntime-web 1.30 on WebAssembly
+#   gives NaN for this window.)
 # Why it matters: a check for NaN at the end of an exported network passes although layers before
 #   a pooling broke down.
 # Output:
