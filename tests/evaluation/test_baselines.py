@@ -175,3 +175,23 @@ def test_the_identity_names_the_libraries() -> None:
 def test_settings_are_named_by_what_they_ask() -> None:
     assert BASELINES["webp"].label(40) == "q=40"
     assert BASELINES["jpeg2000"].label(0.125) == "bpp=0.125"
+
+
+@pytest.mark.parametrize("baseline", HERE, ids=lambda baseline: baseline.name)
+def test_a_photograph_that_was_a_jpeg_is_coded_anew(
+    baseline: Baseline, photo: np.ndarray, tmp_path: Path
+) -> None:
+    # The plugin for JPEG XL transcodes an opened JPEG file, whatever quality it is asked for.
+    source = tmp_path / "photo.jpg"
+    Image.fromarray(photo).save(source, quality=95)
+    opened = read_image(source)
+    assert isinstance(opened, np.ndarray)
+    painted = opened.copy()
+    painted[:32, :32] = (255, 0, 0)
+    coded = baseline.decode(baseline.encode(painted, baseline.settings[6]))
+    red, green, _ = coded[8:24, 8:24].reshape(-1, 3).mean(axis=0)
+    assert red - green > 150
+    assert baseline.encode(opened, baseline.settings[0]) == baseline.encode(
+        opened.copy(), baseline.settings[0]
+    )
+    assert len(baseline.encode(opened, baseline.settings[0])) < source.stat().st_size / 2

@@ -52,6 +52,17 @@ def test_decibels_of_a_perfect_picture_are_infinite(metric: str) -> None:
     assert metrics.METRICS[metric](image, image).tolist() == [math.inf]
 
 
+@pytest.mark.parametrize("metric", sorted(metrics.METRICS))
+def test_autocast_does_not_reach_it(metric: str) -> None:
+    image = picture(176, 176)
+    pair = tensor(image), tensor(noisy(image, 20))
+    outside = metrics.METRICS[metric](*pair)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = metrics.METRICS[metric](*pair)
+    assert inside.dtype == torch.float64
+    assert inside.tolist() == outside.tolist()
+
+
 @pytest.mark.parametrize("metric", ["ssim", "ms_ssim"])
 def test_similarity_of_a_perfect_picture_is_one(metric: str) -> None:
     image = tensor(picture(176, 176))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
@@ -25,6 +26,17 @@ from rnncodec.network.recon.additive import Additive
 def tiny(cell=GRU) -> Model:
     network = Network(cell, Additive, width=0.125, iterations=2)
     return Model(network, quantize(BinaryRNN(2, 8)), {"score": 0.5})
+
+
+def test_a_model_is_the_same_file_each_time(tmp_path: Path) -> None:
+    # Of several keys safetensors writes the metadata in another order each time.
+    model = tiny()
+    files = [tmp_path / f"{k}.safetensors" for k in range(5)]
+    for path in files:
+        save(path, model)
+    assert len({path.read_bytes() for path in files}) == 1
+    with safe_open(files[0], framework="pt") as file:
+        assert len(file.metadata()) == 1
 
 
 def test_round_trip(tmp_path: Path) -> None:

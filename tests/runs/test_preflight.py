@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
-from rnncodec.runs.preflight import check, check_ends
+from rnncodec.runs.preflight import check, check_ends, check_values
 from rnncodec.runs.run_directory import RunFiles
 
 
@@ -124,3 +124,15 @@ def test_a_time_span_may_pass() -> None:
     limits = OmegaConf.create(flags={"allow_objects": True})
     limits.update({"max_steps": 5, "max_time": timedelta(hours=2)})
     check_ends("trainer", limits)
+
+
+@pytest.mark.parametrize("word", ["off", "On", "no", "yes"])
+def test_a_word_that_only_yaml_takes_for_a_boolean_is_refused(word: str) -> None:
+    # In a file it is a boolean; on the command line Hydra makes text of it, which counts as true.
+    cfg = composed(f"trainer.enable_progress_bar={word}")
+    with pytest.raises(ConfigError, match=rf"enable_progress_bar={word}: .*write true or false"):
+        check_values(cfg)
+
+
+def test_a_run_may_have_any_name() -> None:
+    check_values(composed("name=off"))

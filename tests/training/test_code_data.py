@@ -15,7 +15,14 @@ from rnncodec.models.model_file import Model
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU
 from rnncodec.network.recon.additive import Additive
-from rnncodec.training.code_data import CodeCrops, CodeData, by_size, unpacked
+from rnncodec.training.code_data import (
+    CodeCrops,
+    CodeData,
+    by_size,
+    read_codes,
+    unpacked,
+    write_codes,
+)
 
 CROP = 32
 
@@ -165,3 +172,12 @@ def test_crops_larger_than_every_photograph(root: Path, tmp_path: Path) -> None:
     data = code_data(root, tmp_path / "codes", crop=80)
     with pytest.raises(ConfigError, match="no training photograph is that large; use at most 64"):
         data.setup()
+
+
+def test_codes_come_back_whatever_their_order_in_memory(tmp_path: Path) -> None:
+    codes = np.arange(24, dtype=np.uint8).reshape(2, 3, 4).transpose(1, 2, 0)
+    write_codes(tmp_path / "codes", {"train": codes, "val": codes[:, ::2]}, "here")
+    again = read_codes(tmp_path / "codes", "here")
+    assert again is not None
+    np.testing.assert_array_equal(again["train"], codes)
+    np.testing.assert_array_equal(again["val"], codes[:, ::2])

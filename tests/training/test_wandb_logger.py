@@ -1,6 +1,7 @@
 """One offline run per run directory, and nothing anywhere else."""
 
 import gc
+import math
 import os
 import shutil
 import signal
@@ -45,6 +46,22 @@ def test_needs_no_account_and_writes_only_into_the_run_directory(
     assert written
     assert all(path.stat().st_size > 0 for path in written)
     assert not [path for path in home.rglob("*") if path.is_file()]
+
+
+def test_what_is_not_finite_is_not_logged(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    try:
+        logger = wandb_logger(save_dir=str(folder), project="test")
+        logger.experiment.define_metric("loss", summary="min,max,mean")
+        for step, loss in enumerate((3.0, math.nan, math.inf, 1.0)):
+            logger.log_metrics({"loss": loss, "rate": 0.5}, step=step)
+    finally:
+        finish()
+    (run,) = folder.glob("wandb/offline-run-*")
+    found = WandbFile(run)
+    losses = [row["loss"] for row in found.history if "loss" in row]
+    assert losses == [3.0, 1.0]
+    assert len([row for row in found.history if "rate" in row]) == 4
 
 
 def test_factors_are_tags_and_keys_to_group_by(tmp_path: Path) -> None:

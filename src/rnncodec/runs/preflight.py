@@ -13,7 +13,7 @@ from rnncodec.models import model_file
 from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name
 from rnncodec.runs.command_line import check_read
 from rnncodec.runs.run_directory import RunFiles
-from rnncodec.runs.run_settings import check_settings
+from rnncodec.runs.run_settings import check_settings, leaves
 from rnncodec.validation import check_number, check_whole
 
 WHOLE = {
@@ -44,6 +44,12 @@ OPTIONAL = (
 """Those of them that may be null here."""
 
 LEARNING_RATES = ("optim.optimizer.lr", "optim.optimizer.adam_lr", "entropy_fit.optimizer.lr")
+
+NO_BOOLEANS = frozenset({"on", "off", "yes", "no"})
+"""Booleans in a YAML file, but text on Hydra's command line, where all of them count as true."""
+
+TEXTS = ("name", "tags")
+"""Settings that may be any text."""
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 SHORT_PRECISIONS = ("32", "bf16", "16")
@@ -185,3 +191,9 @@ def check_values(cfg: DictConfig) -> None:
         value = cfg.trainer.get(key)
         if value is not None and value is not False:
             raise ConfigError(f"trainer.{key}={value}: {instead}")
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(plain, dict)
+    own = {key: value for key, value in plain.items() if key not in ("hydra", *TEXTS)}
+    for name, value in leaves(own):
+        if isinstance(value, str) and value.lower() in NO_BOOLEANS:
+            raise ConfigError(f"{name}={value}: this is text here; write true or false")

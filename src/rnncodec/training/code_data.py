@@ -112,8 +112,7 @@ class CodeData(InfiniteDataModule):
         codes = read_codes(self.cache, made_from)
         if codes is None:
             codes = dict(self.compute())
-            with replacing(self.cache) as temporary:
-                save_file(codes, temporary, metadata={KEY: made_from})
+            write_codes(self.cache, codes, made_from)
         self.train = codes.pop(TRAIN)
         self.validation = [codes[name] for name in sorted(codes)]
 
@@ -217,3 +216,11 @@ def read_codes(path: Path, made_from: str) -> dict[str, Packed] | None:
     except SafetensorError as error:
         _log.warning("%s is damaged (%s): made anew", path, error)
         return None
+
+
+def write_codes(path: Path, codes: dict[str, Packed], made_from: str) -> None:
+    """Write a cache file as a whole or not at all."""
+    # save_file writes an array's memory as it is, whatever its strides say
+    codes = {name: np.ascontiguousarray(packed) for name, packed in codes.items()}
+    with replacing(path) as temporary:
+        save_file(codes, temporary, metadata={KEY: made_from})

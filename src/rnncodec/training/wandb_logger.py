@@ -1,6 +1,7 @@
 """Weights & Biases: one run per run directory, offline unless asked otherwise."""
 
 import logging
+import math
 import os
 import secrets
 from argparse import Namespace
@@ -48,7 +49,11 @@ class OutlivingLogger(WandbLogger):
     lost = False
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log them, as long as W&B's process lives."""
+        """Log those that are finite, as long as W&B's process lives.
+
+        One NaN would make a metric's minimum, maximum and mean in the summary NaN for good.
+        """
+        metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
         if not self.lost:
             self.lost = True
             with outliving():
