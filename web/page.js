@@ -8,6 +8,7 @@ const [viewer, stage, canvas, slider, follow, message, status] =
 const view = new View(stage, canvas);
 const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 const CHUNK = 1 << 16;
+const ZOOM = ["smaller", "fit", "larger"];
 
 let file = 0; // the number of the file that is open
 let header = null;
@@ -36,6 +37,7 @@ function reset(name) {
   slider.max = slider.value = 1;
   follow.checked = true;
   for (const id of ["facts", "arrived", "stop"]) element(id).hidden = true;
+  for (const id of ZOOM) element(id).disabled = true;
   element("shown").textContent = "–";
   element("empty").textContent = name;
   element("empty").hidden = false;
@@ -117,7 +119,7 @@ function addPicture({ iteration, bytes, pixels, codeTime, networkTime }) {
     canvas.hidden = false;
     element("empty").hidden = true;
     element("facts").hidden = false;
-    for (const id of ["smaller", "fit", "larger"]) element(id).disabled = false;
+    for (const id of ZOOM) element(id).disabled = false;
     view.fit();
   }
   say({ text: `${iteration} of ${header.iterations} iterations are here.` });

@@ -10,6 +10,7 @@ import typer
 
 from rnncodec.commands.compare import compare
 from rnncodec.commands.compress import compress
+from rnncodec.commands.conformance import conformance
 from rnncodec.commands.decompress import decompress
 from rnncodec.commands.evaluate import evaluate
 from rnncodec.commands.files import drop_stdout, unwritable_stdout
@@ -41,6 +42,7 @@ for command in (
     compare,
     status,
     prepare,
+    conformance,
 ):
     app.command()(command)
 

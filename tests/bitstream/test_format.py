@@ -6,6 +6,7 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from scripts import format_example
 from tests.bitstream.examples import codes
 
 from rnncodec.bitstream import UNSENT, Header, Mask, SegmentMode, encode, parse
@@ -130,3 +131,8 @@ def test_the_tables_have_the_sums_that_the_page_states() -> None:
     for table, kind in kinds:
         values = table().values.numpy().astype(kind)
         assert f"{zlib.crc32(values.tobytes()):08x}" in FORMAT
+
+
+def test_the_worked_example_is_what_the_codec_computes() -> None:
+    """`python scripts/format_example.py --write` writes it anew."""
+    assert FORMAT.endswith("\n" + format_example.example())
