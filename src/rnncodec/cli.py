@@ -13,10 +13,12 @@ from rnncodec.commands.compress import compress
 from rnncodec.commands.conformance import conformance
 from rnncodec.commands.decompress import decompress
 from rnncodec.commands.evaluate import evaluate
+from rnncodec.commands.export import export
 from rnncodec.commands.files import drop_stdout, unwritable_stdout
 from rnncodec.commands.info import info
 from rnncodec.commands.models import models
 from rnncodec.commands.prepare import prepare
+from rnncodec.commands.serve import serve
 from rnncodec.commands.status import status
 from rnncodec.commands.truncate import truncate
 from rnncodec.errors import ConfigError, RNNCodecError
@@ -42,6 +44,8 @@ for command in (
     compare,
     status,
     prepare,
+    export,
+    serve,
     conformance,
 ):
     app.command()(command)
