@@ -1,10 +1,10 @@
 """`rnncodec serve`: the page of `web/` on one file, for browsers on this machine."""
 
 import http.server
-import time
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from time import sleep
 from typing import Annotated, ClassVar
 from urllib.parse import unquote, urlsplit
 
@@ -161,7 +161,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 packet = data[at : at + PACKET]
                 self.wfile.write(packet)
                 self.wfile.flush()
-                time.sleep(len(packet) / (1000 * self.throttle))
+                sleep(len(packet) / (1000 * self.throttle))
         except ConnectionError:  # whoever asked has seen enough
             self.close_connection = True
 
