@@ -1,7 +1,7 @@
 """A decoder out of FORMAT.md, with NumPy and the standard library alone: slow, but all there.
 
-`python tests/golden/numpy_decoder.py MODEL FILE CODES PIXELS`, as `rnncodec conformance` runs it. It
-shares no code with rnncodec, and shows what the text of the format comes to.
+`python tests/golden/numpy_decoder.py MODEL FILE CODES PIXELS`, as `rnncodec conformance` runs it.
+It shares no code with rnncodec, and shows what the text of the format comes to.
 """
 
 import hashlib
