@@ -26,7 +26,7 @@ from rnncodec.network.cells.gru_resnet import GRUResNet
 from rnncodec.network.recon.additive import Additive
 from rnncodec.network.shared_convolution import shared
 from rnncodec.network.unroll import unroll
-from rnncodec.training import counter_rng
+from rnncodec.training.codec_module import uniform
 from train_step import autocast
 
 OUTPUT = Path("outputs/bench/loss_curve.json")
@@ -86,9 +86,7 @@ def losses(options: argparse.Namespace, *, fast: bool, seed: int) -> list[float]
     curve = []
     for batch in itertools.islice(data.train_dataloader(), options.steps):
         x = from_uint8(batch["image"])
-        draws = counter_rng.uniform(
-            seed, batch["index"], (ITERATIONS, BITS, CROP // 16, CROP // 16)
-        )
+        draws = uniform(seed, batch["index"], (ITERATIONS, BITS, CROP // 16, CROP // 16))
         with (
             autocast() if fast else nullcontext(),
             shared(network) if fast else nullcontext(),

@@ -30,11 +30,10 @@ from PIL import Image
 
 from rnncodec.cli import app
 from rnncodec.images.reading import Pixels, find_images, read_image
-from rnncodec.prepare.cut import non_overlapping, shrink
-from rnncodec.prepare.run import prepare
-from rnncodec.prepare.score import LEVEL, filtered
+from rnncodec.prepare.pipeline import prepare
 from rnncodec.prepare.settings import Settings
 from rnncodec.prepare.sources import Files
+from rnncodec.prepare.tiling import LEVEL, filtered, non_overlapping, shrink_to_fit
 
 T = TypeVar("T")
 
@@ -85,7 +84,9 @@ def speed(photos: Path, rounds: int) -> None:
     for _ in range(rounds):
         images, seconds = timed(lambda: [read_image(path) for path in paths])
         cost.setdefault("decode", []).append(seconds)
-        tiles = [non_overlapping(shrink(image, SPEED.resize), SPEED.tile) for image in images]
+        tiles = [
+            non_overlapping(shrink_to_fit(image, SPEED.resize), SPEED.tile) for image in images
+        ]
         rows = [filtered(some) for some in tiles]
         for name, data in (("deflate raw tiles", tiles), ("deflate filtered tiles", rows)):
             _, seconds = timed(deflate_all, data)

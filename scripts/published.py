@@ -13,7 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
-from rnncodec.evaluation.results import read_published, read_results
+from rnncodec.evaluation.curves import read_published
+from rnncodec.evaluation.results import read_results
 
 Curve = list[tuple[float, float]]
 
@@ -26,7 +27,8 @@ def main() -> None:
     parser.add_argument("--curve", default="JPEG 4:2:0")
     parser.add_argument("--metric", default="ms_ssim")
     asked = parser.parse_args()
-    published = read_published(asked.published)[asked.curve][asked.metric]
+    curves = {(curve.codec, curve.metric): curve for curve in read_published(asked.published)}
+    published = curves[asked.curve, asked.metric].samples
     inverse = sorted((value, bpp) for bpp, value in published)
     print(f"| setting | bpp | {asked.codec} | {asked.curve}, published | difference | rate |")
     print("|---|---|---|---|---|---|")
@@ -43,7 +45,7 @@ def measured(path: Path, codec: str, metric: str) -> list[tuple[str, float, floa
     """Setting, mean bpp and mean quality, by rate."""
     found: dict[str, Curve] = defaultdict(list)
     for result in read_results(path):
-        value = getattr(result, metric)
+        value = result.values.get(metric)
         if result.codec == codec and result.bpp is not None and value is not None:
             found[result.setting].append((result.bpp, value))
     means = [(s, fmean(x for x, _ in c), fmean(y for _, y in c)) for s, c in found.items()]

@@ -45,7 +45,7 @@ def main() -> None:
 def line(name: str, setting: str, plain: Rows, other: Rows) -> str:
     """One row of the table."""
     rows = [settings[setting] for settings in other.values()]
-    means = [np.mean([getattr(row, key) for row in rows]) for key in ("bytes", *QUALITIES)]
+    means = [np.mean([row.record()[key] for row in rows]) for key in ("bytes", *QUALITIES)]
     gains = [
         np.array([saved(plain[row.image], row, quality) for row in rows]) for quality in QUALITIES
     ]
@@ -55,10 +55,10 @@ def line(name: str, setting: str, plain: Rows, other: Rows) -> str:
 
 def saved(plain: dict[str, Result], row: Result, quality: str) -> float:
     """Bytes over those of a plain file of this quality, less 1; NaN where there is none."""
-    curve = sorted((each.bytes, getattr(each, quality)) for each in plain.values())
+    curve = sorted((each.bytes, each.values.get(quality, np.nan)) for each in plain.values())
     sizes, values = np.array(curve, float).T
     rising = np.maximum.accumulate(values)
-    reached = getattr(row, quality)
+    reached = row.values.get(quality, np.nan)
     if not rising[0] <= reached <= rising[-1]:
         return float("nan")
     assert row.bytes is not None

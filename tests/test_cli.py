@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
-import rnncodec.data.fetch
+import rnncodec.data.evaluation_sets
 from rnncodec import __version__, cli
 from rnncodec.errors import DataError
 
@@ -25,7 +25,9 @@ def test_version(monkeypatch, capsys):
 
 
 def test_fetch_prints_the_folder(monkeypatch, capsys, tmp_path: Path):
-    monkeypatch.setattr(rnncodec.data.fetch, "fetch_kodak", lambda folder: folder / "kodak")
+    monkeypatch.setattr(
+        rnncodec.data.evaluation_sets, "fetch_kodak", lambda folder: folder / "kodak"
+    )
     assert run(monkeypatch, "fetch", "kodak", "--to", str(tmp_path)) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "kodak")
 
@@ -41,7 +43,7 @@ def test_an_error_is_one_line_without_traceback(monkeypatch, capsys, tmp_path: P
     def fail(_: Path) -> None:
         raise DataError("the server said:\n  no")
 
-    monkeypatch.setattr(rnncodec.data.fetch, "fetch_kodak", fail)
+    monkeypatch.setattr(rnncodec.data.evaluation_sets, "fetch_kodak", fail)
     assert run(monkeypatch, "fetch", "kodak", "--to", str(tmp_path)) == 2
     captured = capsys.readouterr()
     assert captured.err == "rnncodec: the server said: no\n"
@@ -126,3 +128,9 @@ def test_there_and_back_through_pipes(tiny, tmp_path: Path):
         b"rnncodec: standard input: byte 0: not an rnc file: starts with b'x', expected "
         b"b'\\x89RNC'\n"
     )
+
+
+def test_the_package_is_the_command() -> None:
+    program = [sys.executable, "-m", "rnncodec", "--version"]
+    done = subprocess.run(program, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == __version__

@@ -17,7 +17,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
 from rnncodec import entropy
 from rnncodec.errors import ConfigError
-from rnncodec.experiment import register_resolvers
+from rnncodec.experiment import MOVED, register_resolvers, update_targets
+from rnncodec.models.model_description import part_name
 from rnncodec.network import cells, families, recon
 from rnncodec.runs.preflight import check
 from rnncodec.runs.run_directory import RunFiles
@@ -97,7 +98,9 @@ def test_leaves_are_short(path: Path) -> None:
 )
 def test_one_name_three_places(group: str, package) -> None:
     options = sorted(path.stem for path in Path("conf", group).glob("*.yaml"))
-    assert [name for name in options if name in families.names(package)] == options
+    assert [
+        name for name in options if families.RENAMED.get(name, name) in families.names(package)
+    ] == options
 
 
 @pytest.mark.parametrize(
@@ -108,7 +111,7 @@ def test_every_codec_of_the_grid_composes(cell: str, recon_name: str) -> None:
     cfg = composed(f"cell={cell}", f"recon={recon_name}", "model=tiny")
     network = instantiate(cfg.model, _convert_="object")
     assert network.config["cell"]["name"] == cell
-    assert network.config["recon"]["name"] == recon_name
+    assert part_name(network.config["recon"]) == families.RENAMED.get(recon_name, recon_name)
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -203,3 +206,14 @@ def test_documented_commands_compose(
 def test_there_are_documented_commands_everywhere() -> None:
     assert len(COMMANDS) > 25
     assert {path.split("/")[0] for path, _ in COMMANDS} == {"README.md", "docs", "conf", "sweeps"}
+
+
+def test_classes_of_earlier_configurations_are_found_where_they_are_now() -> None:
+    for old, new in MOVED.items():
+        assert inspect.isclass(get_object(new))
+        node = OmegaConf.create({"entropy_fit": {"data": {"_target_": old, "crops": "${seed}"}}})
+        update_targets(node)
+        assert node.entropy_fit.data._target_ == new
+    cfg = composed("entropy_fit.data._target_=rnncodec.training.codes.CodeData")
+    update_targets(cfg)
+    assert cfg.entropy_fit.data._target_ == "rnncodec.training.code_data.CodeData"

@@ -34,8 +34,8 @@ from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.sweep_status import run_status
 from rnncodec.training.callbacks import LastCheckpoint
+from rnncodec.training.code_data import CodeData
 from rnncodec.training.codec_module import CodecModule, ValidationScores
-from rnncodec.training.codes import CodeData
 from rnncodec.training.divergence import StopIfDiverged
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.selection import EntropySelection, Selection
@@ -104,7 +104,7 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     overhead = 8 * (40 + 2 * 8) / (64 * 48)
     assert 0.25 < float(rows[1]["bpp"]) <= 0.25 + overhead, "nominal 2/8, and what a file adds"
     summary = json.loads((tmp_path / "evaluation/summary.json").read_text())
-    assert len(summary["curve"]) == 2
+    assert len(summary["codecs"][0]["curves"]["psnr_rgb"]) == 2
     for name in ("rd.png", "reconstructions.png"):
         with Image.open(tmp_path / "evaluation" / name) as picture:
             assert picture.width > 300
@@ -188,9 +188,11 @@ def test_both_trainings_end_if_they_diverge_before_they_save(
     network = experiment.build_module(cfg).network
     selection = EntropySelection(files.entropy_best, model_file.Model(network))
     wanted = [EMAWeightAveraging, StopIfDiverged, LastCheckpoint]
-    around = [type(callback) for callback in experiment.callbacks(cfg, files)]
+    for_codec = (cfg.optim.schedule, Selection(files.best), files.last)
+    around = [type(each) for each in experiment.callbacks(cfg, *for_codec, ema=cfg.optim.ema)]
     assert [kind for kind in around if kind in wanted] == wanted
-    around = [type(callback) for callback in experiment.entropy_callbacks(cfg, files, selection)]
+    for_entropy = (cfg.entropy_fit.schedule, selection, files.entropy_last)
+    around = [type(each) for each in experiment.callbacks(cfg, *for_entropy)]
     assert [kind for kind in around if kind in wanted] == wanted[1:]
 
 

@@ -12,7 +12,7 @@ import torch
 from tests_cluster.own_slurm import OwnSlurm, wait_until
 
 from rnncodec.models import model_file
-from rnncodec.runs.sweep_status import RunStatus, find_runs
+from rnncodec.runs.sweep_status import RunStatus, run_statuses
 
 TINY = (
     *("model=tiny", "model.iterations=2", "data=folder", "data.batch_size=4", "threads=1"),
@@ -62,7 +62,7 @@ class Sweep:
 
     def runs(self) -> list[RunStatus]:
         """As `rnncodec status` sees them."""
-        return find_runs(self.folder)
+        return run_statuses(self.folder)
 
     def said(self) -> str:
         """What the job's attempts wrote to Slurm's files."""
@@ -94,12 +94,12 @@ class Result:
     score: float
     step: int
     tensors: dict[str, torch.Tensor]
-    curve: list[dict[str, float]]
+    curves: dict[str, list[list[float]]]
     factors: dict[str, str]
 
     def same_as(self, other: "Result") -> bool:
         """Bit for bit."""
-        alike = (self.score, self.step, self.curve) == (other.score, other.step, other.curve)
+        alike = (self.score, self.step, self.curves) == (other.score, other.step, other.curves)
         return alike and self.furthest(other) == 0.0
 
     def furthest(self, other: "Result") -> float:
@@ -117,7 +117,9 @@ def results(folder: Path) -> dict[str, Result]:
         summary = json.loads((path.parent / "evaluation/summary.json").read_text())
         notes = description["notes"]
         factors = {name: description["network"][name]["name"] for name in ("cell", "recon")}
-        ended = Result(notes["score"], notes["step"], tensors, summary["curve"], factors)
+        ended = Result(
+            notes["score"], notes["step"], tensors, summary["codecs"][0]["curves"], factors
+        )
         found[path.parent.name] = ended
     return found
 

@@ -14,7 +14,7 @@ from benchmarks.sweeps import after_each_job, growth
 from tests_cluster.own_slurm import wait_until
 from tests_cluster.sweeps import TINY, results, steps_run
 
-from rnncodec.runs.sweep_status import find_runs
+from rnncodec.runs.sweep_status import run_statuses
 
 STEPS, EVERY = 40, 5
 
@@ -60,15 +60,15 @@ def test_killed_and_repeated(start: Start, photographs: tuple[str, str], tmp_pat
     os.killpg(command.pid, signal.SIGKILL)
     command.wait()
     wait_until(
-        lambda: all(run.state != "running" for run in find_runs(folder)), "seen as dead", 60
+        lambda: all(run.state != "running" for run in run_statuses(folder)), "seen as dead", 60
     )
-    states = {run.name: run.state for run in find_runs(folder)}
+    states = {run.name: run.state for run in run_statuses(folder)}
     assert len(states) == 4, "those that have not begun are known, too"
     done = [folder / name for name, state in states.items() if state == "done"]
     before = {path: (path / "model.safetensors").stat().st_mtime_ns for path in done}
     again = start(folder, *photographs, "cell=gru", "seed=0,1,2,3")
     assert again.wait(900) == 0, (folder.parent / "log").read_text()[-2000:]
-    assert {run.state for run in find_runs(folder)} == {"done"}
+    assert {run.state for run in run_statuses(folder)} == {"done"}
     assert {path: (path / "model.safetensors").stat().st_mtime_ns for path in done} == before
     assert all(steps_run(path) == STEPS for path in done)
     total = sum(steps_run(path.parent) for path in folder.glob("*/job.json"))
@@ -90,7 +90,7 @@ def test_one_failing_job_does_not_stop_the_others(
     folder = tmp_path / "sweep"
     command = start(folder, *photographs, "cell=gru", "trainer.max_steps=2", "data.crop=4096,32")
     assert command.wait(900) != 0
-    states = sorted((run.state, bool(run.reason)) for run in find_runs(folder))
+    states = sorted((run.state, bool(run.reason)) for run in run_statuses(folder))
     assert states == [("done", False), ("failed", True)]
 
 

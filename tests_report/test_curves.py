@@ -116,7 +116,7 @@ def test_a_curve_wholly_beyond_the_plot_is_named_and_no_obstacle_to_keys(
 
 
 def test_a_click_sorts_the_table_and_leaves_what_is_absent_last(page: Page):
-    table = page.locator("table.merits").first
+    table = page.locator("table.figures").first
     head = table.locator("th", has_text="PSNR-HVS AUC").or_(table.locator("th").nth(3))
     head.locator("button").click()
     cells = table.locator("tbody tr td:nth-child(4)")

@@ -118,7 +118,7 @@ def test_print_leaves_out_what_paper_cannot_do(page: Page):
     page.emulate_media(media="print")
     assert page.locator(".controls:visible").count() == 0
     assert page.locator("#chart .series").count() > 0
-    assert page.locator("table.merits").first.is_visible()
+    assert page.locator("table.figures").first.is_visible()
 
 
 def test_the_policy_lets_nothing_out(browser: Browser, report: str):

@@ -9,9 +9,10 @@ that only another evaluation of the same images has are taken from there with `-
 import argparse
 from pathlib import Path
 
-from rnncodec.evaluation.plots import lines_of, paper_plot
-from rnncodec.evaluation.results import read_published, read_results
-from rnncodec.evaluation.summary import merits
+from rnncodec.evaluation.curves import FILES, read_published
+from rnncodec.evaluation.plots import paper_plot
+from rnncodec.evaluation.results import read_results
+from rnncodec.evaluation.summary import summarize
 
 BASELINES = ("jpeg-420", "webp")
 PUBLISHED = ("Toderici 2017", "Johnston 2018")
@@ -28,16 +29,17 @@ def main() -> None:
         known = {row.codec for row in rows}
         others = read_results(asked.more / "results.csv")
         rows = [*rows, *(row for row in others if row.codec not in known)]
-    found = merits(rows, None).codecs
+    found = summarize(rows).codecs
     shown = {entry.codec for entry in found if entry.ours}.union(BASELINES)
-    curves = {
-        entry.name: entry.curves
+    curves = [
+        curve
         for entry in found
-        if entry.rates == "file bytes" and entry.codec.partition("+")[0] in shown
-    }
+        if entry.rates == FILES and entry.codec.partition("+")[0] in shown
+        for curve in entry.curves.values()
+    ]
     published = read_published(asked.evaluation / "published.csv")
-    kept = {name: curve for name, curve in published.items() if name.startswith(PUBLISHED)}
-    paper_plot([asked.picture], lines_of(curves, {}), published=kept)
+    chosen = [curve for curve in published if curve.codec.startswith(PUBLISHED)]
+    paper_plot([asked.picture], curves, published=chosen)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from rnncodec.data.tile_sets import TileSet
 from rnncodec.images.reading import Pixels
-from rnncodec.prepare.stats import measure
+from rnncodec.prepare.stats_page import tile_stats
 
 ACROSS, DOWN = 12, 2
 GAP, TEXT = 12, 16
@@ -30,8 +30,8 @@ def main() -> None:
 
 def column(tiles: TileSet) -> Pixels:
     """Two panels of a set, one over the other, each with its name."""
-    found = measure(tiles)
-    mode = tiles.parts[0][1]["settings"]["mode"]
+    found = tile_stats(tiles)
+    mode = tiles.manifest["settings"]["mode"]
     panels = [(f"{mode}: hardest", found.hardest), (f"{mode}: easiest", found.easiest)]
     return np.concatenate([panel(name, some) for name, some in panels])
 

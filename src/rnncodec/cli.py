@@ -21,6 +21,7 @@ from rnncodec.commands.prepare import prepare
 from rnncodec.commands.serve import serve
 from rnncodec.commands.status import status
 from rnncodec.commands.truncate import truncate
+from rnncodec.commands.verify import verify
 from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.version import __version__
 
@@ -39,6 +40,7 @@ for command in (
     decompress,
     info,
     truncate,
+    verify,
     models,
     evaluate,
     compare,
@@ -124,6 +126,6 @@ def fetch(
     """Download a public image set, checked against its SHA-256 sums."""
     if name not in FETCHABLE:
         raise ConfigError(f"nothing named {name!r} to fetch; valid: {', '.join(FETCHABLE)}")
-    from rnncodec.data.fetch import fetch_kodak
+    from rnncodec.data.evaluation_sets import fetch_kodak
 
     typer.echo(fetch_kodak(to))

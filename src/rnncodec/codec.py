@@ -12,24 +12,25 @@ from PIL import Image
 from rnncodec import models
 from rnncodec.bitstream import Codes, End, Header, NeedData, Reader, Segment, info, parse
 from rnncodec.coding import entropy_coding
-from rnncodec.coding.adaptive import Rule
+from rnncodec.coding.adaptive import StopRule
 from rnncodec.coding.adaptive_encoding import encode_adaptively
 from rnncodec.coding.chunks import Source, chunks_of, read_all
-from rnncodec.coding.encoding import Encoder, Target
+from rnncodec.coding.encoding import ImageEncoder, Target
 from rnncodec.coding.entropy_coding import CodeReader
+from rnncodec.coding.input_image import InputImage, from_image, to_image
 from rnncodec.coding.latent_optimization import Effort
-from rnncodec.coding.pictures import Picture, from_image, to_image
 from rnncodec.coding.transform import Synthesizer, Transform
 from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
 from rnncodec.geometry import BLOCK
+from rnncodec.images.distortion import trained_for
 from rnncodec.images.reading import Pixels
 from rnncodec.machine import devices
-from rnncodec.machine.forking import compute_after_fork
+from rnncodec.machine.processors import compute_after_fork
 from rnncodec.models import model_file
 from rnncodec.models.model_file import Model
 from rnncodec.validation import is_whole
 
-AnyImage = Image.Image | NDArray[np.uint8] | Picture
+AnyImage = Image.Image | NDArray[np.uint8] | InputImage
 TILE = 1024
 """Side of the tiles that large images are cut into, in pixels."""
 UNTILED_PIXELS = 2**21
@@ -72,7 +73,7 @@ class Codec:
         compute_after_fork()
         self.model = model
         self.transform = Transform(model.network, torch.device(device))
-        self._encoder = Encoder(self.transform, model.entropy)
+        self._encoder = ImageEncoder(self.transform, model.entropy)
         self._fingerprint: bytes | None = None
 
     @property
@@ -102,13 +103,14 @@ class Codec:
         tile: int | None = None,
         adaptive: str | None = None,
         effort: int = 0,
+        effort_for: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> bytes:
         """Compress one image; at most one of the four targets may be given.
 
         Args:
             image: a Pillow image (for what becomes of alpha, profiles, ... see
-                :func:`rnncodec.coding.pictures.from_image`) or uint8 (H, W, 3).
+                :func:`rnncodec.coding.input_image.from_image`) or uint8 (H, W, 3).
             iterations: how many; default: all.
             bpp: as many iterations as fit in ``bpp * W * H / 8`` bytes, header included.
             ms_ssim: stop at the first iteration whose MS-SSIM, of the whole image however it is
@@ -125,10 +127,12 @@ class Codec:
                 the bytes at equal MS-SSIM and take 7 to 25 times as long as plain coding (up to 40
                 where bf16 does not pay). With a rate they raise the quality at its end, with
                 a quality they save iterations, without a target they raise the quality after each.
-                Of blocks that end (``adaptive``), the bits that are sent; a quality asked of both
+                With ``adaptive`` they search for the bits that are sent; a quality asked of both
                 takes eight searches.
-            progress: called with the steps of ``effort`` that are done and how many there are,
-                anew for each tile and search.
+            effort_for: what the search makes better: ``ms_ssim``, ``psnr_hvs``, ``psnr`` or
+                ``balanced`` (MS-SSIM and PSNR-HVS alike: a percent of either's error counts the
+                same); default: what the model's own loss weighs, by its file.
+            progress: called with (steps of ``effort`` done, in all), for each tile and search.
 
         Returns:
             The file.
@@ -142,7 +146,8 @@ class Codec:
             RNNCodecWarning: something of the image cannot be kept.
         """
         targets = {"iterations": iterations, "bpp": bpp, "ms_ssim": ms_ssim, "psnr": psnr}
-        how = {"tile": tile, "adaptive": adaptive, "effort": effort, "progress": progress}
+        how = {"tile": tile, "adaptive": adaptive, "progress": progress}
+        how |= {"effort": effort, "effort_for": effort_for}
         return self.encode_all([image], **how, **targets)[0]  # type: ignore[arg-type]
 
     def encode_all(
@@ -156,6 +161,7 @@ class Codec:
         tile: int | None = None,
         adaptive: str | None = None,
         effort: int = 0,
+        effort_for: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[bytes]:
         """Compress images of one size together, which is faster; see :meth:`encode`.
@@ -164,29 +170,32 @@ class Codec:
             DataError: no images, or of several sizes.
         """
         target = Target.of(iterations, bpp, ms_ssim, psnr)
-        rule = None if adaptive is None else Rule.parse(adaptive)
+        rule = None if adaptive is None else StopRule.parse(adaptive)
         search = None
         if not is_whole(effort) or effort != 0:
-            search = Effort(effort, entropy=self._encoder.prices, progress=progress)
+            metric = trained_for(self.model.notes) if effort_for is None else effort_for
+            rates = self._encoder.rate_model
+            search = Effort(effort, metric, entropy=rates, progress=progress)
+        elif effort_for is not None:
+            raise ConfigError(f"effort_for={effort_for}: is for a search; give effort=, too")
         if not isinstance(images, Iterable):
             raise DataError(
                 f"{type(images).__name__}: expected several images; encode compresses a single one"
             )
-        pictures = [from_image(image) for image in images]
-        if len(shapes := {picture.pixels.shape for picture in pictures}) != 1:
+        inputs = [from_image(image) for image in images]
+        if len(shapes := {each.pixels.shape for each in inputs}) != 1:
             raise DataError(
-                f"{len(pictures)} images of {len(shapes)} sizes: expected one or more of one size"
+                f"{len(inputs)} images of {len(shapes)} sizes: expected one or more of one size"
             )
-        for note in {note for picture in pictures for note in picture.notes}:
+        for note in {note for each in inputs for note in each.notes}:
             warnings.warn(note, RNNCodecWarning, stacklevel=3)
-        most = self._checked(iterations)
-        headers = [self._header(picture, most, tile) for picture in pictures]
+        headers = [self._header(each, iterations, tile) for each in inputs]
         if rule is not None:
-            return encode_adaptively(self._encoder, pictures, headers, (rule, target, search))
+            return encode_adaptively(self._encoder, inputs, headers, (rule, target, search))
         if search is not None:
-            pairs = zip(pictures, headers, strict=True)
+            pairs = zip(inputs, headers, strict=True)
             return [self._encoder.refine(*pair, target, search) for pair in pairs]
-        return self._encoder.encode(pictures, headers, target)
+        return self._encoder.encode(inputs, headers, target)
 
     def decode(
         self, data: Source, *, iterations: int | None = None, max_pixels: float | None = None
@@ -236,15 +245,15 @@ class Codec:
 
     def encode_codes(self, image: AnyImage, *, iterations: int | None = None) -> Codes:
         """The bits of an image before entropy coding: uint8 (T, H/16, W/16, 32), 1 for +1."""
-        picture = from_image(image)
-        header = self._header(picture, self._checked(iterations), None)
-        codes: Codes = self.transform.analyse(picture.pixels[None], header).codes[0]
+        given = from_image(image)
+        header = self._header(given, iterations, None)
+        codes: Codes = self.transform.analyse(given.pixels[None], header).codes[0]
         return codes
 
     def decode_codes(self, data: Source, *, max_pixels: float | None = None) -> Codes:
         """The bits of a file: uint8 (T, H/16, W/16, 32), 1 for +1; exact on every machine.
 
-        In an adaptive file 2 stands for the bits of a position that has ended.
+        In an adaptive file 2 stands for the bits of a block that has stopped.
         """
         header, segments = self._open(data, None, max_pixels)
         return CodeReader(self.model.entropy, header, len(segments)).read(segments)
@@ -255,18 +264,14 @@ class Codec:
         pictures = (pixels for _, pixels in self._progress(data, None))
         yield from zip(info(data).bpp, pictures, strict=True)
 
-    def _checked(self, iterations: int | None) -> int:
-        if iterations is None:
-            return self.iterations
+    def _header(self, image: InputImage, iterations: int | None, tile: int | None) -> Header:
+        iterations = self.iterations if iterations is None else iterations
         if not is_whole(iterations) or not 1 <= iterations <= self.iterations:
             raise ConfigError(
                 f"iterations={iterations}: this model was trained for 1..{self.iterations}; "
                 "give a whole number of these"
             )
-        return iterations
-
-    def _header(self, picture: Picture, iterations: int, tile: int | None) -> Header:
-        height, width, _ = picture.pixels.shape
+        height, width, _ = image.pixels.shape
         if tile is None:
             tile = TILE if height * width > UNTILED_PIXELS else 0
         if not is_whole(tile) or tile < 0 or tile % BLOCK:
@@ -277,9 +282,9 @@ class Codec:
                 height=height,
                 iterations=iterations,
                 fingerprint=self.fingerprint,
-                colour=picture.colour,
+                colour=image.colour,
                 tile=tile,
-                icc_profile=picture.icc_profile,
+                icc_profile=image.icc_profile,
             )
         except BitstreamError as error:
             raise ConfigError(f"this image cannot be written: {error.message}") from error

@@ -1,11 +1,10 @@
 """Composition root: from a configuration to a trained, exported, evaluated codec.
 
 The only caller of ``hydra.utils.instantiate``. The phases are codec, entropy model, evaluation;
-each is skipped when its result is in the run directory, so repeating a command goes on where it
+each is skipped when its result is in the run directory, so repeating a command resumes where it
 stopped.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,34 +26,39 @@ from rich.console import Console
 
 from rnncodec.coding.transform import Transform
 from rnncodec.errors import ConfigError, RNNCodecError
-from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.evaluate import entropy_sentence, evaluate
-from rnncodec.evaluation.image_files import inputs_of
+from rnncodec.evaluation.codecs import EvaluatedModel, images_of
+from rnncodec.evaluation.evaluate import entropy_sentence, evaluate_model
+from rnncodec.evaluation.summary import named_areas, read_summary
+from rnncodec.machine.processors import take_gpu
 from rnncodec.models import model_file
 from rnncodec.models.model_description import SCORE_METRICS, score_metric
-from rnncodec.runs import sweep_files
-from rnncodec.runs.codec_lookup import codec_file
-from rnncodec.runs.device_slots import take_gpu
-from rnncodec.runs.factors import factors, sweep_name
-from rnncodec.runs.preflight import NO_ENTROPY, check, entropy_name
+from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name, factors
+from rnncodec.runs.command_line import register_sweeps
+from rnncodec.runs.preflight import check
 from rnncodec.runs.run_directory import RunFiles
-from rnncodec.runs.run_names import run_name
+from rnncodec.runs.run_names import run_name, sweep_name
 from rnncodec.runs.run_settings import arithmetic, record, record_arithmetic, settings
 from rnncodec.training import wandb_logger
-from rnncodec.training.bit_rates import integer_rates, rate_lost
-from rnncodec.training.callbacks import Interrupt, LastCheckpoint, LearningRate, Throughput
-from rnncodec.training.checkpoint import AtomicCheckpointIO
+from rnncodec.training.callbacks import (
+    AtomicCheckpointIO,
+    LastCheckpoint,
+    ProgressFile,
+    Throughput,
+    TrainingProgress,
+)
+from rnncodec.training.code_data import CodeData
 from rnncodec.training.codec_module import CodecModule
-from rnncodec.training.codes import CodeData
 from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep_in_children
 from rnncodec.training.divergence import StopIfDiverged
-from rnncodec.training.entropy_module import EntropyModule
-from rnncodec.training.fit import fit, quiet_lightning
-from rnncodec.training.job_progress import JobProgress
-from rnncodec.training.progress import TrainingProgress
+from rnncodec.training.entropy_module import EntropyModule, integer_rates, rate_lost
+from rnncodec.training.fit import Interrupt, fit, quiet_lightning
 from rnncodec.training.run_context import run_context
-from rnncodec.training.selection import EntropySelection, Selection
+from rnncodec.training.schedule import LearningRate
+from rnncodec.training.selection import EntropySelection, KeepBest, Selection
 from rnncodec.training.wandb_evaluation import log_evaluation
+
+MOVED = {"rnncodec.training.codes.CodeData": "rnncodec.training.code_data.CodeData"}
+"""Classes that stand in configurations of earlier versions, and where they are now."""
 
 NOT_UNDERSTOOD = (TypeError, ValueError, MisconfigurationException)
 """What a class raises that is given settings it cannot work with."""
@@ -63,13 +67,13 @@ Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 
 
 def register_resolvers() -> None:
-    """Teach Hydra what ``conf/`` needs: two resolvers, and where the sweeps are.
+    """Register what ``conf/`` needs of Hydra: two resolvers, and where the sweeps are.
 
     ``${run_name:...}`` is the name of a run directory, ``${sweep_name:}`` that of its sweep.
     """
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
-    sweep_files.register()
+    register_sweeps()
 
 
 def run(cfg: DictConfig) -> float:
@@ -81,6 +85,7 @@ def run(cfg: DictConfig) -> float:
         RNNCodecError: something the caller can put right, in one sentence.
     """
     try:
+        update_targets(cfg)
         files = RunFiles(Path(cfg.run_dir))
         if files.finished:
             check(cfg, files)
@@ -93,28 +98,35 @@ def run(cfg: DictConfig) -> float:
     return report(files) if is_main() else math.nan
 
 
+def update_targets(node: DictConfig) -> None:
+    """Let ``_target_`` name each class where it is now, in place."""
+    for key in map(str, node):
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
+            continue
+        value = node[key]
+        if isinstance(value, DictConfig):
+            update_targets(value)
+        elif key == "_target_" and value in MOVED:
+            node[key] = MOVED[value]
+
+
 def train(cfg: DictConfig, files: RunFiles) -> None:
-    """Make an attempt at all that is not done."""
+    """Make an attempt at the phases that are not done."""
     if cfg.spread:
         take_gpu(files.folder.parent)
     refuse = partial(check, cfg, files)
-    with run_context(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as begin:
+    with run_context(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as start:
         if is_main():
             record(cfg, files)
             record_arithmetic(cfg, files)
-        go_on(cfg, files, begin)
-
-
-def go_on(cfg: DictConfig, files: RunFiles, begin: Callable[[str], None]) -> None:
-    """Go through the phases that are not done."""
-    if cfg.codec is not None and not files.model.exists():
-        cfg = cfg.copy()
-        cfg.codec = str(codec_file(cfg))
-    to_do = [phase for phase, result in phases(cfg, files).items() if not result.exists()]
-    with quiet_lightning(), run_loggers(cfg, files) as loggers:
-        for phase in to_do:
-            begin(phase.__name__)
-            phase(cfg, files, loggers)
+        if cfg.codec is not None and not files.model.exists():
+            cfg = cfg.copy()
+            cfg.codec = str(codec_file(cfg))
+        to_do = [phase for phase, result in phases(cfg, files).items() if not result.exists()]
+        with quiet_lightning(), run_loggers(cfg, files) as loggers:
+            for phase in to_do:
+                start(phase.__name__)
+                phase(cfg, files, loggers)
 
 
 def phases(cfg: DictConfig, files: RunFiles) -> dict[Phase, Path]:
@@ -129,13 +141,14 @@ def phases(cfg: DictConfig, files: RunFiles) -> dict[Phase, Path]:
 
 
 def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
-    """Train (or go on training) the codec and keep its best weights."""
+    """Train the codec, or resume its training, and export its best weights."""
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     data = training_data(cfg)
     module = build_module(cfg)
     if entropy_name(cfg) != NO_ENTROPY:
         check_entropy(cfg, files, data, module.network.iterations)
-    around = callbacks(cfg, files)
+    selection = Selection(files.best)
+    around = callbacks(cfg, cfg.optim.schedule, selection, files.last, ema=cfg.optim.ema)
     trainer = build_trainer(cfg, files, around, loggers)
     fit(trainer, module, data, files.last)
     if not is_main():
@@ -151,16 +164,17 @@ def take_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     if not is_main():
         return
     given = model_file.load(cfg.codec)
-    notes = {name: note for name, note in given.notes.items() if name != "entropy"}
+    notes = {key: value for key, value in given.notes.items() if key != "entropy"}
     model_file.save(files.codec, model_file.Model(given.network, notes=notes))
 
 
 def fit_entropy(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
-    """Train (or go on training) the entropy model on the codec's codes; export both."""
+    """Train the entropy model on the codec's codes, or resume; export both."""
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     codec = model_file.load(files.codec)
     selection = EntropySelection(files.entropy_best, codec)
-    around = entropy_callbacks(cfg, files, selection)
+    schedule, group = cfg.entropy_fit.schedule, "entropy_train"
+    around = callbacks(cfg, schedule, selection, files.entropy_last, group=group)
     own = {key: cfg.entropy_fit[key] for key in ("max_steps", "max_time", "val_check_interval")}
     trainer = build_trainer(cfg, files, around, loggers, **own)
     transform = Transform(codec.network, trainer.strategy.root_device)
@@ -183,7 +197,7 @@ def entropy_module(cfg: DictConfig, iterations: int, *, codes: str) -> EntropyMo
 
 
 def check_entropy(cfg: DictConfig, files: RunFiles, data: Any, iterations: int) -> None:
-    """Build what the entropy model needs: what is wrong there is told before the codec trains.
+    """Build what the entropy model needs, so that mistakes there end a run before it trains.
 
     Raises:
         RNNCodecError: a setting of ``entropy`` or ``entropy_fit`` that cannot work.
@@ -205,8 +219,8 @@ def export_entropy(cfg: DictConfig, files: RunFiles, data: CodeData) -> None:
     notes["bits_per_bit"]["integer"] = integer.tolist()
     floats = torch.tensor(notes["bits_per_bit"]["float"], dtype=torch.float64)
     notes["rate_lost_to_quantisation"] = rate_lost(floats, integer)
-    kept = ("entropy", "entropy_fit", "data", "seed")
-    notes["settings"] = {key: value for key, value in settings(cfg).items() if key in kept}
+    own = ("entropy", "entropy_fit", "data", "seed")
+    notes["settings"] = {key: value for key, value in settings(cfg).items() if key in own}
     model_file.save(files.model, best)
 
 
@@ -227,33 +241,34 @@ def build_module(cfg: DictConfig) -> CodecModule:
     )
 
 
-def callbacks(cfg: DictConfig, files: RunFiles) -> list[Callback]:
-    """What goes on around the codec's training step, in the order it has to happen.
+def callbacks(
+    cfg: DictConfig,
+    schedule: DictConfig,
+    selection: KeepBest[Any],
+    last: Path,
+    *,
+    group: str = "train",
+    ema: float | None = None,
+) -> list[Callback]:
+    """The callbacks of a training, in the order they have to run.
 
     Selection stands before the averaging callback, which at the end of a validation swaps the
     averaged weights out again.
+
+    Args:
+        cfg: the configuration.
+        schedule: of the learning rate, a part of it.
+        selection: writes the best weights.
+        last: the checkpoint to resume from.
+        group: the first part of the names under which figures are logged.
+        ema: decay of averaged weights; None: they are not averaged.
     """
-    average = [] if cfg.optim.ema is None else [EMAWeightAveraging(decay=cfg.optim.ema)]
     return [
-        LearningRate(build(cfg.optim.schedule)),
-        Selection(files.best),
-        *average,
-        StopIfDiverged(),
-        LastCheckpoint(files.last, every=cfg.checkpoint_every),
-        Throughput(every=cfg.trainer.log_every_n_steps),
-    ]
-
-
-def entropy_callbacks(
-    cfg: DictConfig, files: RunFiles, selection: EntropySelection
-) -> list[Callback]:
-    """What goes on around the entropy model's training step, in the order it has to happen."""
-    group = "entropy_train"
-    return [
-        LearningRate(build(cfg.entropy_fit.schedule), group=group),
+        LearningRate(build(schedule), group=group),
         selection,
+        *([] if ema is None else [EMAWeightAveraging(decay=ema)]),
         StopIfDiverged(),
-        LastCheckpoint(files.entropy_last, every=cfg.checkpoint_every),
+        LastCheckpoint(last, every=cfg.checkpoint_every),
         Throughput(every=cfg.trainer.log_every_n_steps, group=group),
     ]
 
@@ -268,7 +283,7 @@ def build_trainer(
         own["val_check_interval"] *= cfg.trainer.get("accumulate_grad_batches") or 1
     bar = [TrainingProgress(every=every)] if cfg.trainer.enable_progress_bar else []
     more = {
-        "callbacks": [Interrupt(), *around, JobProgress(files.progress), *bar],
+        "callbacks": [Interrupt(), *around, ProgressFile(files.progress), *bar],
         "logger": loggers,
         "plugins": [AtomicCheckpointIO(), *cluster_plugins()],
         "default_root_dir": str(files.folder),
@@ -285,8 +300,8 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
         return
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = EvaluatedModel(files.folder.name, files.model, device=device)
-    images = inputs_of(build(cfg.eval))
-    evaluate(model, images, files.evaluation)
+    images = images_of(build(cfg.eval))
+    evaluate_model(model, images, files.evaluation)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             log_evaluation(logger, files.evaluation, model, images)
@@ -295,14 +310,14 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
 def report(files: RunFiles) -> float:
     """Print the score and where everything is; returns the score."""
     notes = model_file.read(files.model)[0]["notes"]
-    summary = json.loads((files.evaluation / "summary.json").read_text())
+    summary = read_summary(files.summary)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     score = float(notes.get("score", "nan"))  # a model file from elsewhere need not have one
     metric = SCORE_METRICS.get(score_metric(notes) or "", "unknown metric")
     step = notes.get("step", "?")
     console.print(f"\nselection score, {metric}: {score:.4f} (step {step})", style="bold")
-    for name, value in summary["auc"].items():
-        console.print(f"{name}: {value['value']:.4f}")
+    for name, value in named_areas(summary).items():
+        console.print(f"{name}: {value:.4f}")
     if "entropy" in summary:
         console.print(entropy_sentence(summary["entropy"]))
     for name in ("rd.png", "reconstructions.png", "results.csv", "summary.json"):
@@ -324,8 +339,8 @@ def build(node: Any, **more: Any) -> Any:
         if isinstance(cause, RNNCodecError):
             raise cause from None
         if isinstance(cause, NOT_UNDERSTOOD):
-            said = " ".join(str(cause).split())
-            raise ConfigError(f"{node._get_full_key(None)} cannot be built: {said}") from error
+            reason = " ".join(str(cause).split())
+            raise ConfigError(f"{node._get_full_key(None)} cannot be built: {reason}") from error
         raise
 
 
@@ -351,7 +366,7 @@ def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
 
 
 def training_data(cfg: DictConfig) -> Any:
-    """The data module; evaluation images that lie among its photographs are left out."""
+    """The data module; evaluation images that are among its photographs are left out."""
     data = build(cfg.data)
     if hasattr(data, "exclude"):
         data.exclude(build(cfg.eval).paths)

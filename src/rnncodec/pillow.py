@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FORMAT = "RNC"
 EXTENSION = ".rnc"
 MIME = "image/x-rnc"
-SETTINGS = ("iterations", "bpp", "ms_ssim", "psnr", "tile", "adaptive", "effort")
+SETTINGS = ("iterations", "bpp", "ms_ssim", "psnr", "tile", "adaptive", "effort", "effort_for")
 METADATA = {"icc_profile", "exif"}
 TAKEN = {*SETTINGS, *METADATA, "model", "device"}
 """The arguments of ``Image.save`` that count; a warning names others, whose loss may matter."""

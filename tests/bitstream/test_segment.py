@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.bitstream.forge import groups_of_seven
 
 from rnncodec.bitstream import Codes, Header, Iteration, Segment, SegmentMode, parse, write
+from rnncodec.bitstream.segment import VARINT_LIMIT, pack_varint, unpack_varint
 from rnncodec.errors import BitstreamError
 
 HEADER = Header(width=64, height=32, iterations=2, fingerprint=bytes(16))
@@ -83,3 +87,43 @@ def test_tables_that_do_not_fit(payload: str, message: str) -> None:
     segment = with_payload(THREE_TILES, bytes.fromhex(payload))
     with pytest.raises(BitstreamError, match=message):
         segment.decoder(0)
+
+
+@pytest.mark.parametrize(
+    ("value", "packed"),
+    [
+        (0, "00"),
+        (127, "7f"),
+        (128, "8100"),
+        (16383, "ff7f"),
+        (16384, "818000"),
+        (VARINT_LIMIT - 1, "ffffff7f"),
+    ],
+)
+def test_integers_have_their_shortest_form(value: int, packed: str) -> None:
+    assert pack_varint(value).hex() == packed
+    assert unpack_varint(bytes.fromhex(packed), 0) == (value, len(packed) // 2)
+
+
+@given(st.integers(0, VARINT_LIMIT - 1), st.binary(max_size=3), st.binary(max_size=3))
+def test_integers_come_back_from_anywhere_in_a_buffer(
+    value: int, before: bytes, after: bytes
+) -> None:
+    packed = pack_varint(value)
+    assert packed == groups_of_seven(value)
+    data = before + packed + after
+    assert unpack_varint(data, len(before)) == (value, len(before) + len(packed))
+
+
+@pytest.mark.parametrize("start", ["", "81", "8180", "ffffff"])
+def test_an_integer_that_is_not_all_there_yet(start: str) -> None:
+    assert unpack_varint(bytes.fromhex(start), 0) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [("8001", "byte 7: .*shortest"), ("ffffffff", "byte 7: .*4 bytes"), ("80", "shortest")],
+)
+def test_other_forms_of_an_integer_are_errors(data: str, message: str) -> None:
+    with pytest.raises(BitstreamError, match=message):
+        unpack_varint(bytes.fromhex(data), 0, base=7)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnncodec.coding.adaptive import Rule, ends
+from rnncodec.coding.adaptive import StopRule, ends
 from rnncodec.errors import ConfigError
 
 
@@ -40,7 +40,7 @@ def test_a_larger_threshold_ends_no_position_later() -> None:
 def test_errors_of_blocks_by_hand(measure: str) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.uniform(-0.5, 0.5, (2, 1, 3, 32, 48)).astype(np.float32)
-    found = Rule(measure).errors(torch.from_numpy(x), torch.from_numpy(3 * y))
+    found = StopRule(measure).errors(torch.from_numpy(x), torch.from_numpy(3 * y))
     assert found.shape == (1, 2, 3)
     block = np.s_[0, :, 16:32, 32:48]
     expected = ((x[block] - np.clip(3 * y[block], -0.5, 0.5)) ** 2).mean()
@@ -63,4 +63,4 @@ def test_errors_of_blocks_by_hand(measure: str) -> None:
 )
 def test_what_is_no_rule(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Rule.parse(text)
+        StopRule.parse(text)

@@ -9,23 +9,25 @@ import torch
 from torch import Tensor
 
 from rnncodec.bitstream import info, sending
-from rnncodec.codec import load
-from rnncodec.coding.activation_budget import ActivationBudget
+from rnncodec.codec import Codec, load
 from rnncodec.coding.latent_optimization import (
+    EMPHASIS,
     FINAL_STEP,
     HORIZON,
     STEP,
+    ActivationBudget,
     Effort,
-    Outcome,
+    LoopState,
     Search,
+    descend,
 )
-from rnncodec.coding.update_rule import EMPHASIS, descend
 from rnncodec.data.photos import DemoPhotos
 from rnncodec.entropy import bits_per_bit, smooth
 from rnncodec.errors import ConfigError, RNNCodecWarning
+from rnncodec.images.distortion import SEARCH_LOSSES, trained_for, weighted_sum
 from rnncodec.images.pixels import from_uint8
 from rnncodec.images.similarity import multi_scale
-from rnncodec.images.windowed_similarity import l1_ms_ssim
+from rnncodec.models.model_file import Model
 from rnncodec.network.unroll import iterate, unroll
 
 CODEC = load(Path(__file__).parents[1] / "golden" / "model.safetensors")
@@ -41,7 +43,8 @@ def pixels_of(image: np.ndarray) -> Tensor:
 
 def losses(codes: Tensor, x: Tensor) -> list[float]:
     steps = iterate(NETWORK, lambda t, *_: codes[:, t], codes.shape[1])
-    return [l1_ms_ssim(x, step.x_hat).item() for step in steps]
+    (weights,) = SEARCH_LOSSES["ms_ssim"]
+    return [weighted_sum(x, step.x_hat, weights).item() for step in steps]
 
 
 def plain_codes(x: Tensor) -> Tensor:
@@ -51,7 +54,7 @@ def plain_codes(x: Tensor) -> Tensor:
 def test_without_nudges_the_loop_is_the_codecs_own() -> None:
     x = pixels_of(SMALL)
     search = Search(NETWORK, x, (64, 64), 3, effort=Effort(1))
-    outcome = search.run(0, 3, Outcome())[-1]
+    outcome = search.run(0, 3, LoopState())[-1]
     codes, loss = torch.stack(outcome.codes, 1), search.objective(outcome)
     assert torch.equal(codes, plain_codes(x))
     assert loss.item() == pytest.approx(np.log(losses(codes, x)).mean(), abs=1e-5)
@@ -81,18 +84,18 @@ def test_predictable_bits_are_preferred() -> None:
     assert quality[1] < quality[2] - 0.01
 
 
-def outcome_of(losses: list[float], sent: list[int]) -> Outcome:
+def state_of(losses: list[float], sent: list[int]) -> LoopState:
     """Of iterations in which so many of the 16 positions send."""
     codes = [torch.ones(1, 32, 16, 1) for _ in sent]
     for code, count in zip(codes, sent, strict=True):
         code[:, :, count:] = 0
-    return Outcome(codes, [torch.tensor(loss) for loss in losses])
+    return LoopState(codes, [torch.tensor(loss) for loss in losses])
 
 
 def test_what_bits_are_worth_is_the_slope_of_the_images_own_curve() -> None:
     x = pixels_of(SMALL)
     search = Search(NETWORK, x, (64, 64), 4, effort=Effort(1))
-    plain = outcome_of([0.4, 0.2, 0.15, 0.15], [16, 16, 8, 8])
+    plain = state_of([0.4, 0.2, 0.15, 0.15], [16, 16, 8, 8])
     spent = np.array([1, 2, 2.5, 3])
     np.testing.assert_allclose(search.rate_bits(plain), spent)
     expected = -np.gradient(np.log([0.4, 0.2, 0.15, 0.15]), spent)
@@ -100,11 +103,11 @@ def test_what_bits_are_worth_is_the_slope_of_the_images_own_curve() -> None:
     np.testing.assert_allclose(search.rate_weight, expected, rtol=1e-5, atol=1e-6)
     costs = np.log([0.15, 0.15]) + expected[2:] * spent[2:]
     assert search.objective(plain, 2).item() == pytest.approx(costs.mean(), rel=1e-5)
-    worse = search.rate_weights(outcome_of([0.1, 0.2, 0.3, 0.4], [16, 16, 16, 16]))
+    worse = search.rate_weights(state_of([0.1, 0.2, 0.3, 0.4], [16, 16, 16, 16]))
     assert not worse.any()  # no bit is worth less than nothing
     single = Search(NETWORK, x, (64, 64), 1, effort=Effort(1))
     grey = single.loss(torch.zeros_like(x)).item()
-    only = single.rate_weights(outcome_of([0.4], [8]))
+    only = single.rate_weights(state_of([0.4], [8]))
     assert only.item() == pytest.approx(np.log(grey / 0.4) / 0.5, rel=1e-5)
 
 
@@ -112,7 +115,7 @@ def test_where_the_last_picture_alone_counts() -> None:
     x = pixels_of(SMALL)
     search = Search(NETWORK, x, (64, 64), 2, effort=Effort(1, last_only=True))
     search.rate_weight = torch.tensor([5.0, 0.5])
-    loss = search.objective(outcome_of([0.4, 0.2], [16, 8]))
+    loss = search.objective(state_of([0.4, 0.2], [16, 8]))
     assert loss.item() == pytest.approx(np.log(0.2) + 0.5 * 1.5)
 
 
@@ -189,7 +192,7 @@ def test_what_is_computed_again_is_the_same(
 
     expected = Effort(2).codes(NETWORK, x, (64, 64), 3)
     monkeypatch.setattr(Search, "iteration", counted)
-    monkeypatch.setattr("rnncodec.coding.activation_budget.BUDGET", gib << 30)
+    monkeypatch.setattr("rnncodec.coding.latent_optimization.BUDGET", gib << 30)
     assert torch.equal(Effort(2).codes(NETWORK, x, (64, 64), 3), expected)
     assert len(iterations) == runs  # backward, twice in each of 3 stages: all but a run's first
 
@@ -374,3 +377,69 @@ def test_a_quality_of_blocks_that_end_takes_fewer_bits() -> None:
     plain, data = (CODEC.encode(LARGE, ms_ssim=goal, adaptive="ssim", effort=n) for n in (0, 4))
     assert len(data) < len(plain)
     assert ms_ssim(data) >= goal
+
+
+@pytest.mark.parametrize("name", SEARCH_LOSSES)
+def test_a_search_lowers_what_it_is_for(name: str) -> None:
+    """In float64 of the codes found: no rounding decides."""
+    x = pixels_of(LARGE)
+
+    def distortion(codes: Tensor) -> float:
+        *_, last = iterate(NETWORK, lambda t, *_: codes[:, t], codes.shape[1])
+        sums = [weighted_sum(x, last.x_hat, weights).item() for weights in SEARCH_LOSSES[name]]
+        return float(np.log(sums).mean())
+
+    found = Effort(6, name, last_only=True).codes(NETWORK, x, (192, 208), 3)
+    assert distortion(found) < distortion(plain_codes(x)) - 0.01
+
+
+def test_balanced_is_the_geometric_mean() -> None:
+    x, y = pixels_of(SMALL), pixels_of(PHOTO[:64, :64])
+    losses = {
+        name: Search(NETWORK, x, (64, 64), 1, effort=Effort(1, name)).loss(y).item()
+        for name in SEARCH_LOSSES
+    }
+    expected = (losses["ms_ssim"] * losses["psnr_hvs"]) ** 0.5
+    assert losses["balanced"] == pytest.approx(expected, rel=1e-5)
+    assert losses["psnr"] == pytest.approx((x - y).square().mean().item() ** 0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ({"_target_": "rnncodec.training.losses.L1MSSSIM", "alpha": 0.84}, "ms_ssim"),
+        ({"_target_": "rnncodec.training.losses.SSIMWeighted"}, "ms_ssim"),
+        ({"_target_": "rnncodec.training.losses.L1"}, "psnr"),
+        ({"_target_": "Mixed", "weights": {"hvs": 1, "ms_ssim": 0.5, "chroma": 1}}, "balanced"),
+        ({"_target_": "Mixed", "weights": {"hvs": 1, "ms_ssim": 0, "chroma": 1}}, "psnr_hvs"),
+        ({"_target_": "Mixed", "weights": {"rmse": 1}}, "psnr"),
+        ({"_target_": "somebody.elses.Loss"}, "ms_ssim"),
+        ("damaged", "ms_ssim"),
+    ],
+)
+def test_by_default_a_search_is_for_what_the_model_was_trained_for(
+    loss: object, expected: str
+) -> None:
+    assert trained_for({"settings": {"loss": loss}}) == expected
+
+
+def test_the_default_is_that_of_the_model_file() -> None:
+    weights = {"hvs": 1.0, "chroma": 1.0}
+    notes = {"settings": {"loss": {"_target_": "Mixed", "weights": weights}}}
+    model = CODEC.model
+    other = Codec(Model(model.network, model.entropy, notes))
+    found = {name: CODEC.encode(SMALL, effort=3, effort_for=name) for name in SEARCH_LOSSES}
+    assert other.encode(SMALL, effort=3) == found["psnr_hvs"]
+    assert CODEC.encode(SMALL, effort=3) == found["ms_ssim"]
+    assert len(set(found.values())) > 2
+
+
+@pytest.mark.parametrize("name", ["ssim", "", 3, ["psnr"]])
+def test_a_metric_that_is_none(name: object) -> None:
+    with pytest.raises(ConfigError, match=r"effort_for=.*: expected one of ms_ssim, psnr_hvs"):
+        CODEC.encode(SMALL, effort=1, effort_for=name)  # type: ignore[arg-type]
+
+
+def test_a_metric_without_a_search() -> None:
+    with pytest.raises(ConfigError, match="effort_for=psnr: is for a search; give effort=, too"):
+        CODEC.encode(SMALL, effort_for="psnr")

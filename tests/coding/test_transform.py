@@ -142,4 +142,4 @@ def test_as_many_tiles_go_on_as_their_states_have_room(monkeypatch: pytest.Monke
     for positions, kept in ((0, 1), (2 * 16 + 15, 2), (3 * 16 + 4, 4), (10**6, 12)):
         states = len(both) * positions * GOLDEN.transform.state_bytes()
         monkeypatch.setattr(module, "STATES", states)
-        assert TileRuns(GOLDEN.transform, both, header).kept == kept
+        assert TileRuns(GOLDEN.transform, both, header).resumable == kept

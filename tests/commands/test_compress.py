@@ -1,17 +1,19 @@
 """`rnncodec compress`: every way to name files, targets, warnings, refusals."""
 
 import io
+import json
 import re
 import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from rnncodec.bitstream import info
 from rnncodec.codec import load
-from rnncodec.coding.pictures import from_image
+from rnncodec.coding.input_image import from_image
 from rnncodec.commands import compress as module
 from rnncodec.commands.compress import Loaded, batches
 from rnncodec.commands.files import Job
@@ -254,6 +256,18 @@ def test_effort_writes_other_bits(command, picture, tmp_path: Path) -> None:
     assert target.read_bytes() == expected != load(GOLDEN).encode(Image.open(source))
 
 
+def test_effort_for_a_metric(command, picture, tmp_path: Path) -> None:
+    source, target = picture(), tmp_path / "a.rnc"
+    how = ("--effort", "2", "--for", "psnr_hvs")
+    done = command("compress", source, target, "-m", GOLDEN, *how)
+    assert (done.code, done.err) == (0, "")
+    expected = load(GOLDEN).encode(Image.open(source), effort=2, effort_for="psnr_hvs")
+    assert target.read_bytes() == expected
+    done = command("compress", source, *MODEL, "--effort", "2", "--for", "vmaf")
+    assert done.code == 2
+    assert "effort_for=vmaf: expected one of ms_ssim, psnr_hvs, psnr, balanced" in done.err
+
+
 def test_an_effort_that_is_none(command, picture) -> None:
     done = command("compress", picture(), *MODEL, "--effort", "-1")
     assert done.code == 2
@@ -264,3 +278,90 @@ def test_a_rule_that_is_none(command, picture) -> None:
     done = command("compress", picture(), *MODEL, "--adaptive", "psnr")
     assert done.code == 2
     assert "adaptive=psnr: expected one of ssim, mse" in done.err
+
+
+def test_an_object_for_each_file(command, picture, tmp_path: Path) -> None:
+    picture("in/a.png"), picture("in/b.png", (16, 16))
+    done = command("compress", tmp_path / "in", "--out", tmp_path / "out", *MODEL, "--json")
+    assert (done.code, done.err) == (0, "")
+    first, second = map(json.loads, done.out.splitlines())
+    data = (tmp_path / "out" / "a.rnc").read_bytes()
+    assert first == {
+        "input": str(tmp_path / "in" / "a.png"),
+        "output": str(tmp_path / "out" / "a.rnc"),
+        "input_bytes": (tmp_path / "in" / "a.png").stat().st_size,
+        "bytes": len(data),
+        "bpp": info(data).bpp[-1],
+        "iterations": 3,
+        "adaptive": False,
+    }
+    assert second["bpp"] == 8 * second["bytes"] / 256
+
+
+def test_the_quality_reached_is_that_of_the_decoded_file(command, picture, tiny) -> None:
+    source = picture()
+    done = command("compress", source, *MODEL, "--psnr", "5", "--json")
+    decoded = tiny.decode(source.with_suffix(".rnc").read_bytes())
+    a, b = (np.asarray(image, float) for image in (Image.open(source), decoded))
+    expected = 10 * np.log10(255**2 / np.mean((a - b) ** 2))
+    assert json.loads(done.out)["psnr"] == pytest.approx(expected, abs=1e-9)
+    assert expected >= 5
+
+
+def test_to_standard_output_the_object_is_an_error_line(command, picture) -> None:
+    done = command("compress", picture(), "-", *MODEL, "--json")
+    assert done.out.startswith("\x89RNC")
+    assert json.loads(done.err)["output"] is None
+
+
+def test_a_file_of_so_many_bytes(command, picture, tiny) -> None:
+    source = picture()
+    ends = info(tiny.encode(Image.open(source))).ends[1:]
+    for limit, iterations in ((ends[0], 1), (ends[1] - 1, 1), (ends[1], 2), (10**6, 3)):
+        done = command("compress", source, *MODEL, "--max-bytes", limit, "--force", "--strict")
+        assert (done.code, done.err) == (0, "")
+        data = source.with_suffix(".rnc").read_bytes()
+        assert (len(data), info(data).iterations) == (ends[iterations - 1], iterations)
+
+
+def test_fewer_bytes_than_any_file_has(command, picture, tiny) -> None:
+    source = picture()
+    least = info(tiny.encode(Image.open(source))).ends[1]
+    done = command("compress", source, *MODEL, "--max-bytes", 50, "--strict")
+    assert done.code == 2
+    unreached = f"{source}: max_bytes=50 cannot be reached with this model and image"
+    assert done.err == (
+        f"rnncodec: {unreached}, whose best is {least} bytes; without --strict that is written\n"
+    )
+    assert not source.with_suffix(".rnc").exists()
+    done = command("compress", source, *MODEL, "--max-bytes", 50)
+    assert done.err == (
+        f"rnncodec: warning: {unreached}; the best reachable, {least} bytes, is used\n"
+    )
+    assert source.with_suffix(".rnc").stat().st_size == least
+
+
+def test_a_picture_beyond_the_limit_of_pixels(command, picture, monkeypatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    source = picture()  # 1280 pixels
+    done = command("compress", source, *MODEL)
+    assert done.code == 2
+    assert "exceeds limit of 1000 pixels" in done.err
+    assert "raise that limit if you trust this file" in done.err
+    assert command("compress", source, *MODEL, "--max-pixels", 1280).code == 0
+    assert Image.MAX_IMAGE_PIXELS == 1000
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    done = command("compress", source, *MODEL, "--max-pixels", 1279, "--force")
+    assert "exceeds limit of 1279 pixels" in done.err
+
+
+def test_pictures_that_differ_in_their_extension(command, picture, tmp_path: Path) -> None:
+    picture("in/a.png"), picture("in/a.jpg"), picture("in/deep/b.png")
+    done = command("compress", tmp_path / "in", tmp_path / "out", *MODEL)
+    assert done.code == 2
+    assert "would both become" in done.err
+    assert "--keep-extension" in done.err
+    done = command("compress", tmp_path / "in", tmp_path / "out", *MODEL, "--keep-extension")
+    assert (done.code, done.err) == (0, "")
+    found = sorted(str(p.relative_to(tmp_path / "out")) for p in tmp_path.rglob("*.rnc"))
+    assert found == ["a.jpg.rnc", "a.png.rnc", "deep/b.png.rnc"]

@@ -273,3 +273,27 @@ def test_a_dropped_profile_is_a_warning(command, tmp_path, tiny) -> None:
         f"rnncodec: warning: {tmp_path / 'a.rnc'}: "
         "the ICC profile is dropped: BMP keeps none; *.png keeps it\n"
     )
+
+
+def test_a_quality_for_those_that_have_one(command, file: Path) -> None:
+    sizes = []
+    for quality in (20, 80):
+        done = command("decompress", file, file.with_suffix(".jpg"), "--quality", quality, "-f")
+        assert (done.code, done.err) == (0, "")
+        sizes.append(file.with_suffix(".jpg").stat().st_size)
+    assert sizes[0] < sizes[1]
+    done = command("decompress", file, "--quality", 80)
+    assert done.code == 2
+    assert done.err == "rnncodec: --quality 80: *.png has none; it is for *.jpg and *.avif\n"
+
+
+def test_the_format_of_outputs_without_a_name(command, file: Path, tmp_path: Path) -> None:
+    done = command("decompress", file, "-", "--format", "jpg", "--quality", 30)
+    with Image.open(io.BytesIO(done.out.encode("latin-1"))) as image:
+        assert (image.format, image.size) == ("JPEG", (40, 32))
+    assert command("decompress", file, "--format", ".TIF").code == 0
+    with Image.open(file.with_suffix(".tif")) as image:
+        assert image.format == "TIFF"
+    done = command("decompress", file, "-", "--format", "gif")
+    assert done.code == 2
+    assert done.err.startswith("rnncodec: --format gif: expected one of .png, .tif, ")

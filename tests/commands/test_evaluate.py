@@ -1,6 +1,7 @@
 """`rnncodec evaluate` as its users start it."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_models_and_baselines_in_one_table(evaluate, picture, tiny: Codec, tmp_p
     rows = read_results(tmp_path / "out/results.csv")
     assert {row.codec for row in rows} == {"tiny", "webp", "jpeg-420"}
     assert [row.iteration for row in rows if row.codec == "tiny"] == [1, 2, None]
-    assert all(row.more[metric] is not None for row in rows if row.image == "a")
+    assert all(metric in row.values for row in rows if row.image == "a")
     found = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert [image["name"] for image in found["images"]] == ["a", "broken"]
     assert found["images"][0]["width"] == 48
@@ -64,7 +65,9 @@ def test_names_are_text_in_all_that_is_written(
     rows = read_results(tmp_path / "out/results.csv")
     assert {row.image for row in rows} == {"x$^$y", r"caf\xe9|<b>", r"broken\xff"}
     assert {row.codec for row in rows} == {"_m$1$|<i>", "jpeg-420"}
-    assert r"| \_m\$1\$\|\<i> | file bytes |" in (tmp_path / "out/table.md").read_text()
+    assert r"| \_m\$1\$\|\<i> | file bytes |" in re.sub(
+        " +", " ", (tmp_path / "out/table.md").read_text()
+    )
     assert r"\_m\$1\$\textbar{}" in (tmp_path / "out/table.tex").read_text()
     page = (tmp_path / "out/report.html").read_text()
     assert "_m$1$|&lt;i&gt;" in page
@@ -98,6 +101,20 @@ def test_a_model_with_effort_is_a_codec_of_its_own(
     ]
     plain, better = ((tmp_path / f"out/files/{name}/a.rnc") for name in ("tiny", "tiny+effort=2"))
     assert plain.read_bytes() != better.read_bytes()
+
+
+def test_effort_for_a_metric_is_named(evaluate, picture, tiny: Codec, tmp_path: Path) -> None:
+    with Image.open(picture("in/a.png")) as opened:
+        image = opened.convert("RGB")
+    how = ("--effort", 2, "--for", "psnr", "--for", "ms_ssim")
+    done = evaluate("--model", "tiny", *how, "--baselines", "none", "--show", 0)
+    assert done.code == 0, done.err
+    names = [row.codec for row in read_results(tmp_path / "out/results.csv")]
+    found = [f"tiny+effort=2+for={metric}" for metric in ("psnr", "ms_ssim")]
+    assert list(dict.fromkeys(names)) == ["tiny", *found]
+    for name, metric in zip(found, ("psnr", "ms_ssim"), strict=True):
+        alone = tiny.encode(image, effort=2, effort_for=metric)
+        assert (tmp_path / f"out/files/{name}/a.rnc").read_bytes() == alone
 
 
 def test_settings_are_measured_alone_and_together(
@@ -162,6 +179,11 @@ def test_a_second_run_measures_nothing(evaluate, picture) -> None:
         (["--adaptive", "mse"], "--adaptive is a setting of models: give --model, too"),
         (["--effort", "3"], "--effort is a setting of models: give --model, too"),
         (["--model", "tiny", "--effort", "0"], "effort=0: expected a whole number of steps"),
+        (
+            ["--model", "tiny", "--for", "psnr"],
+            "--for psnr: says what a search is for: give --eff",
+        ),
+        (["--model", "tiny", "--effort", "1", "--for", "x"], "effort_for=x: expected one of ms_"),
         (["--bpp", "0.5"], "--bpp is a setting of models: give --model, too"),
         (["--model", "tiny", "--bpp", "1,0.5"], "--bpp 1,0.5: expected positive rates that rise"),
         (["--model", "tiny", "--bpp", "low"], "--bpp low: expected positive rates that rise"),

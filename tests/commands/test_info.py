@@ -103,3 +103,15 @@ def test_a_damaged_file(command, tiny, tmp_path: Path) -> None:
     done = command("info", tmp_path / "x.rnc")
     assert done.code == 2
     assert "byte 4: format version 2" in done.err
+
+
+def test_where_header_and_iterations_end(command, file: Path) -> None:
+    data = file.read_bytes()
+    found = json.loads(command("info", "--json", file).out)
+    ends = [len(rnncodec.truncate(data, iterations=k)) for k in (1, 2, 3)]
+    assert [row["end"] for row in found["iterations"]] == ends
+    assert found["header_bytes"] + found["iterations"][0]["bytes"] == ends[0]
+    lines = [line.split() for line in command("info", file).out.splitlines()[-5:]]
+    assert lines[0] == ["iteration", "bytes", "end", "bpp", "sending", "coding"]
+    assert lines[1] == ["header", f"{found['header_bytes']}", f"{found['header_bytes']}"]
+    assert [line[2] for line in lines[2:]] == [f"{end:,}" for end in ends]

@@ -65,3 +65,37 @@ def test_refused(command, file: Path, target: str, arguments: tuple, message: st
     assert done.err.count("\n") == 1
     assert file.read_bytes() == before
     assert not file.with_name("short.rnc").exists()
+
+
+def test_to_a_rate(command, file: Path) -> None:
+    rate = info(file.read_bytes()).bpp[1]
+    target = file.with_name("short.rnc")
+    assert command("truncate", file, target, "--bpp", rate).code == 0
+    assert info(target.read_bytes()).bpp[-1] == rate
+    done = command("truncate", file, target, "--bpp", 0.01, "--force")
+    assert done.code == 2
+    assert f"{file}: bpp=0.01: header and first iteration of this file take 0." in done.err
+
+
+def test_folders(command, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "a.rnc").write_bytes(file.read_bytes())
+    (tmp_path / "in" / "deep" / "b.rnc").write_bytes(
+        rnncodec.truncate(file.read_bytes(), iterations=1)
+    )
+    done = command("truncate", tmp_path / "in", tmp_path / "out", "-n", 2)
+    assert done.code == 2
+    assert "b.rnc: iterations=2: this file has 1..1 to keep" in done.err
+    assert [path.name for path in tmp_path.glob("out/**/*.rnc")] == ["a.rnc"]
+    done = command("truncate", tmp_path / "in", "--out", tmp_path / "out2", "--max-bytes", 200)
+    assert (done.code, done.err) == (0, "")
+    found = sorted(path.relative_to(tmp_path / "out2") for path in tmp_path.glob("out2/**/*.rnc"))
+    assert found == [Path("a.rnc"), Path("deep/b.rnc")]
+
+
+def test_an_output_is_needed(command, file: Path) -> None:
+    done = command("truncate", file, "-n", 1)
+    assert done.code == 2
+    assert done.err == (
+        f"rnncodec: {file}: name the shorter file after it, or a folder with --out\n"
+    )

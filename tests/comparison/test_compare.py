@@ -8,7 +8,8 @@ from tests.evaluation.synthetic import codec
 
 from rnncodec.comparison.compare import AUC_MEASURE, SCORE_MEASURE, Comparison, compare, ranks
 from rnncodec.comparison.runs import find_runs
-from rnncodec.evaluation.curves import auc, mean_curve
+from rnncodec.evaluation.curves import first_of
+from rnncodec.evaluation.rd_points import mean_curve
 
 GAINS = {"lstm": 0.0, "gru": 0.5}
 
@@ -24,10 +25,10 @@ def test_runs_are_ranked_by_area(tmp_path: Path) -> None:
     assert (best.runs[0].cell, other.runs[0].cell) == ("gru", "lstm")
     curve = mean_curve(other.runs[0].results, "ms_ssim")
     assert curve is not None
-    assert other.auc.value == pytest.approx(auc(curve.samples), rel=1e-12)
+    assert other.auc.value == pytest.approx(first_of(curve.area()), rel=1e-12)
     assert other.auc.low < other.auc.value < other.auc.high
     assert other.nominal.value is not None
-    assert other.hvs.value is not None
+    assert other.areas["psnr_hvs"].value is not None
 
 
 def test_seeds_are_merged_with_students_interval(tmp_path: Path) -> None:
@@ -35,12 +36,13 @@ def test_seeds_are_merged_with_students_interval(tmp_path: Path) -> None:
         make_run(tmp_path / f"seed={seed}", seed=seed, gain=gain)
     (row,) = compared(tmp_path).rows
     each = [
-        auc(mean_curve(run.results, "psnr_hvs").samples)  # type: ignore[union-attr]
+        first_of(mean_curve(run.results, "psnr_hvs").area())  # type: ignore[union-attr]
         for run in row.runs
     ]
     expected = stats.ttest_1samp(each, 0).confidence_interval(0.95)
+    area = row.areas["psnr_hvs"]
     assert len(row.runs) == 3
-    assert (row.hvs.low, row.hvs.high) == pytest.approx((expected.low, expected.high))
+    assert (area.low, area.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_a_repetition_with_the_same_seed_is_no_second_seed(tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_how_a_run_was_executed_is_no_setting(tmp_path: Path) -> None:
     for seed, settings in enumerate(how):
         make_run(tmp_path / str(seed), seed=seed, **settings)
     (row,) = compared(tmp_path).rows
-    assert (len(row.runs), row.more) == (3, {})
+    assert (len(row.runs), row.settings) == (3, {})
 
 
 def test_what_only_says_how_to_build_is_no_factor(tmp_path: Path) -> None:
@@ -68,7 +70,7 @@ def test_what_only_says_how_to_build_is_no_factor(tmp_path: Path) -> None:
         make_run(tmp_path / str(seed), seed=seed, optim=optim)
     make_run(tmp_path / "other", optim={"optimizer": {"_target_": "torch.optim.SGD"}})
     found = compared(tmp_path)
-    assert sorted(row.more["optim.optimizer"] for row in found.rows) == ["Adam", "SGD"]
+    assert sorted(row.settings["optim.optimizer"] for row in found.rows) == ["Adam", "SGD"]
 
 
 def test_a_part_s_own_setting_counts_among_runs_with_that_part(tmp_path: Path) -> None:
@@ -77,10 +79,10 @@ def test_a_part_s_own_setting_counts_among_runs_with_that_part(tmp_path: Path) -
 
     make_run(tmp_path / "a", cell="lstm", cell_settings=cell("LSTM"))
     make_run(tmp_path / "b", cell="gru", cell_settings=cell("GRU", update_bias=0.0))
-    assert [row.more for row in compared(tmp_path).rows] == [{}, {}]
+    assert [row.settings for row in compared(tmp_path).rows] == [{}, {}]
     make_run(tmp_path / "c", cell="gru", cell_settings=cell("GRU", update_bias=2.0))
-    told = sorted(row.more["cell.update_bias"] for row in compared(tmp_path).rows)
-    assert told == ["", "0.0", "2.0"]
+    values = sorted(row.settings["cell.update_bias"] for row in compared(tmp_path).rows)
+    assert values == ["", "0.0", "2.0"]
 
 
 def test_the_training_of_an_entropy_model_counts_for_a_run_that_took_its_codec(
@@ -92,12 +94,12 @@ def test_the_training_of_an_entropy_model_counts_for_a_run_that_took_its_codec(
         folder = tmp_path / f"{seed}, {steps}"
         make_run(folder, entropy="progressive", seed=7, entropy_settings=own, **codec)
     found = compared(tmp_path)
-    steps = {row.more["entropy_fit.max_steps"]: row.runs for row in found.rows}
+    steps = {row.settings["entropy_fit.max_steps"]: row.runs for row in found.rows}
     assert {key: [run.seed for run in runs] for key, runs in steps.items()} == {
         "10": [0, 1],
         "20": [0],
     }
-    assert all(row.more.keys() == {"entropy_fit.max_steps"} for row in found.rows)
+    assert all(row.settings.keys() == {"entropy_fit.max_steps"} for row in found.rows)
 
 
 def test_other_settings_that_differ_are_factors_too(tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_other_settings_that_differ_are_factors_too(tmp_path: Path) -> None:
             settings = {"width": width, "iterations": 16}
             make_run(tmp_path / f"{cell}{width}", cell=cell, gain=gain + width, model=settings)
     found = compared(tmp_path)
-    assert found.rows[0].more == {"model.width": "1.0"}
+    assert found.rows[0].settings == {"model.width": "1.0"}
     assert found.effects is not None
     assert found.effects.measure == AUC_MEASURE
     assert {factor.name for factor in found.effects.factors} == {"cell", "model.width"}
@@ -123,7 +125,12 @@ def test_what_follows_from_cell_and_recon_is_no_factor(tmp_path: Path) -> None:
                 name = f"{cell}{recon}{seed}"
                 make_run(tmp_path / name, seed=seed, trainer=trainer, **parts)
     found = compared(tmp_path)
-    assert {row.more["trainer.max_steps"] for row in found.rows} == {"400", "401", "402", "403"}
+    assert {row.settings["trainer.max_steps"] for row in found.rows} == {
+        "400",
+        "401",
+        "402",
+        "403",
+    }
     assert found.effects is not None
     assert [factor.name for factor in found.effects.factors] == ["cell", "recon"]
     shares = [factor.share for factor in found.effects.factors]
@@ -195,5 +202,5 @@ def test_a_run_on_other_images_is_set_aside(tmp_path: Path) -> None:
 
 def test_without_finished_runs_there_is_nothing_but_that_statement() -> None:
     found = compare([])
-    assert (found.rows, found.merits, found.effects) == ([], None, None)
+    assert (found.rows, found.summary, found.effects) == ([], None, None)
     assert found.notes == ["no run is finished yet"]

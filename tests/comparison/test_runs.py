@@ -55,7 +55,7 @@ def test_what_is_not_finished_is_listed_with_what_it_lacks(tmp_path: Path) -> No
     assert runs == []
     assert {run.name: run.missing for run in unfinished} == {
         "begun": "training is not finished (no checkpoint)",
-        "going": "training is not finished (there is a checkpoint to go on from)",
+        "going": "training is not finished (there is a checkpoint to resume from)",
         "half": "the codec is trained, its entropy model is not",
         "old": "evaluated without a results.csv: remove evaluation/summary.json and repeat the "
         "run",

@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from rnncodec.data.crops import CropLoader, Crops, EndlessBatches, start_worker
-from rnncodec.data.cutter import Cutter
-from rnncodec.data.photos import FolderPhotos
-from rnncodec.data.unusable import Unusable
+from rnncodec.data.crops import Crops
+from rnncodec.data.photos import FolderPhotos, SkippedImages
+from rnncodec.data.random_crop import RandomCrop
+from rnncodec.data.resumable import CropLoader, InfiniteBatches, start_worker
 from rnncodec.errors import DataError
 
 
@@ -31,12 +31,12 @@ def coordinates(width: int, height: int, blue: int) -> np.ndarray:
 def crops_of(folder: Path, *sizes: tuple[int, int], seed: int = 0) -> Crops:
     for number, size in enumerate(sizes):
         Image.fromarray(coordinates(*size, number)).save(folder / f"{number:03d}.png")
-    return Crops(FolderPhotos(folder), sizes, Cutter(16, seed))
+    return Crops(FolderPhotos(folder), sizes, RandomCrop(16, seed))
 
 
 def loader_of(crops: Crops, workers: int = 0, position: int = 0) -> CropLoader:
-    unusable = Unusable(len(crops.photos), "the test")
-    return CropLoader(crops, EndlessBatches(lambda: position, 4), unusable, num_workers=workers)
+    unusable = SkippedImages(len(crops.photos), "the test")
+    return CropLoader(crops, InfiniteBatches(lambda: position, 4), unusable, num_workers=workers)
 
 
 def first(loader: CropLoader, count: int) -> list[dict]:
@@ -63,7 +63,7 @@ def test_sample_depends_on_seed_and_index_alone(tmp_path: Path):
     other = pickle.loads(pickle.dumps(crops))
     backwards = [other[i].image for i in reversed(range(20))][::-1]
     np.testing.assert_array_equal(forwards, backwards)
-    reseeded = Crops(crops.photos, [(40, 24), (20, 60)], Cutter(16, 1))
+    reseeded = Crops(crops.photos, [(40, 24), (20, 60)], RandomCrop(16, 1))
     assert any((reseeded[i].image != forwards[i]).any() for i in range(20))
 
 
@@ -79,8 +79,8 @@ def test_every_crop_position_is_equally_likely(tmp_path: Path):
 
 
 def test_batches_of_all_ranks_make_up_the_global_batch():
-    whole = EndlessBatches(lambda: 24, 6)
-    parts = [EndlessBatches(lambda: 24, 6, rank=rank, ranks=3) for rank in range(3)]
+    whole = InfiniteBatches(lambda: 24, 6)
+    parts = [InfiniteBatches(lambda: 24, 6, rank=rank, ranks=3) for rank in range(3)]
     for expected, *shares in itertools.islice(zip(whole, *parts, strict=True), 4):
         assert list(itertools.chain(*shares)) == expected
     assert next(iter(whole)) == [24, 25, 26, 27, 28, 29]
@@ -88,7 +88,7 @@ def test_batches_of_all_ranks_make_up_the_global_batch():
 
 def test_position_is_asked_whenever_iteration_starts():
     positions = iter([0, 8])
-    batches = EndlessBatches(lambda: next(positions), 2)
+    batches = InfiniteBatches(lambda: next(positions), 2)
     assert next(iter(batches)) == [0, 1]
     assert next(iter(batches)) == [8, 9]
 

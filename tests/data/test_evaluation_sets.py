@@ -5,8 +5,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
 
-from rnncodec.data.evaluation_sets import DemoImages, FolderImages, KodakImages
-from rnncodec.data.fetch import KODAK_SHA256
+from rnncodec.data.evaluation_sets import KODAK_SHA256, DemoImages, FolderImages, KodakImages
 from rnncodec.data.module import DemoData
 from rnncodec.errors import DataError
 

@@ -305,4 +305,4 @@ def test_configuration_names_the_constructors_settings_and_defaults(name: str, t
         assert leaf[key] == parameters[key], key
     overrides = {} if name == "demo" else {"root": str(tmp_path)}
     config = OmegaConf.create({"seed": 3, "data": OmegaConf.merge(leaf, overrides)})
-    assert instantiate(config.data).cutter.seed == 3
+    assert instantiate(config.data).random_crop.seed == 3

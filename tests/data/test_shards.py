@@ -7,17 +7,17 @@ import pytest
 from PIL import Image
 from webdataset.tariterators import group_by_keys, tar_file_iterator
 
-from rnncodec.data.shards import END, Layout, ShardFile, Tiles
+from rnncodec.data.shards import END, Layout, ScoredTiles, ShardFile
 from rnncodec.errors import DataError
 
 
-def some(side: int, count: int = 3) -> Tiles:
+def some(side: int, count: int = 3) -> ScoredTiles:
     pixels = np.random.default_rng(side).integers(0, 256, (count, side, side, 3), np.uint8)
     places = range(0, count * side, side)
-    return Tiles(pixels, list(places), [5 * p for p in places], [900 + p for p in places])
+    return ScoredTiles(pixels, list(places), [5 * p for p in places], [900 + p for p in places])
 
 
-def write(path: Path, side: int = 32, count: int = 3) -> Tiles:
+def write(path: Path, side: int = 32, count: int = 3) -> ScoredTiles:
     tiles = some(side, count)
     path.write_bytes(Layout(side).pack(7, tiles) + END)
     return tiles

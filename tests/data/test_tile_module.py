@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 from tests.data.test_module import train
-from tests.data.web_server import serving
+from tests.machine.web_server import serving
 
 from rnncodec.data.module import FolderData
 from rnncodec.data.tile_module import TileData
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.prepare.run import prepare
+from rnncodec.prepare.pipeline import prepare
 from rnncodec.prepare.settings import Mode, Settings
 from rnncodec.prepare.sources import Files
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rnncodec.data.photos import FolderPhotos, hash_fraction
-from rnncodec.data.unusable import Unusable
-from rnncodec.data.validation import ValidationImages, load_validation
+from rnncodec.data.module import ValidationImages, load_validation
+from rnncodec.data.photos import FolderPhotos, SkippedImages, hash_fraction
 from rnncodec.errors import DataError
 
 
@@ -24,7 +23,7 @@ def folder_of(folder: Path, *sizes: tuple[int, int]) -> FolderPhotos:
 )
 def test_centre_crop(tmp_path: Path, size, limit, left_top, shape):
     photos = folder_of(tmp_path, size)
-    [(name, image)] = load_validation(photos, Unusable(1, "x"), most=5, size=limit)
+    [(name, image)] = load_validation(photos, SkippedImages(1, "x"), most=5, size=limit)
     assert name == "0.png"
     assert image.shape == (*shape, 3)
     assert tuple(image[0, 0, :2].tolist()) == left_top
@@ -32,7 +31,7 @@ def test_centre_crop(tmp_path: Path, size, limit, left_top, shape):
 
 def test_images_are_chosen_by_hash_and_sorted_by_name(tmp_path: Path):
     photos = folder_of(tmp_path, *[(32, 32)] * 9)
-    loaded = load_validation(photos, Unusable(9, "x"), most=4, size=256)
+    loaded = load_validation(photos, SkippedImages(9, "x"), most=4, size=256)
     assert [name for name, _ in loaded] == sorted(sorted(photos.names, key=hash_fraction)[:4])
 
 
@@ -40,7 +39,7 @@ def test_another_image_stands_in_for_a_damaged_one(tmp_path: Path):
     photos = folder_of(tmp_path, *[(32, 32)] * 3)
     order = sorted(photos.names, key=hash_fraction)
     (tmp_path / order[0]).write_bytes(b"gone")
-    unusable = Unusable(1000, "x")
+    unusable = SkippedImages(1000, "x")
     loaded = load_validation(photos, unusable, most=2, size=256)
     assert [name for name, _ in loaded] == sorted(order[1:])
     assert list(unusable.reasons) == [order[0]]
@@ -50,7 +49,7 @@ def test_too_many_damaged_images(tmp_path: Path):
     photos = folder_of(tmp_path, *[(32, 32)] * 4)
     for path in photos.paths:
         path.write_bytes(b"gone")
-    unusable = Unusable(50, "the folder")
+    unusable = SkippedImages(50, "the folder")
     with pytest.raises(DataError, match="4 of 50 images of the folder"):
         load_validation(photos, unusable, most=2, size=256)
 

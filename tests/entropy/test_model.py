@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnncodec.entropy import bits_per_bit, model_class
-from rnncodec.errors import ConfigError, DataError
+from rnncodec.errors import ConfigError, DataError, ModelError
 
 NAMES = sorted(path.stem for path in Path("conf/entropy").glob("*.yaml"))
 LEARNING = [name for name in NAMES if name != "none"]
@@ -89,3 +89,18 @@ def test_no_iterations_are_refused():
     none = model_class("none")
     with pytest.raises(ConfigError, match="entropy=none: iterations=0"):
         none(iterations=0)
+
+
+def test_each_configuration_has_its_module():
+    names = [path.stem for path in Path("conf/entropy").glob("*.yaml")]
+    assert sorted(model_class(name).__name__ for name in names) == [
+        "BinaryRNN",
+        "NoEntropy",
+        "Progressive",
+    ]
+
+
+@pytest.mark.parametrize("name", ["os", "model", "fixed_point", "..recon", None, 3])
+def test_other_names_are_refused_with_those_there_are(name):
+    with pytest.raises(ModelError, match=r"\['binary_rnn', 'none', 'progressive'\]"):
+        model_class(name)

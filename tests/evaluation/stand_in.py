@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.codecs import Coded
+from rnncodec.evaluation.codecs import CodedImage
 
 
 @dataclass
@@ -22,9 +22,9 @@ class Brighter:
     def identity(self) -> dict[str, Any]:
         return {"strength": self.strength}
 
-    def code(self, image: np.ndarray) -> Iterator[Coded]:
+    def code(self, image: np.ndarray) -> Iterator[CodedImage]:
         if image.shape[1] < 20:
             raise DataError("too narrow for brighter")
         self.coded.append(image.shape[1])
         for error in (5, 2):
-            yield Coded(f"e={error}", None, b"x" * error, image + np.uint8(error), 0.5, 0.25)
+            yield CodedImage(f"e={error}", None, b"x" * error, image + np.uint8(error), 0.5, 0.25)

@@ -1,6 +1,8 @@
 """Results of made-up codecs on made-up images, whose figures are known."""
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -27,16 +29,26 @@ def codec(
         hard = 1 + 0.1 * np.sin(3.0 * k)
         for t, rate in enumerate(rates, start=1):
             decibel = 10 + gain + 8 * np.log2(1 + rate) + np.cos(5.0 * k)
-            rows.append(
-                Result(
-                    *(name, f"t={t}" if ours else f"q={t}", f"image{k}", t if ours else None),
-                    *(round(1e6 * rate), float(scale * rate * hard)),
-                    *(float(decibel + 18), None, float(1 - 10 ** (-decibel / 10))),
-                    *(float(decibel + 20), float(decibel + 22), 0.1, 0.1),
-                )
-            )
+            setting, iteration = (f"t={t}", t) if ours else (f"q={t}", None)
+            what = (name, setting, f"image{k}", iteration, round(1e6 * rate))
+            values = {
+                "psnr_rgb": float(decibel + 18),
+                "ms_ssim": float(1 - 10 ** (-decibel / 10)),
+                "psnr_hvs": float(decibel + 20),
+                "psnr_hvs_m": float(decibel + 22),
+            }
+            rows.append(Result(*what, float(scale * rate * hard), values, 0.1, 0.1))
     return rows
 
 
 def failed(name: str, image: str, reason: str) -> Result:
-    return Result(name, "", image, *[None] * 10, reason=reason)
+    return Result(name, "", image, None, None, None, {}, reason=reason)
+
+
+def changed(row: Result, **cells: Any) -> Result:
+    """A row with other cells; a metric of None is taken away."""
+    own = {field.name: cells.pop(field.name) for field in fields(Result) if field.name in cells}
+    values = {
+        name: value for name, value in ({**row.values, **cells}).items() if value is not None
+    }
+    return replace(row, **own, values=values)

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
+from rnncodec.evaluation.curves import RDCurve
 from rnncodec.evaluation.statistics import (
     METRIC,
     RATE,
     RESAMPLES,
-    Curves,
     bd_metric,
     bd_rate,
     deltas,
@@ -18,15 +18,19 @@ RATES = np.geomspace(0.1, 2.0, 9)
 QUALITY = 28 + 8 * np.log2(1 + RATES)
 
 
-def repeated(bpp: np.ndarray, value: np.ndarray) -> Curves:
+def curves(bpp: np.ndarray, quality: np.ndarray) -> RDCurve:
+    return RDCurve("", "", bpp, quality)
+
+
+def repeated(bpp: np.ndarray, value: np.ndarray) -> RDCurve:
     """The same curve in all resamples."""
-    return Curves(np.tile(bpp, (1 + RESAMPLES, 1)), np.tile(value, (1 + RESAMPLES, 1)))
+    return curves(np.tile(bpp, (1 + RESAMPLES, 1)), np.tile(value, (1 + RESAMPLES, 1)))
 
 
-def rising(rows: int, points: int, seed: int) -> Curves:
+def rising(rows: int, points: int, seed: int) -> RDCurve:
     rng = np.random.default_rng(seed)
     bpp = np.cumsum(rng.uniform(0.05, 0.3, (rows, points)), axis=1)
-    return Curves(bpp, 25 + np.cumsum(rng.uniform(0.1, 2.0, (rows, points)), axis=1))
+    return curves(bpp, 25 + np.cumsum(rng.uniform(0.1, 2.0, (rows, points)), axis=1))
 
 
 def test_half_the_rate_is_minus_fifty_percent() -> None:
@@ -53,7 +57,7 @@ def test_many_deltas_at_once_are_those_of_the_library(rule, library: str, points
     anchor, test = rising(30, points, 1), rising(30, points + 3, 2)
     expected = [
         getattr(bjontegaard, library)(
-            *(anchor.bpp[k], anchor.value[k], test.bpp[k], test.value[k]),
+            *(anchor.bpp[k], anchor.quality[k], test.bpp[k], test.quality[k]),
             method="pchip",
             require_matching_points=False,
             min_overlap=0,
@@ -65,15 +69,15 @@ def test_many_deltas_at_once_are_those_of_the_library(rule, library: str, points
 
 @pytest.mark.parametrize("points", [2, 3, 7])
 def test_integrals_are_those_of_scipy(points: int) -> None:
-    curves = rising(10, points, 7)
-    low = curves.bpp[:, 0] + 0.01
-    high = curves.bpp[:, -1] - 0.02
+    drawn = rising(10, points, 7)
+    low = drawn.bpp[:, 0] + 0.01
+    high = drawn.bpp[:, -1] - 0.02
     expected = [
         PchipInterpolator(x, y).integrate(a, b)
-        for x, y, a, b in zip(curves.bpp, curves.value, low, high, strict=True)
+        for x, y, a, b in zip(drawn.bpp, drawn.quality, low, high, strict=True)
     ]
     np.testing.assert_allclose(
-        integrals(curves.bpp, curves.value, low, high), expected, rtol=1e-12
+        integrals(drawn.bpp, drawn.quality, low, high), expected, rtol=1e-12
     )
 
 
@@ -90,7 +94,7 @@ def test_few_points_have_no_delta() -> None:
     assert (found.value, found.reason) == (None, "the codec has 3 rising points; 4 are needed")
     found = bd_metric(repeated(RATES[:2], QUALITY[:2]), repeated(RATES, QUALITY), 5)
     assert found.reason == "the anchor has 2 rising points; 4 are needed"
-    empty = Curves(np.ones((1 + RESAMPLES, 0)), np.ones((1 + RESAMPLES, 0)))
+    empty = curves(np.ones((1 + RESAMPLES, 0)), np.ones((1 + RESAMPLES, 0)))
     found = bd_metric(repeated(RATES, QUALITY), empty, 5)
     assert found.reason == "the codec has 0 rising points; 4 are needed"
 
@@ -107,7 +111,7 @@ def test_little_in_common_is_refused() -> None:
 
 def test_resamples_without_common_range_leave_no_interval() -> None:
     test = repeated(RATES, QUALITY)
-    test.value[9] += 100
+    test.quality[9] += 100
     found = bd_rate(repeated(RATES, QUALITY), test, 5)
     assert found.value == pytest.approx(0.0)
     assert found.reason == f"no interval: absent in 1 of {RESAMPLES} resamples"

@@ -10,8 +10,8 @@ import pytest
 from tests.evaluation.stand_in import Brighter
 
 from rnncodec.evaluation import evaluate_image
+from rnncodec.evaluation.codecs import images_in
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.runner import run
 
 Gallery = Callable[..., Path]
@@ -23,12 +23,12 @@ def test_what_a_figure_depends_on_is_measured_again(
     folder = gallery(a=(24, 24))
 
     def found(codec: Brighter, **more: Any) -> int:
-        study = EvaluationSpec([codec], inputs_in(folder), tmp_path / "out", **more)
+        study = EvaluationSpec([codec], images_in(folder), tmp_path / "out", **more)
         return run(study, progress=False).found
 
     assert [found(Brighter()), found(Brighter(name="renamed"))] == [0, 1]
     assert found(Brighter(strength=2)) == 0
-    assert found(Brighter(), further=["visual_information_fidelity"]) == 0
+    assert found(Brighter(), extra=["visual_information_fidelity"]) == 0
     monkeypatch.setattr(evaluate_image, "__version__", "99")
     assert found(Brighter()) == 0
     (folder / "a.png").unlink()
@@ -38,7 +38,7 @@ def test_what_a_figure_depends_on_is_measured_again(
 
 
 def test_a_damaged_cache_is_measured_again(gallery: Gallery, tmp_path: Path) -> None:
-    study = EvaluationSpec([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out")
+    study = EvaluationSpec([Brighter()], images_in(gallery(a=(24, 24))), tmp_path / "out")
     first = run(study, progress=False)
     (entry,) = (tmp_path / "out/cache").iterdir()
     entry.write_text(entry.read_text()[:-9])
@@ -49,7 +49,7 @@ def test_a_damaged_cache_is_measured_again(gallery: Gallery, tmp_path: Path) -> 
 
 def test_entries_are_readable_json(gallery: Gallery, tmp_path: Path) -> None:
     run(
-        EvaluationSpec([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out"),
+        EvaluationSpec([Brighter()], images_in(gallery(a=(24, 24))), tmp_path / "out"),
         progress=False,
     )
     (entry,) = (tmp_path / "out/cache").iterdir()

@@ -8,10 +8,11 @@ import pytest
 from rnncodec import bitstream
 from rnncodec.codec import Codec
 from rnncodec.errors import DataError, StorageError
-from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.evaluate import Sheet, evaluate, nominal_samples
-from rnncodec.evaluation.image_files import inputs_in
+from rnncodec.evaluation.codecs import EvaluatedModel, images_in
+from rnncodec.evaluation.curves import NOMINAL
+from rnncodec.evaluation.evaluate import evaluate_model, sheet_cells
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.evaluation.summary import summarize
 from rnncodec.images.reading import read_image
 
 FLAT = np.full((12, 16, 3), 100, np.uint8)
@@ -27,8 +28,8 @@ def model(tiny_codec: Codec, tmp_path: Path) -> EvaluatedModel:
 def test_a_model_is_measured_from_the_bytes_of_its_files(
     tiny_codec: Codec, model: EvaluatedModel, gallery: Callable[..., Path], tmp_path: Path
 ) -> None:
-    images, out = inputs_in(gallery(a=(40, 52), b=(32, 48))), tmp_path / "out"
-    summary = evaluate(model, images, out, progress=False)
+    images, out = images_in(gallery(a=(40, 52), b=(32, 48))), tmp_path / "out"
+    summary = evaluate_model(model, images, out, progress=False)
 
     assert json.loads((out / "summary.json").read_text()) == summary
     assert {"rd.png", "reconstructions.png", "results.csv"} < {f.name for f in out.iterdir()}
@@ -43,7 +44,7 @@ def test_a_model_is_measured_from_the_bytes_of_its_files(
         assert (row.bytes, row.bpp) == (len(cut), 8 * len(cut) / (40 * 52))
         picture = np.asarray(tiny_codec.decode(data, iterations=row.iteration)).astype(float)
         error = np.mean((picture - pixels) ** 2)
-        assert row.psnr_rgb == pytest.approx(10 * np.log10(255**2 / error), rel=1e-9)
+        assert row.values["psnr_rgb"] == pytest.approx(10 * np.log10(255**2 / error), rel=1e-9)
     assert [row.encode_s is None for row in rows[:3]] == [True, True, False]
     seconds = [row.decode_s for row in rows[:3]]
     assert seconds == sorted(seconds), "of everything up to this iteration"
@@ -53,28 +54,30 @@ def test_a_model_is_measured_from_the_bytes_of_its_files(
 def test_the_summary_names_the_model_and_what_failed(
     model: EvaluatedModel, gallery: Callable[..., Path], tmp_path: Path
 ) -> None:
-    images = inputs_in(gallery(a=(32, 32), broken=None))
-    summary = evaluate(model, images, tmp_path / "out", progress=False)
+    images = images_in(gallery(a=(32, 32), broken=None))
+    summary = evaluate_model(model, images, tmp_path / "out", progress=False)
     found = {name: summary["model"][name] for name in ("cell", "recon", "entropy")}
     assert found == {"cell": "gru", "recon": "additive", "entropy": "progressive"}
     weights = sum(p.numel() for p in model.codec.model.network.parameters())
     assert summary["model"]["parameters"] == weights
-    assert list(summary["failed"]) == ["broken"]
-    assert "cannot read image" in summary["failed"]["broken"]
-    assert [row["images"] for row in summary["curve"]] == [1, 1, 1]
+    (failed,) = [each for each in summary["failures"] if each["image"] != "a"]
+    assert failed["image"] == "broken"
+    assert "cannot read image" in failed["reason"]
+    assert len(summary["codecs"][0]["curves"]["psnr_rgb"]) == 3
+    assert summary["images"]["psnr_rgb"] == ["a"]
 
 
 def test_no_images_is_an_error(model: EvaluatedModel, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected at least one image, got none"):
-        evaluate(model, [], tmp_path, progress=False)
+        evaluate_model(model, [], tmp_path, progress=False)
 
 
 def test_nothing_but_failures_is_an_error(
     model: EvaluatedModel, gallery: Callable[..., Path], tmp_path: Path
 ) -> None:
-    images = inputs_in(gallery(broken=None))
+    images = images_in(gallery(broken=None))
     with pytest.raises(DataError, match=r"none of the 1 images could be coded .* broken: cannot"):
-        evaluate(model, images, tmp_path / "out", progress=False)
+        evaluate_model(model, images, tmp_path / "out", progress=False)
     assert not (tmp_path / "out" / "summary.json").exists()
 
 
@@ -82,26 +85,25 @@ def test_a_file_in_the_place_of_the_directory_is_an_error(
     model: EvaluatedModel, gallery: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "out").write_text("")
-    images = inputs_in(gallery(a=(32, 32)))
+    images = images_in(gallery(a=(32, 32)))
     with pytest.raises(StorageError, match=r"a\.rnc: could not be written"):
-        evaluate(model, images, tmp_path / "out", progress=False)
+        evaluate_model(model, images, tmp_path / "out", progress=False)
 
 
 def result(image: str, k: int, bpp: float, psnr: float, ms_ssim: float | None) -> Result:
-    return Result("m", f"t={k}", image, k, 9, bpp, psnr, 0.9, ms_ssim, 31.0, 32.0, None, 0.1)
+    values = {"psnr_rgb": psnr, "ssim": 0.9, "psnr_hvs": 31.0, "psnr_hvs_m": 32.0}
+    values |= {} if ms_ssim is None else {"ms_ssim": ms_ssim}
+    return Result("m", f"t={k}", image, k, 9, bpp, values, None, 0.1)
 
 
 def test_the_sheet_keeps_powers_of_two_and_the_last_iteration() -> None:
-    sheet = Sheet("a", FLAT)
-    for k in range(1, 12):
-        sheet.add(result("a", k, k / 8, 30.0, 0.95), FLAT)
-    titles = [title for title, _, _ in sheet.row().cells]
-    assert titles == [f"iteration {k}" for k in (1, 2, 4, 8, 11)]
-    assert sheet.row().cells[0][2] == "0.125 bpp\nMS-SSIM 0.9500"
+    cells = sheet_cells(iter([(result("a", k, k / 8, 30.0, 0.95), FLAT) for k in range(1, 12)]))
+    assert [title for title, _, _ in cells] == [f"iteration {k}" for k in (1, 2, 4, 8, 11)]
+    assert cells[0][2] == "0.125 bpp\nMS-SSIM 0.9500"
 
 
 def test_nominal_rate_is_an_eighth_of_a_bit_per_iteration() -> None:
     points = [result(image, t, 0.1 * t, 20.0 + t, None) for image in ("a", "b") for t in (1, 2, 3)]
-    nominal = nominal_samples(points)
-    assert nominal["psnr_rgb"] == [(0.125, 21.0), (0.25, 22.0), (0.375, 23.0)]
+    nominal = summarize(points).of("m", NOMINAL).curves
+    assert nominal["psnr_rgb"].samples == [(0.125, 21.0), (0.25, 22.0), (0.375, 23.0)]
     assert "ms_ssim" not in nominal

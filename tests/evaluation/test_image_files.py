@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.image_files import Input, file_hash, inputs_in, named
+from rnncodec.evaluation.codecs import ImageFile, file_hash, images_in, named
 
 
 def test_images_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for name in ("x.png", "x.jpg", "sub/x.png", "sub/y.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    found = inputs_in(tmp_path)
-    assert found[0] == Input("sub/x", tmp_path / "sub/x.png")
+    found = images_in(tmp_path)
+    assert found[0] == ImageFile("sub/x", tmp_path / "sub/x.png")
     assert [item.name for item in found] == ["sub/x", "sub/y", "x.jpg", "x.png"]
 
 

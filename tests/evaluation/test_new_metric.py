@@ -1,30 +1,27 @@
 """A metric is one function and one registry entry: it appears wherever metrics do."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from tests.comparison.sweep import make_run
 from tests.evaluation.stand_in import Brighter
-from tests.evaluation.synthetic import codec
+from tests.evaluation.synthetic import changed, codec
 
 from rnncodec.comparison.compare import compare
-from rnncodec.comparison.files import comparison_tables
 from rnncodec.comparison.runs import find_runs
+from rnncodec.comparison.tables import comparison_tables
 from rnncodec.evaluation import evaluate_image
-from rnncodec.evaluation.curves import summarize
+from rnncodec.evaluation.codecs import images_in
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.image_files import inputs_in
-from rnncodec.evaluation.metrics import METRICS, Metric, tabled
-from rnncodec.evaluation.plots import with_decibel_of
+from rnncodec.evaluation.metrics import METRICS, Metric, tabled, with_decibel_of
 from rnncodec.evaluation.report.curves import plot_data
-from rnncodec.evaluation.report.tables import merits_html
+from rnncodec.evaluation.report.page import summary_html
 from rnncodec.evaluation.results import Result, read_results, write_results
 from rnncodec.evaluation.runner import run
-from rnncodec.evaluation.summary import merits
-from rnncodec.evaluation.tables import tables
+from rnncodec.evaluation.summary import summarize, summary_json
+from rnncodec.evaluation.tables import summary_tables
 
 
 def closeness(reference: torch.Tensor, test: torch.Tensor) -> torch.Tensor:
@@ -39,28 +36,27 @@ def entry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rated(results: list[Result]) -> list[Result]:
     """Results that have the new metric, too."""
-    return [replace(row, more={"closeness": row.ms_ssim}) for row in results]
+    return [changed(row, closeness=row.values["ms_ssim"]) for row in results]
 
 
 def test_it_is_measured_and_has_a_column(
     gallery: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = EvaluationSpec([Brighter()], inputs_in(gallery(a=(24, 24))), tmp_path / "out")
+    study = EvaluationSpec([Brighter()], images_in(gallery(a=(24, 24))), tmp_path / "out")
     results = run(study, progress=False).results
     write_results(tmp_path / "results.csv", results)
-    assert read_results(tmp_path / "results.csv")[0].more["closeness"] is not None
-    before = evaluate_image.key("image", Brighter(), [])
+    assert "closeness" in read_results(tmp_path / "results.csv")[0].values
+    before = evaluate_image.cache_key("image", Brighter(), [])
     monkeypatch.delitem(METRICS, "closeness")
-    assert evaluate_image.key("image", Brighter(), []) != before
+    assert evaluate_image.cache_key("image", Brighter(), []) != before
 
 
 def test_it_is_in_the_summary_the_tables_and_the_plots() -> None:
     results = rated(codec("ours", [0.2, 0.5, 1.0, 1.8], ours=True))
-    assert summarize(results)["curve"][0]["closeness"] == pytest.approx(
-        results[0].ms_ssim, abs=0.1
-    )
-    found = merits([*results, *rated(codec("webp", [0.2, 0.6, 1.7]))], "webp")
-    areas, deltas, rates = tables(found)
+    curves = summary_json(summarize(results))["codecs"][0]["curves"]
+    assert curves["closeness"][0][1] == pytest.approx(results[0].values["ms_ssim"], abs=0.1)
+    found = summarize([*results, *rated(codec("webp", [0.2, 0.6, 1.7]))], "webp")
+    areas, deltas, rates = summary_tables(found)
     assert "Closeness AUC" in areas.columns
     assert {"AUC minus anchor, Closeness", "BD-rate, Closeness (%)"} <= {*deltas.columns}
     assert "Closeness 0.5" in rates.columns
@@ -70,8 +66,8 @@ def test_it_is_in_the_summary_the_tables_and_the_plots() -> None:
 
 def test_it_is_on_the_page() -> None:
     results = rated(codec("ours", [0.2, 0.5, 1.0, 1.8], ours=True))
-    assert plot_data(results, {})["metrics"][-1]["title"] == "Closeness (%)"
-    page = merits_html(merits(results))
+    assert plot_data(results, summarize(results))["metrics"][-1]["title"] == "Closeness (%)"
+    page = summary_html(summarize(results))
     assert "Closeness\nAUC (%)" in page
     assert "Closeness\n0.5" in page
 

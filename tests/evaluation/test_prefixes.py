@@ -11,20 +11,18 @@ from PIL import Image, ImageFile
 from rnncodec.errors import DataError
 from rnncodec.evaluation import prefixes
 from rnncodec.evaluation.baselines import BASELINES
-from rnncodec.evaluation.cut_points import (
-    END_OF_IMAGE,
-    layer_ends,
-    next_marker,
-    packet_lengths,
-    scan_ends,
-)
 from rnncodec.evaluation.prefixes import (
     ANCHORS,
+    END_OF_IMAGE,
     PREFIXES,
     Jpeg2000Prefixes,
     JxlPrefixes,
     chosen_baselines,
+    layer_ends,
+    next_marker,
+    packet_lengths,
     read_picture,
+    scan_ends,
 )
 from rnncodec.images.reading import read_image
 from rnncodec.machine.external_tool import Tool

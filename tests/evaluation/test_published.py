@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.results import read_published
+from rnncodec.evaluation.curves import RDCurve, read_published
 
 
 def test_curves_are_grouped_and_sorted(tmp_path: Path) -> None:
@@ -12,10 +12,10 @@ def test_curves_are_grouped_and_sorted(tmp_path: Path) -> None:
         'codec,metric,bpp,value\n"A (x, y)",ms_ssim,0.5,0.95\n"A (x, y)",ms_ssim,0.25,0.9\n'
         "B,psnr_rgb,1,30\n"
     )
-    assert read_published(path) == {
-        "A (x, y)": {"ms_ssim": [(0.25, 0.9), (0.5, 0.95)]},
-        "B": {"psnr_rgb": [(1.0, 30.0)]},
-    }
+    assert read_published(path) == [
+        RDCurve.of([(0.25, 0.9), (0.5, 0.95)], "A (x, y)", "ms_ssim"),
+        RDCurve.of([(1.0, 30.0)], "B", "psnr_rgb"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_names_are_one_line_of_text(tmp_path: Path) -> None:
     path = tmp_path / "curves.csv"
     path.write_text('codec,metric,bpp,value\n"a\nb $5 $6",ms_ssim,1,0.9\n', encoding="utf-8")
-    assert list(read_published(path)) == [r"a\nb $5 $6"]
+    assert [curve.codec for curve in read_published(path)] == [r"a\nb $5 $6"]

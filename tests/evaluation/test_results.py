@@ -1,18 +1,17 @@
 """results.csv comes back as it was written."""
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.evaluation.synthetic import changed
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation.results import Result, read_results, write_results
 
-MEASURED = Result(
-    "compact-0", "t=1", "kodim01", 1, 4096, 1 / 12, 22.5, 0.7, 0.75, 21.0, 22.0, 0.5, 0.25
-)
-FAILED = Result("jpeg-420", "", "broken", *[None] * 10, reason='no picture, "broken"')
+VALUES = {"psnr_rgb": 22.5, "ssim": 0.7, "ms_ssim": 0.75, "psnr_hvs": 21.0, "psnr_hvs_m": 22.0}
+MEASURED = Result("compact-0", "t=1", "kodim01", 1, 4096, 1 / 12, VALUES, 0.5, 0.25)
+FAILED = Result("jpeg-420", "", "broken", None, None, None, {}, reason='no picture, "broken"')
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -23,16 +22,19 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_further_metrics_are_further_columns(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    more = Result("a", "q=1", "b", *[None] * 10, more={"vif": 0.5, "uqi": None})
-    write_results(path, [more])
-    assert read_results(path) == [more]
+    rows = [
+        Result("a", "q=1", image, None, None, None, values)
+        for image, values in (("b", {"vif": 0.5}), ("c", {"uqi": 0.25}), ("d", {}))
+    ]
+    write_results(path, rows)
+    assert read_results(path) == rows
     assert path.read_text().splitlines()[0].endswith("reason,uqi,vif")
 
 
 @pytest.mark.parametrize("metric", ["psnr_rgb", "psnr_hvs_m", "decode_s", "reason"])
 def test_a_file_from_before_a_column_is_read_without_it(tmp_path: Path, metric: str) -> None:
     path = tmp_path / "results.csv"
-    more = replace(MEASURED, more={"vif": 0.5})
+    more = changed(MEASURED, vif=0.5)
     write_results(path, [more])
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
@@ -40,7 +42,7 @@ def test_a_file_from_before_a_column_is_read_without_it(tmp_path: Path, metric: 
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([*row[:place], *row[place + 1 :]] for row in rows)
     absent = "" if metric == "reason" else None
-    assert read_results(path) == [replace(more, **{metric: absent})]
+    assert read_results(path) == [changed(more, **{metric: absent})]
 
 
 def test_a_further_metric_that_became_a_usual_one_is_read_as_such(tmp_path: Path) -> None:
@@ -48,7 +50,8 @@ def test_a_further_metric_that_became_a_usual_one_is_read_as_such(tmp_path: Path
     path.write_text(
         "codec,setting,image,iteration,bytes,bpp,psnr_rgb,vif,ssim\na,q=1,b,,9,0.5,30,0.5,0.9\n"
     )
-    expected = Result("a", "q=1", "b", None, 9, 0.5, 30.0, 0.9, *[None] * 5, more={"vif": 0.5})
+    values = {"psnr_rgb": 30.0, "ssim": 0.9, "vif": 0.5}
+    expected = Result("a", "q=1", "b", None, 9, 0.5, values)
     assert read_results(path) == [expected]
 
 

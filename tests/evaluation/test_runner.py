@@ -11,9 +11,8 @@ from tests.evaluation.stand_in import Brighter
 from rnncodec.codec import Codec
 from rnncodec.errors import ConfigError
 from rnncodec.evaluation.baselines import BASELINES
-from rnncodec.evaluation.codecs import Coded, EvaluatedModel
+from rnncodec.evaluation.codecs import CodedImage, EvaluatedModel, images_in
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.image_files import inputs_in
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.runner import run
 
@@ -29,7 +28,7 @@ def test_a_second_run_measures_nothing_and_finds_the_same(
     gallery: Gallery, tmp_path: Path
 ) -> None:
     codec = Brighter()
-    study = EvaluationSpec([codec], inputs_in(gallery(a=(24, 24), b=(24, 30))), tmp_path / "out")
+    study = EvaluationSpec([codec], images_in(gallery(a=(24, 24), b=(24, 30))), tmp_path / "out")
     first = run(study, progress=False)
     second = run(study, progress=False)
     assert codec.coded == [24, 30]
@@ -39,10 +38,10 @@ def test_a_second_run_measures_nothing_and_finds_the_same(
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(gallery: Gallery, tmp_path: Path) -> None:
-    images = inputs_in(gallery(a=(24, 24), b=(24, 30), c=(24, 36)))
+    images = images_in(gallery(a=(24, 24), b=(24, 30), c=(24, 36)))
 
     class Interrupted(Brighter):
-        def code(self, image: np.ndarray) -> Iterator[Coded]:
+        def code(self, image: np.ndarray) -> Iterator[CodedImage]:
             if image.shape[1] == 30:
                 raise KeyboardInterrupt
             yield from super().code(image)
@@ -59,7 +58,7 @@ def test_two_processes_find_what_one_does(
     tiny_codec: Codec, gallery: Gallery, tmp_path: Path
 ) -> None:
     tiny_codec.save(tmp_path / "tiny.safetensors")
-    images = inputs_in(gallery(a=(32, 40), b=(40, 32), broken=None))
+    images = images_in(gallery(a=(32, 40), b=(40, 32), broken=None))
     codecs = [EvaluatedModel("tiny", tmp_path / "tiny.safetensors"), JPEG]
     one = run(EvaluationSpec(codecs, images, tmp_path / "one"), progress=False)
     two = run(EvaluationSpec(codecs, images, tmp_path / "two"), workers=2, progress=False)

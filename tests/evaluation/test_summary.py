@@ -1,15 +1,14 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.evaluation.synthetic import codec, failed
+from tests.evaluation.synthetic import changed, codec, failed
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.evaluation.curves import auc, auc_nominal, mean_curve
-from rnncodec.evaluation.rd_points import FILES, NOMINAL
+from rnncodec.evaluation.curves import FILES, NOMINAL, RDCurve, first_of
+from rnncodec.evaluation.rd_points import mean_curve
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.summary import merits
+from rnncodec.evaluation.summary import summarize
 
 RATES = [k / 8 for k in range(1, 17)]
 ANCHOR = codec("anchor", [0.1, 0.2, 0.4, 0.7, 1.1, 1.6, 2.2])
@@ -17,11 +16,11 @@ ANCHOR = codec("anchor", [0.1, 0.2, 0.4, 0.7, 1.1, 1.6, 2.2])
 
 def test_a_codec_of_half_the_rate_saves_half_at_every_quality() -> None:
     half = codec("half", [0.1, 0.2, 0.4, 0.7, 1.1, 1.6, 2.2], scale=0.5)
-    found = merits([*ANCHOR, *half], "anchor").of("half")
+    found = summarize([*ANCHOR, *half], "anchor").of("half")
     for metric in ("psnr_rgb", "ms_ssim_db", "psnr_hvs", "psnr_hvs_m"):
         delta = found.bd_rate[metric]
         assert (delta.value, delta.low, delta.high) == pytest.approx((-50.0, -50.0, -50.0))
-    anchors = merits(ANCHOR).of("anchor").rate_at["psnr_hvs"]
+    anchors = summarize(ANCHOR).of("anchor").rate_at["psnr_hvs"]
     for level, rate in found.rate_at["psnr_hvs"].items():
         if rate.value is not None:
             assert rate.value == pytest.approx(anchors[level].value / 2)
@@ -29,7 +28,7 @@ def test_a_codec_of_half_the_rate_saves_half_at_every_quality() -> None:
 
 def test_a_codec_that_is_better_by_a_decibel_is_so_at_every_rate() -> None:
     better = codec("better", [0.1, 0.2, 0.4, 0.7, 1.1, 1.6, 2.2], gain=1.0)
-    found = merits([*ANCHOR, *better], "anchor").of("better")
+    found = summarize([*ANCHOR, *better], "anchor").of("better")
     delta = found.bd_metric["psnr_hvs"]
     assert (delta.value, delta.low, delta.high) == pytest.approx((1.0, 1.0, 1.0))
     assert "ms_ssim" not in found.bd_rate
@@ -39,13 +38,15 @@ def test_areas_are_those_of_the_mean_curve() -> None:
     rows = codec("ours", RATES, ours=True, scale=0.9)
     curve = mean_curve(rows, "ms_ssim")
     assert curve is not None
-    found = merits(rows)
+    found = summarize(rows)
     files, at_nominal = found.of("ours"), found.of("ours", NOMINAL)
-    assert files.auc["ms_ssim"].value == pytest.approx(auc(curve.samples), rel=1e-12)
+    assert files.auc["ms_ssim"].value == pytest.approx(first_of(curve.area()), rel=1e-12)
     assert files.auc_nominal == {}
-    assert at_nominal.auc_nominal["ms_ssim"].value == pytest.approx(auc_nominal(curve), rel=1e-12)
-    by_eighths = list(zip(RATES, curve.value, strict=True))
-    assert at_nominal.auc["ms_ssim"].value == pytest.approx(auc(by_eighths), rel=1e-12)
+    assert at_nominal.auc_nominal["ms_ssim"].value == pytest.approx(
+        first_of(curve.nominal_area()), rel=1e-12
+    )
+    by_eighths = RDCurve.of([(k / 8, q) for k, (_, q) in enumerate(curve.samples, start=1)])
+    assert at_nominal.auc["ms_ssim"].value == pytest.approx(first_of(by_eighths.area()), rel=1e-12)
     assert (files.name, at_nominal.name) == ("ours", "ours, nominal rate")
 
 
@@ -57,10 +58,10 @@ def test_the_interval_of_an_area_is_that_of_resampled_tables() -> None:
         chosen = rng.integers(0, 8, 8)
         tables = [[row for row in rows if row.image == f"image{k}"] for k in chosen]
         bpp = np.mean([[row.bpp for row in table] for table in tables], axis=0)
-        value = np.mean([[row.psnr_hvs for row in table] for table in tables], axis=0)
-        drawn.append(auc(list(zip(bpp, value, strict=True))))
+        value = np.mean([[row.values["psnr_hvs"] for row in table] for table in tables], axis=0)
+        drawn.append(first_of(RDCurve.of(zip(bpp, value, strict=True)).area()))
     low, high = np.percentile(drawn, [2.5, 97.5])
-    found = merits(rows).of("ours").auc["psnr_hvs"]
+    found = summarize(rows).of("ours").auc["psnr_hvs"]
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.12 * (high - low))
 
 
@@ -72,14 +73,15 @@ def test_the_difference_of_areas_is_paired_over_images(anchor: str) -> None:
         "other": codec("other", [0.1, 0.3, 0.8, 2.9], gain=-0.2, scale=0.8),
     }
     uneven = [  # ours gains where an image is easy
-        replace(row, psnr_hvs=row.psnr_hvs + 0.2 * int(row.image[-1])) for row in rows["ours"]
+        changed(row, psnr_hvs=row.values["psnr_hvs"] + 0.2 * int(row.image[-1]))
+        for row in rows["ours"]
     ]
-    found = merits([*uneven, *rows["anchor"], *rows["other"]], anchor).of("ours")
+    found = summarize([*uneven, *rows["anchor"], *rows["other"]], anchor).of("ours")
 
     def by_hand(of: list[Result], images: list[int]) -> float:
         tables = [[row for row in of if row.image == f"image{k}"] for k in images]
         bpp = np.mean([[row.bpp for row in table] for table in tables], axis=0)
-        value = np.mean([[row.psnr_hvs for row in table] for table in tables], axis=0)
+        value = np.mean([[row.values["psnr_hvs"] for row in table] for table in tables], axis=0)
         fine = np.union1d(np.linspace(0.25, 1.5, 9), bpp[(bpp > 0.25) & (bpp < 1.5)])
         return float(np.trapezoid(np.interp(fine, bpp, value), fine) / 1.25)
 
@@ -97,14 +99,14 @@ def test_the_difference_of_areas_is_paired_over_images(anchor: str) -> None:
 
 def test_without_an_area_there_is_no_difference_of_areas_but_whose_it_is() -> None:
     short = codec("short", RATES[2:6])
-    found = merits([*ANCHOR, *short], "short").of("anchor").auc_delta["ms_ssim"]
+    found = summarize([*ANCHOR, *short], "short").of("anchor").auc_delta["ms_ssim"]
     assert found.reason == "the anchor's curve covers 0.377-0.754 bpp, not 0.25-1.5"
-    assert merits([*ANCHOR, *short], "anchor").of("anchor").auc_delta == {}
-    assert merits([*ANCHOR, *short]).of("short").auc_delta == {}
+    assert summarize([*ANCHOR, *short], "anchor").of("anchor").auc_delta == {}
+    assert summarize([*ANCHOR, *short]).of("short").auc_delta == {}
 
 
 def test_what_a_curve_does_not_cover_is_said() -> None:
-    short = merits([*ANCHOR, *codec("short", RATES[2:6], ours=True)], "anchor")
+    short = summarize([*ANCHOR, *codec("short", RATES[2:6], ours=True)], "anchor")
     found = short.of("short")
     assert found.auc["ms_ssim"].value is None
     assert found.auc["ms_ssim"].reason == "the curve covers 0.377-0.754 bpp, not 0.25-1.5"
@@ -118,9 +120,9 @@ def test_what_a_curve_does_not_cover_is_said() -> None:
 
 def test_a_failed_image_is_in_no_average_and_is_named() -> None:
     rows = [*ANCHOR, *codec("b", RATES, images=7), failed("b", "image7", "cannot be read")]
-    found = merits(rows, "anchor")
+    found = summarize(rows, "anchor")
     assert found.images["ms_ssim"] == tuple(f"image{k}" for k in range(7))
-    without = merits([row for row in rows if row.image != "image7"], "anchor")
+    without = summarize([row for row in rows if row.image != "image7"], "anchor")
     assert found.codecs == without.codecs
     assert found.notes == [
         "psnr_rgb, ms_ssim, ms_ssim_db, psnr_hvs, psnr_hvs_m: averages are over the 7 of 8 images "
@@ -130,31 +132,31 @@ def test_a_failed_image_is_in_no_average_and_is_named() -> None:
 
 
 def test_a_codec_without_any_picture_is_named_and_spoils_nothing() -> None:
-    found = merits([*ANCHOR, failed("c", "image0", "not installed")])
+    found = summarize([*ANCHOR, failed("c", "image0", "not installed")])
     assert "c: nothing was measured" in found.notes
-    assert found.of("anchor") == merits(ANCHOR).of("anchor")
+    assert found.of("anchor") == summarize(ANCHOR).of("anchor")
     assert found.of("c").curves == {}
 
 
 def test_codecs_without_a_common_image_have_no_figures() -> None:
     other = [row for row in codec("b", RATES) if row.image == "image1"]
-    found = merits([*(row for row in ANCHOR if row.image == "image0"), *other], "anchor")
+    found = summarize([*(row for row in ANCHOR if row.image == "image0"), *other], "anchor")
     assert found.of("b", FILES).auc == {}
     assert "averages are over the 0 of 2 images" in found.notes[0]
 
 
 def test_what_cannot_be_asked_for_is_refused() -> None:
     with pytest.raises(DataError, match="no results"):
-        merits([])
+        summarize([])
     with pytest.raises(ConfigError, match="anchor 'avif': not among the codecs anchor"):
-        merits(ANCHOR, "avif")
+        summarize(ANCHOR, "avif")
     with pytest.raises(ConfigError, match="no curve of avif at file bytes; there are anchor"):
-        merits(ANCHOR).of("avif")
+        summarize(ANCHOR).of("avif")
 
 
 def test_settings_that_no_average_contains_are_named() -> None:
-    rows = [replace(row, psnr_hvs=math.inf) if row.setting == "q=2" else row for row in ANCHOR]
-    (note,) = merits(rows).absent
+    rows = [changed(row, psnr_hvs=math.inf) if row.setting == "q=2" else row for row in ANCHOR]
+    (note,) = summarize(rows).absent
     assert note.startswith("anchor, psnr_hvs: left out, since an image lacks them or is perfect")
     assert note.endswith(": q=2")
-    assert merits(ANCHOR).absent == []
+    assert summarize(ANCHOR).absent == []

@@ -25,11 +25,11 @@ def test_markdown() -> None:
     assert lines[:5] == [
         "### Areas & rates",
         "",
-        "| codec | AUC |",
-        "| --- | ---: |",
+        "| codec    |                     AUC |",
+        "|:---------|------------------------:|",
         "| jpeg_420 | 0.9679 [0.9600, 0.9700] |",
     ]
-    assert lines[5] == r"| a\|b | – (1) |"
+    assert lines[5] == r"| a\|b     |                   – (1) |"
     assert "over 2 images  " in lines
 
 

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 from tests.images.forged import chunk, jp2_with_palette, jpeg2000_of_depth, png, saved, tiff
 
-from rnncodec.coding.pictures import from_image
+from rnncodec.coding.input_image import from_image
 from rnncodec.data.photos import FolderPhotos
 from rnncodec.errors import DataError
 from rnncodec.images.conversion import convert
 from rnncodec.images.reading import open_image, read_image, read_size, to_rgb
+from rnncodec.prepare.extractor import TileExtractor
 from rnncodec.prepare.settings import Settings
 from rnncodec.prepare.sources import Files
-from rnncodec.prepare.worker import Workshop
 
 UNSIGNED, SIGNED, FLOAT = ((339, 3, kind) for kind in (1, 2, 3))
 WHITE_IS_ZERO, BLACK_IS_ZERO, YCBCR = 0, 1, 6
@@ -73,7 +73,7 @@ def test_a_compressed_tiff_is_turned_once(loaded: bool) -> None:
 
 def test_a_tiff_is_turned_once_wherever_pictures_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(turned("TIFF", 6))
-    workshop = Workshop(Files(tmp_path), Settings())
+    workshop = TileExtractor(Files(tmp_path), Settings())
     entry = next(workshop.source.entries(next(iter(workshop.source.items()))))
     with open_image(tmp_path / "a.tif") as image:
         found = [FolderPhotos(tmp_path).load(0), workshop._read(entry), from_image(image).pixels]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rnncodec.errors import StorageError
-from rnncodec.machine.storage import replacing, write_text
+from rnncodec.machine.storage import PAGE, read_page, replacing, write_page, write_text
 
 
 def test_replaces_only_at_the_end(tmp_path: Path) -> None:
@@ -72,3 +72,26 @@ def test_a_pipe_is_not_replaced(tmp_path: Path, name: str) -> None:
 def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="is a folder; name a file, in it for example"):
         write_text(tmp_path, "x")
+
+
+def test_written_in_place_with_the_same_size(tmp_path: Path) -> None:
+    page = tmp_path / "page"
+    write_page(page, {"reason": "é" * 10_000})
+    inode = page.stat().st_ino
+    assert page.stat().st_size == PAGE, "long texts are cut, even those that JSON makes longer"
+    write_page(page, {"a": 1})
+    assert (page.stat().st_ino, page.stat().st_size) == (inode, PAGE)
+    assert read_page(page) == {"a": 1}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff"])
+def test_damaged_page_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "page").write_bytes(content)
+    assert read_page(tmp_path / "page") is None
+
+
+def test_missing_page_is_none_and_a_page_that_cannot_be_is_an_error(tmp_path: Path) -> None:
+    assert read_page(tmp_path / "page") is None
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="could not be written"):
+        write_page(tmp_path / "file" / "page", {})

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.shared_convolution import shared
-from rnncodec.network.unroll import AdaptiveEncoderLoop, EncoderLoop, iterate, over_blocks, unroll
+from rnncodec.network.unroll import EncoderLoop, iterate, over_blocks, unroll
 
 GRID = list(
     itertools.product(
@@ -70,7 +70,7 @@ def test_positions_that_end_send_zeros_and_keep_their_picture(cell: str, recon: 
     x = torch.rand(2, 3, 32, 48) - 0.5
     ends = torch.tensor([[[1, 2, 3], [3, 1, 2]], [[2, 2, 1], [3, 3, 3]]])[:, None]
     with torch.inference_mode():
-        source = AdaptiveEncoderLoop(EncoderLoop(network, x), ends)
+        source = EncoderLoop(network, x, ends=ends)
         sent = list(iterate(network, source, 4, adaptive=True))
         received = list(iterate(network, lambda t, *_: sent[t].code, 4, adaptive=True))
     for t, (a, b) in enumerate(zip(sent, received, strict=True)):
@@ -82,7 +82,7 @@ def test_positions_that_end_send_zeros_and_keep_their_picture(cell: str, recon: 
         assert torch.equal(sent[t].x_hat, sent[t - 1].x_hat) == (t == 3)
 
 
-@pytest.mark.parametrize("recon", ["additive", "boosted_additive", "scaled_additive"])
+@pytest.mark.parametrize("recon", ["additive", "scheduled_additive", "scaled_additive"])
 def test_the_encoder_is_not_shown_what_ended_blocks_lack(recon: str) -> None:
     network = make("gru", recon, iterations=3)
     shown: list[torch.Tensor] = []
@@ -91,7 +91,7 @@ def test_the_encoder_is_not_shown_what_ended_blocks_lack(recon: str) -> None:
     ends = torch.tensor([[[1, 2, 3], [3, 1, 2]], [[2, 2, 1], [3, 3, 3]]])[:, None]
     picture: torch.Tensor | None = None
     with torch.inference_mode():
-        source = AdaptiveEncoderLoop(EncoderLoop(network, x), ends)
+        source = EncoderLoop(network, x, ends=ends)
         for t, step in enumerate(iterate(network, source, 3, adaptive=True)):
             residual = x if picture is None else x - picture
             gain = network.recon.gain(t, picture)
@@ -107,7 +107,7 @@ def test_where_none_ends_adaptive_is_plain() -> None:
     x = torch.rand(1, 3, 32, 32) - 0.5
     with torch.inference_mode():
         plain = list(unroll(network, x, iterations=3))
-        source = AdaptiveEncoderLoop(EncoderLoop(network, x), torch.full((1, 1, 2, 2), 3))
+        source = EncoderLoop(network, x, ends=torch.full((1, 1, 2, 2), 3))
         adaptive = list(iterate(network, source, 3, adaptive=True))
     assert all(torch.equal(a.x_hat, b.x_hat) for a, b in zip(plain, adaptive, strict=True))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from rnncodec.errors import DataError
-from rnncodec.prepare import archives
-from rnncodec.prepare.archives import members, read_member
+from rnncodec.prepare import sources
 from rnncodec.prepare.listing import Entry
+from rnncodec.prepare.sources import members, read_member
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_size_beyond_all_files_is_damage(archive: Path):
 
 def test_a_member_larger_than_memory_allows(archive: Path, monkeypatch):
     first, *_ = listed(archive)
-    monkeypatch.setattr(archives, "MOST_BYTES", 2)
+    monkeypatch.setattr(sources, "MOST_BYTES", 2)
     with pytest.raises(DataError, match=r"b\.tar/0001\.jpg: 3 bytes; expected at most 2"):
         read_member(archive, first)
 

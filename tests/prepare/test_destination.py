@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from tests.prepare.conftest import SMALL, paint
-from tests.prepare.test_run import everything
+from tests.prepare.test_pipeline import everything
 
 from rnncodec.errors import ConfigError
-from rnncodec.prepare.run import prepare
+from rnncodec.prepare.pipeline import prepare
 from rnncodec.prepare.settings import Settings
 from rnncodec.prepare.sources import find_source
 

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.prepare.conftest import SMALL
-from tests.prepare.test_run import everything, lines
+from tests.prepare.test_pipeline import everything, lines
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.prepare.failures import refuse_lost, refuse_many, require_share
+from rnncodec.prepare.pipeline import prepare, refuse_many
 from rnncodec.prepare.progress import Progress
-from rnncodec.prepare.run import prepare
 from rnncodec.prepare.settings import Settings
-from rnncodec.prepare.sources import Files
+from rnncodec.prepare.sources import Files, refuse_lost
 
 
 def failed(number: int) -> DataError:
@@ -62,7 +61,9 @@ def test_a_share_that_goes_away_ends_the_run_which_goes_on_later(
             instead.replace(root)  # at once, while another process reads
 
     with pytest.raises(DataError, match=f"the source is gone: .*{unmounted}"):
-        prepare(Files(root), tmp_path / "out", Settings(**SMALL), workers=workers, report=unmount)
+        prepare(
+            Files(root), tmp_path / "out", Settings(**SMALL), workers=workers, on_progress=unmount
+        )
     assert not (tmp_path / "out" / "manifest.json").exists()
     root.unlink()
     root.symlink_to(album)
@@ -97,6 +98,6 @@ def test_few_or_a_small_share_are_only_named():
         )
 
 
-def test_a_share_beyond_all():
+def test_a_share_beyond_all(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"--max-bad 1\.5: expected from 0 to 1"):
-        require_share(1.5)
+        prepare(Files(tmp_path), tmp_path / "out", Settings(**SMALL), max_bad=1.5)

@@ -5,11 +5,11 @@ import datasets
 import pytest
 
 from rnncodec.errors import ConfigError, DataError
+from rnncodec.prepare.extractor import Task, Thresholds, TileExtractor
 from rnncodec.prepare.hugging_face import HuggingFace
 from rnncodec.prepare.listing import Entry
 from rnncodec.prepare.settings import Settings
 from rnncodec.prepare.sources import Source, find_source
-from rnncodec.prepare.worker import Bars, Task, Workshop
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside datasets
 
@@ -69,7 +69,7 @@ def test_a_damaged_row_is_an_image_like_any_other(kind: type[Exception]):
             raise kind("Invalid: buffer 3 is damaged")
 
     source = HuggingFace("set", _rows=(Rows(), "photo"))
-    (done,) = Workshop(source, Settings())([Task(0, Entry("000000007", "", 7), Bars(0, 0))])
+    done = TileExtractor(source, Settings())(Task(0, Entry("000000007", "", 7), Thresholds(0, 0)))
     assert done.rejected == "damaged"
     assert done.reason.startswith("cannot read row 7: ")
     assert "buffer 3 is damaged" in done.reason

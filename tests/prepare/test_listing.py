@@ -25,7 +25,7 @@ def test_entries_come_back_with_their_numbers(tmp_path: Path):
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 35])
 def test_sorting_in_runs_equals_sorting_at_once(monkeypatch, count: int):
-    monkeypatch.setattr(listing, "RUN", 10)
+    monkeypatch.setattr(listing, "SORTED_TOGETHER", 10)
     lines = [f"{(n * 7919) % 101:03d}" for n in range(count)]
     assert list(sorted_lines(iter(lines))) == sorted(lines)
 

@@ -2,17 +2,17 @@ import numpy as np
 from tests.prepare.conftest import SMALL
 
 from rnncodec.data.tile_sets import TileSet
-from rnncodec.prepare.run import prepare
-from rnncodec.prepare.score import png_sizes
+from rnncodec.prepare.pipeline import prepare
 from rnncodec.prepare.settings import Settings
 from rnncodec.prepare.sources import Files
-from rnncodec.prepare.stats import SHOWN, measure
+from rnncodec.prepare.stats_page import SHOWN, tile_stats
+from rnncodec.prepare.tiling import png_sizes
 
 
 def test_figures_equal_those_of_all_tiles_at_once(album, tmp_path):
     prepare(Files(album), tmp_path, Settings(**SMALL))
     tiles = TileSet(tmp_path)
-    found = measure(tiles)
+    found = tile_stats(tiles)
     every = np.stack([tiles.load(number) for number in range(len(tiles))])
     sizes = png_sizes(every)
     assert found.scores.tolist() == sizes

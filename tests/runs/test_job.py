@@ -13,7 +13,8 @@ import pytest
 from tests.runs.clocks import Clock
 
 from rnncodec.errors import ConfigError, StorageError
-from rnncodec.machine.inplace_json import read_page, write_page
+from rnncodec.machine import locks
+from rnncodec.machine.storage import read_page, write_page
 from rnncodec.runs import liveness
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
@@ -76,7 +77,7 @@ def test_another_process_runs_it_is_refused_and_dies(tmp_path: Path) -> None:
 def test_a_lock_that_a_dead_machine_never_gives_back_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(liveness, "PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "PATIENCE", 0.0)
     clock = Clock(time.time())
     monkeypatch.setattr(liveness, "time", clock)
     (tmp_path / "job.lock").touch()
@@ -131,7 +132,7 @@ def test_a_refused_attempt_leaves_the_state_of_a_run_that_has_trained(
     with pytest.raises(ConfigError, match="other settings"):
         Job(files, refused).__enter__()
     assert files.record.read_bytes() == before
-    assert not liveness.is_locked(files.lock)
+    assert not locks.is_locked(files.lock)
     with Job(files):
         assert read_page(files.record)["attempt"] == 2
 
@@ -218,7 +219,7 @@ def test_another_machines_clock_says_nothing_of_whether_it_runs(
 def test_where_there_are_no_locks_a_fresh_heartbeat_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(liveness, "take_lock", lambda path: None)
+    monkeypatch.setattr(locks, "take_lock", lambda path: None)
     monkeypatch.setattr(liveness, "BEAT", 0.01)
     with Job(RunFiles(tmp_path)), pytest.raises(ConfigError, match="is running this already"):
         Job(RunFiles(tmp_path)).__enter__()
@@ -237,13 +238,13 @@ def test_a_held_lock_is_that_of_a_dead_machine_if_the_heartbeat_stays(
     began = 1e9 + ahead
 
     def held(path: Path) -> None:
-        raise liveness.Held
+        raise locks.Held
 
     def beat(passed: float) -> None:
         write_page(page, record | {"beat": began + passed})
 
     beat(0.0)
-    monkeypatch.setattr(liveness, "take_lock", held)
+    monkeypatch.setattr(locks, "take_lock", held)
     monkeypatch.setattr(liveness, "time", Clock(1e9, beat))
     with pytest.raises(ConfigError, match="process 5 on node7 is running this already"):
         Job(RunFiles(tmp_path)).__enter__()

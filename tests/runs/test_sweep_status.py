@@ -9,14 +9,15 @@ import pytest
 from tests.runs.clocks import Clock
 
 from rnncodec.errors import ConfigError
-from rnncodec.machine.inplace_json import read_page, write_page
+from rnncodec.machine import locks
+from rnncodec.machine.storage import read_page, write_page
 from rnncodec.runs import liveness
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import SWEEP, RunFiles
 from rnncodec.runs.sweep_status import (
     RunStatus,
-    find_runs,
     run_status,
+    run_statuses,
     sweep_left,
     training_so_far,
 )
@@ -33,7 +34,7 @@ def test_failure_leaves_its_reason_and_a_signal_is_none(tmp_path: Path) -> None:
     for name, error in (("a", MemoryError("no more\nmemory")), ("b", SystemExit(1))):
         with pytest.raises(type(error)), Job(RunFiles(tmp_path / name)):
             raise error
-    failed, stopped = find_runs(tmp_path)
+    failed, stopped = run_statuses(tmp_path)
     assert (failed.state, failed.reason) == ("failed", "MemoryError: no more memory")
     assert stopped.state == "waiting", "to be gone on with"
 
@@ -43,10 +44,10 @@ def test_a_sweep_lists_what_has_not_begun_and_what_older_versions_finished(tmp_p
     finish(tmp_path / "a")
     with Job(RunFiles(tmp_path / "b")):
         finish(tmp_path / "b")
-    assert [(run.name, run.state) for run in find_runs(tmp_path)] == [
+    assert [(run.name, run.state) for run in run_statuses(tmp_path)] == [
         ("a", "done"), ("b", "done"), ("c", "waiting"),
     ]  # fmt: skip
-    (one,) = find_runs(tmp_path / "b")
+    (one,) = run_statuses(tmp_path / "b")
     assert (one.name, one.state, one.attempt) == ("b", "done", 1)
 
 
@@ -95,7 +96,7 @@ def test_where_a_lock_may_not_be_looked_at_the_heartbeat_decides(
     here = socket.gethostname()
     clock = other_machine(tmp_path, ahead=ahead, alive=alive, host=here)
     monkeypatch.setattr(liveness, "time", clock)
-    monkeypatch.setattr(liveness, "try_lock", refuse)
+    monkeypatch.setattr(locks, "try_lock", refuse)
     (tmp_path / "job.lock").touch()
     assert run_status(tmp_path, "run").state == state
 
@@ -105,7 +106,7 @@ def test_all_runs_are_watched_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
         (tmp_path / name).mkdir()
         clock = other_machine(tmp_path / name, ahead=0.0, alive=False)
     monkeypatch.setattr(liveness, "time", clock)
-    assert [run.state for run in find_runs(tmp_path)] == ["failed"] * 3
+    assert [run.state for run in run_statuses(tmp_path)] == ["failed"] * 3
     assert clock.passed == liveness.STALE
 
 
@@ -166,16 +167,16 @@ def test_a_run_in_its_evaluation_leaves_the_time_of_the_others_known() -> None:
 def test_a_failure_that_left_no_record_is_known(tmp_path: Path) -> None:
     (tmp_path / SWEEP).write_text(json.dumps({"jobs": ["a", "b"]}))
     write_page(tmp_path / "a.failed.json", {"reason": "StorageError: a: cannot be written"})
-    found = [(run.state, run.reason) for run in find_runs(tmp_path)]
+    found = [(run.state, run.reason) for run in run_statuses(tmp_path)]
     assert found == [("failed", "StorageError: a: cannot be written"), ("waiting", None)]
 
 
 def test_folder_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no run in or below it"):
-        find_runs(tmp_path)
+        run_statuses(tmp_path)
 
 
 def test_damaged_record_of_a_sweep_is_named(tmp_path: Path) -> None:
     (tmp_path / SWEEP).write_text("{")
     with pytest.raises(ConfigError, match=r"sweep\.json: .* damaged"):
-        find_runs(tmp_path)
+        run_statuses(tmp_path)

@@ -3,8 +3,10 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from rnncodec.errors import ConfigError
 from rnncodec.images.pixels import from_uint8
@@ -13,10 +15,10 @@ from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU
 from rnncodec.network.cells.gru_resnet import GRUResNet
 from rnncodec.network.recon.additive import Additive
-from rnncodec.network.recon.boosted_additive import BoostedAdditive
 from rnncodec.network.recon.scaled_additive import ScaledAdditive
+from rnncodec.network.recon.scheduled_additive import ScheduledAdditive
 from rnncodec.network.unroll import unroll
-from rnncodec.training.codec_module import CodecModule
+from rnncodec.training.codec_module import CodecModule, splitmix64, uniform
 from rnncodec.training.losses import L1, L1MSSSIM
 from rnncodec.training.muon import muon
 from rnncodec.training.selection import mean_scores, score
@@ -85,11 +87,11 @@ def test_a_reconstruction_that_is_not_finite_scores_nan(value: float) -> None:
     """Its pixels would be black, or white, and the score of such a picture is a number."""
     module = make().eval()
     image = torch.full((1, 3, 32, 32), 200, dtype=torch.uint8)
-    assert math.isfinite(score(mean_scores([module.validation_step({"image": image}, 0)])))
+    assert math.isfinite(score(mean_scores([module.validation_step({"image": image}, 0)]))[1])
     for name, weight in module.network.decoder.named_parameters():
         if name.endswith("bias"):
             weight.data.fill_(value)
-    assert math.isnan(score(mean_scores([module.validation_step({"image": image}, 0)])))
+    assert math.isnan(score(mean_scores([module.validation_step({"image": image}, 0)]))[1])
 
 
 RECIPES = ("paper", "compact")
@@ -103,7 +105,7 @@ def module_on(device: str, recipe: str, monkeypatch: pytest.MonkeyPatch) -> Code
         network = Network(GRUResNet, ScaledAdditive, width=0.125, iterations=3)
         module = CodecModule(network, L1(), torch.optim.Adam, seed=0)
     else:
-        network = Network(GRUResNet, BoostedAdditive, width=0.125, iterations=3)
+        network = Network(GRUResNet, ScheduledAdditive, width=0.125, iterations=3)
         optimizer = partial(muon, lr=0.02, adam_lr=2e-3)
         loss = L1MSSSIM()
         module = CodecModule(network, loss, optimizer, seed=0, binarizer="sign", mean="geometric")
@@ -174,3 +176,34 @@ class TestOnGPU:
             for device in ("cpu", "cuda")
         ]
         assert losses[1] == pytest.approx(losses[0], rel=1e-2)
+
+
+def test_splitmix64_reference_values() -> None:
+    # First outputs of the published splitmix64 generator for seed 1234567.
+    state, outputs = 1234567, []
+    for _ in range(3):
+        outputs.append(int(splitmix64(torch.tensor([state]))[0]) % 2**64)
+        state += 0x9E3779B97F4A7C15
+        state = (state + 2**63) % 2**64 - 2**63
+    assert outputs == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
+
+def test_uniform_and_uncorrelated() -> None:
+    values = uniform(3, torch.arange(64), (16, 32)).numpy().astype(np.float64)
+    assert values.min() >= 0
+    assert values.max() < 1
+    assert stats.kstest(values.ravel(), "uniform").pvalue > 1e-3
+    centred = values.reshape(64, -1) - 0.5
+    neighbours = [
+        (centred[1:] * centred[:-1]).mean(),
+        (centred[:, 1:] * centred[:, :-1]).mean(),
+        (centred * (uniform(4, torch.arange(64), (512,)).numpy() - 0.5)).mean(),
+    ]
+    assert np.abs(neighbours).max() < 5 / 12 / np.sqrt(centred.size)
+
+
+def test_batch_split_and_order_do_not_matter() -> None:
+    whole = uniform(1, torch.arange(100, 108), (5,))
+    halves = [uniform(1, torch.arange(start, start + 4), (5,)) for start in (104, 100)]
+    assert torch.equal(whole, torch.cat(halves[::-1]))
+    assert whole.unique().numel() == whole.numel()

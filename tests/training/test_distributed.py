@@ -24,9 +24,9 @@ from rnncodec.network.cells.gru import GRU
 from rnncodec.network.recon.scaled_additive import ScaledAdditive
 from rnncodec.training import distributed
 from rnncodec.training.codec_module import CodecModule
+from rnncodec.training.distributed import gather
 from rnncodec.training.entropy_module import EntropyModule
 from rnncodec.training.losses import L1
-from rnncodec.training.selection import gather
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from torch.utils.data.dataset import TensorDataset
 
 from rnncodec.errors import DivergenceError, ModelError
 from rnncodec.training import divergence
-from rnncodec.training.callbacks import LastCheckpoint
-from rnncodec.training.checkpoint import AtomicCheckpointIO
+from rnncodec.training.callbacks import AtomicCheckpointIO, LastCheckpoint
 from rnncodec.training.distributed import own_process_group
 from rnncodec.training.divergence import StepValues, StopIfDiverged, require_finite_weights
 from rnncodec.training.fit import quiet_lightning

@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataset import TensorDataset
 
 from rnncodec.machine.signals import Terminated
-from rnncodec.training.callbacks import Interrupt, LastCheckpoint
+from rnncodec.training.callbacks import LastCheckpoint
 from rnncodec.training.distributed import own_process_group
-from rnncodec.training.fit import fit, quiet_lightning
+from rnncodec.training.fit import Interrupt, fit, quiet_lightning
 
 
 def test_the_report_of_a_profiler_is_the_one_word_of_lightning_that_is_heard() -> None:

@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from omegaconf import OmegaConf
 from skimage.metrics import structural_similarity
 
-from rnncodec.images.windowed_similarity import local_similarity, three_scales
+from rnncodec.images.distortion import local_similarity, three_scales
 from rnncodec.training.losses import L1MSSSIM, SSIMWeighted
 
 LOSSES = sorted(path.stem for path in Path("conf/loss").glob("*.yaml"))

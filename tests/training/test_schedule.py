@@ -1,10 +1,13 @@
-"""The learning-rate factor and the budget it follows."""
+"""The learning-rate factor and the budget it follows, on which ranks agree."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
+from lightning.pytorch.callbacks import Timer
 
 from rnncodec.errors import ConfigError
+from rnncodec.training import schedule
 from rnncodec.training.schedule import WarmupCosine, progress
 
 
@@ -27,3 +30,14 @@ def test_the_budget_that_is_further_used_up_counts() -> None:
 def test_impossible_schedules_are_refused(arguments: dict) -> None:
     with pytest.raises(ConfigError, match="expected warmup_steps >= 0"):
         WarmupCosine(**arguments)
+
+
+@pytest.mark.parametrize(("limited", "expected"), [(False, 0.25), (True, 0.75)])
+def test_ranks_agree_only_where_time_is_limited(
+    monkeypatch: pytest.MonkeyPatch, limited: bool, expected: float
+) -> None:
+    monkeypatch.setattr(schedule, "of_main", lambda _: 0.75)
+    timers = [Timer({"hours": 1})] if limited else []
+    trainer = SimpleNamespace(global_step=2, max_steps=8, callbacks=timers)
+    assert schedule.budget_used(trainer) == expected
+    assert schedule.own_budget_used(trainer) == 0.25

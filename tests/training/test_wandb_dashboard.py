@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import typer
 import wandb
 
-from rnncodec.evaluation.curves import MeanCurve
+from rnncodec.evaluation.curves import RDCurve
 from rnncodec.training import wandb_dashboard
 from rnncodec.training.wandb_evaluation import areas, charts, with_decibels
 
@@ -68,7 +69,8 @@ def test_areas_losses_and_pictures(view: str) -> None:
 
 
 def test_panels_ask_for_what_runs_log() -> None:
-    curve = MeanCurve(1, 0, list(range(1, 17)), [k / 8 for k in range(1, 17)], [0.9] * 16)
+    samples = [(k / 8, 0.9) for k in range(1, 17)]
+    curve = replace(RDCurve.of(samples), iterations=tuple(range(1, 17)))
     metrics = dict.fromkeys(("psnr_rgb", "ms_ssim", "psnr_hvs", "psnr_hvs_m"), curve)
     logged = metrics | with_decibels(metrics)
     assert {f"auc/{name}" for name in wandb_dashboard.AUC_METRICS} <= set(areas(metrics))

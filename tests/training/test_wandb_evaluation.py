@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -15,10 +16,10 @@ from tests.training.wandb_file import WandbFile
 from rnncodec.codec import Codec
 from rnncodec.entropy import quantize
 from rnncodec.entropy.progressive import Progressive
-from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.curves import MeanCurve
-from rnncodec.evaluation.evaluate import evaluate
-from rnncodec.evaluation.image_files import inputs_in
+from rnncodec.evaluation.codecs import EvaluatedModel, images_in
+from rnncodec.evaluation.curves import RDCurve
+from rnncodec.evaluation.evaluate import evaluate_model
+from rnncodec.evaluation.summary import named_areas
 from rnncodec.models.model_file import Model
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells.gru import GRU
@@ -66,9 +67,9 @@ def logged(
 ) -> tuple[Path, Path]:
     """The folders of an evaluation and of the offline run it was logged to."""
     root = tmp_path_factory.mktemp("run")
-    path, folder, images = root / "model.safetensors", root / "evaluation", inputs_in(gallery)
+    path, folder, images = root / "model.safetensors", root / "evaluation", images_in(gallery)
     codec.save(path)
-    evaluate(EvaluatedModel("tiny", path), images, folder, progress=False)
+    evaluate_model(EvaluatedModel("tiny", path), images, folder, progress=False)
     try:
         logger = wandb_logger(save_dir=str(root), project="test", mode="offline")
         logger.log_metrics({"train/loss": 0.5}, step=7)
@@ -109,10 +110,10 @@ def test_curves_are_those_of_the_results(logged: tuple[Path, Path]) -> None:
 def test_summary_has_the_areas_and_nothing_of_the_curves(logged: tuple[Path, Path]) -> None:
     folder, run = logged
     summary = WandbFile(run).summary
-    stated = json.loads((folder / "summary.json").read_text())["auc"]
+    stated = named_areas(json.loads((folder / "summary.json").read_text()))
     for metric in METRICS:
-        assert summary[f"auc/{metric}"] == stated[f"{metric} AUC [0.25, 1.5]"]["value"]
-        assert summary[f"auc/{metric}_nominal"] == stated[f"{metric} AUC nominal"]["value"]
+        assert summary[f"auc/{metric}"] == stated[f"{metric} AUC [0.25, 1.5]"]
+        assert summary[f"auc/{metric}_nominal"] == stated[f"{metric} AUC nominal"]
     assert not [key for key in summary if key.startswith("rd/")]
 
 
@@ -190,16 +191,21 @@ def test_every_file_it_refers_to_is_there(logged: tuple[Path, Path]) -> None:
     assert {found.summary[sheet] for sheet in sheets} <= media
 
 
+def curve(*samples: tuple[float, float]) -> RDCurve:
+    """An MS-SSIM curve of iterations 1, 2, ..."""
+    iterations = tuple(range(1, len(samples) + 1))
+    return replace(RDCurve.of(samples, "m", "ms_ssim"), iterations=iterations)
+
+
 def test_a_curve_that_does_not_cover_the_range_has_no_area() -> None:
-    short = MeanCurve(1, 0, [1, 2], [0.3, 1.6], [0.8, 0.9])
-    assert areas({"ms_ssim": short}) == {}
-    covers = MeanCurve(1, 0, [1, 2], [0.25, 1.5], [0.8, 0.9])
+    assert areas({"ms_ssim": curve((0.3, 0.8), (1.6, 0.9))}) == {}
+    covers = curve((0.25, 0.8), (1.5, 0.9))
     assert areas({"ms_ssim": covers}) == {"auc/ms_ssim": pytest.approx(0.85)}
 
 
 def test_a_perfect_ms_ssim_has_no_decibels() -> None:
-    curve = MeanCurve(1, 0, [1, 2], [0.2, 0.3], [0.9, 1.0])
-    decibels = with_decibels({"ms_ssim": curve})["ms_ssim_db"]
-    assert (decibels.iteration, decibels.bpp) == ([1], [0.2])
-    assert math.isclose(decibels.value[0], 10)
-    assert with_decibels({"ms_ssim": MeanCurve(1, 0, [1], [0.2], [1.0])}) == {}
+    decibels = with_decibels({"ms_ssim": curve((0.2, 0.9), (0.3, 1.0))})["ms_ssim_db"]
+    ((bpp, value),) = decibels.samples
+    assert (decibels.iterations, bpp) == ((1,), 0.2)
+    assert math.isclose(value, 10)
+    assert with_decibels({"ms_ssim": curve((0.2, 1.0))}) == {}

@@ -14,7 +14,7 @@ import wandb
 from tests.training.wandb_file import WandbFile
 
 from rnncodec.errors import ConfigError
-from rnncodec.training.wandb_logger import finish, kept_id, label, wandb_logger
+from rnncodec.training.wandb_logger import finish, label, stored_id, wandb_logger
 
 
 def test_needs_no_account_and_writes_only_into_the_run_directory(
@@ -36,7 +36,7 @@ def test_needs_no_account_and_writes_only_into_the_run_directory(
     finally:
         finish()
     assert ids[0] == ids[1], "a resumed run goes on"
-    assert ids[0] == kept_id(tmp_path / "run")
+    assert ids[0] == stored_id(tmp_path / "run")
     assert "WANDB_MODE" not in os.environ, "the next job of a sweep chooses for itself"
     found = [WandbFile(path) for path in sorted((tmp_path / "run/wandb").glob("offline-run-*"))]
     steps = [[row["trainer/global_step"] for row in one.rows("train/loss")] for one in found]
@@ -132,11 +132,11 @@ def test_unknown_mode_is_refused(tmp_path: Path) -> None:
 
 def test_a_new_training_in_the_same_place_has_an_id_of_its_own(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    first = kept_id(folder)
-    assert kept_id(folder) == first, "gone on with"
+    first = stored_id(folder)
+    assert stored_id(folder) == first, "gone on with"
     shutil.move(folder, tmp_path / "kept")
-    assert kept_id(folder) != first, "the folder was removed and the command repeated"
-    assert kept_id(tmp_path / "kept") == first, "moved"
+    assert stored_id(folder) != first, "the folder was removed and the command repeated"
+    assert stored_id(tmp_path / "kept") == first, "moved"
 
 
 def test_an_older_run_keeps_the_id_of_its_attempts(tmp_path: Path) -> None:
@@ -145,12 +145,12 @@ def test_an_older_run_keeps_the_id_of_its_attempts(tmp_path: Path) -> None:
         *("offline-run-20251231_030405-ffffffffffffffff", "latest-run"),
     ):
         (tmp_path / "wandb" / name).mkdir(parents=True)
-    assert kept_id(tmp_path) == "da0ef152bd67da54"
+    assert stored_id(tmp_path) == "da0ef152bd67da54"
     shutil.rmtree(tmp_path / "wandb")
-    assert kept_id(tmp_path) == "da0ef152bd67da54", "also when its records are cleared away"
+    assert stored_id(tmp_path) == "da0ef152bd67da54", "also when its records are cleared away"
 
 
 def test_a_damaged_id_is_drawn_again(tmp_path: Path) -> None:
     (tmp_path / "wandb_id").touch()
-    assert len(kept_id(tmp_path)) == 16
-    assert kept_id(tmp_path) == kept_id(tmp_path)
+    assert len(stored_id(tmp_path)) == 16
+    assert stored_id(tmp_path) == stored_id(tmp_path)

@@ -15,11 +15,9 @@ The format is specified in FORMAT.md beside this file. To write: code each itera
 """
 
 from rnncodec.bitstream.coder import Decoder, encode
-from rnncodec.bitstream.cut import truncate
 from rnncodec.bitstream.header import ColourMode, Header, Tile
-from rnncodec.bitstream.inspection import Info, info, sending_shares
-from rnncodec.bitstream.mask import Mask
-from rnncodec.bitstream.order import position_order
+from rnncodec.bitstream.inspection import Info, info, sending_shares, truncate
+from rnncodec.bitstream.mask import Mask, position_order
 from rnncodec.bitstream.reader import End, Event, NeedData, Parsed, Reader, parse
 from rnncodec.bitstream.segment import Codes, Segment, SegmentMode, sending
 from rnncodec.bitstream.writer import Iteration, Writer, write

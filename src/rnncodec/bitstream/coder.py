@@ -18,8 +18,8 @@ _SLACK_BITS = 32
 """A payload of n bytes carries at most 8n + 32 bits: the interval that is left when the encoder
 stops is at least 2^32 of 2^64 wide."""
 
-_COST_UNIT = 1 << 16
-"""The accounting of information is in integers, 1/65536 bit each."""
+_INFORMATION_UNIT = 1 << 16
+"""Information is counted in integers, 1/65536 bit each."""
 
 
 def encode(bits: NDArray[np.uint8], probabilities: NDArray[np.integer]) -> bytes:
@@ -34,8 +34,13 @@ def encode(bits: NDArray[np.uint8], probabilities: NDArray[np.integer]) -> bytes
     >>> encode(np.array([1, 0, 1], np.uint8), np.array([60000, 5000, 40000])).hex()
     '6a'
     """
+    count = len(probabilities)
+    if bits.shape != (count,) or bits.dtype != np.uint8 or (count and bits.max() > 1):
+        raise ValueError(
+            f"bits: expected {count} of uint8 0 or 1, got {bits.dtype} of shape {bits.shape}"
+        )
     encoder = stream.queue.RangeEncoder()
-    encoder.encode(_checked_bits(bits, len(probabilities)), _family(), _as_floats(probabilities))
+    encoder.encode(bits.astype(np.int32), _bernoulli(), _as_floats(probabilities))
     settled, (lower, width) = encoder.pos()
     words: NDArray[np.uint32] = encoder.get_compressed()
     return words[:settled].astype(">u4").tobytes() + _shortest_tail(lower, width)
@@ -56,7 +61,7 @@ class Decoder:
         padded = payload + bytes(-len(payload) % (_WORD_BITS // 8))
         self._decoder = stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
         self._size, self._offset = len(payload), offset
-        self._budget = (8 * len(payload) + _SLACK_BITS) * _COST_UNIT
+        self._budget = (8 * len(payload) + _SLACK_BITS) * _INFORMATION_UNIT
 
     def decode(self, probabilities: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Return the next bits (N,), given P(bit = 1) of each in 1/65536 (N,).
@@ -69,11 +74,11 @@ class Decoder:
         """
         floats = _as_floats(probabilities)
         try:
-            symbols: NDArray[np.int32] = self._decoder.decode(_family(), floats)
+            bits: NDArray[np.uint8] = self._decoder.decode(_bernoulli(), floats).astype(np.uint8)
         except AssertionError as error:  # how constriction says "invalid compressed data"
             raise BitstreamError("entropy-coded data is damaged", self._offset) from error
-        bits = symbols.astype(np.uint8)
-        self._budget -= _information(bits, probabilities)
+        chances = np.where(bits, probabilities, ONE - probabilities.astype(np.int64))
+        self._budget -= int(_information()[chances].sum())
         if self._budget < 0:
             raise BitstreamError(
                 f"the {self._size} bytes of entropy-coded data end before the bits they should "
@@ -84,8 +89,20 @@ class Decoder:
 
 
 @cache
-def _family() -> Any:
+def _bernoulli() -> Any:
     return stream.model.Bernoulli(perfect=False)
+
+
+@cache
+def _information() -> NDArray[np.int64]:
+    """Information of a symbol by its probability in 1/65536, rounded down; shape (65537,).
+
+    The coder's 24-bit probability is 256 p or 256 p + 1 or 256 p - 1; the largest errs on the
+    side of accepting.
+    """
+    share = (256.0 * np.arange(ONE + 1) + 1) / (1 << 24)
+    bits: NDArray[np.float64] = np.floor(-np.log2(share) * _INFORMATION_UNIT)
+    return np.maximum(bits, 0).astype(np.int64)
 
 
 def _as_floats(probabilities: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -108,14 +125,6 @@ def _as_floats(probabilities: NDArray[np.integer]) -> NDArray[np.float64]:
     return probabilities / np.float64(ONE)
 
 
-def _checked_bits(bits: NDArray[np.uint8], count: int) -> NDArray[np.int32]:
-    if bits.shape != (count,) or bits.dtype != np.uint8 or (count and bits.max() > 1):
-        raise ValueError(
-            f"bits: expected {count} of uint8 0 or 1, got {bits.dtype} of shape {bits.shape}"
-        )
-    return bits.astype(np.int32)
-
-
 def _shortest_tail(lower: int, width: int) -> bytes:
     """Return the fewest bytes that, followed by zeros, name a point of [lower, lower + width).
 
@@ -132,20 +141,3 @@ def _shortest_tail(lower: int, width: int) -> bytes:
         if point < upper:
             return point.to_bytes(_STATE_BITS // 8, "big")[:size]
     raise AssertionError(f"an interval of width {width} is too narrow for a range coder")
-
-
-@cache
-def _costs() -> NDArray[np.int64]:
-    """Information of a symbol by its probability in 1/65536, rounded down; shape (65537,).
-
-    The coder's 24-bit probability is 256 p or 256 p + 1 or 256 p - 1; the largest errs on the
-    side of accepting.
-    """
-    share = (256.0 * np.arange(ONE + 1) + 1) / (1 << 24)
-    costs: NDArray[np.float64] = np.floor(-np.log2(share) * _COST_UNIT)
-    return np.maximum(costs, 0).astype(np.int64)
-
-
-def _information(bits: NDArray[np.uint8], probabilities: NDArray[np.integer]) -> int:
-    coded = np.where(bits, probabilities, ONE - probabilities.astype(np.int64))
-    return int(_costs()[coded].sum())

@@ -9,23 +9,22 @@ from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from rnncodec.bitstream import varint
 from rnncodec.errors import BitstreamError
 from rnncodec.geometry import BITS, BLOCK
 
 MAGIC = b"\x89RNC"
 VERSION = 1
-MODE_BITS = 2
-"""Bits of a segment's tag that name its mode."""
-
 FIXED_SIZE = 38
 """Bytes of a header without colour profile."""
+
+FINGERPRINT_SIZE = 16
 MAX_POSITIONS = (1 << 24) - 1
 MAX_PIECE = 1 << 16
 """Positions of a tile, or of an image in one piece: bounds the memory a decoder needs."""
 MAX_TILES = 1 << 12
 MAX_ICC_PROFILE = 1 << 22
-FINGERPRINT_SIZE = 16
+MAX_PAYLOAD = (1 << 26) - 1
+"""The longest payload of a segment that its tag can state."""
 
 _FIXED = struct.Struct(">4sBBBBIIH16s")
 _CRC = struct.Struct(">I")
@@ -95,52 +94,57 @@ class Header:
     adaptive: bool = False
 
     def __post_init__(self) -> None:
-        for name, valid, expected in self._rules():
-            if not valid:
-                raise BitstreamError(
-                    f"{name}={getattr(self, name)}: expected {expected}", _OFFSETS[name]
-                )
-        h, w, _ = self.code_shape
-        if h * w > MAX_POSITIONS:
-            raise BitstreamError(
-                f"{self.width}x{self.height} pixels are {h * w} blocks of {BLOCK}x{BLOCK}; "
-                f"this format holds at most {MAX_POSITIONS}",
-                _OFFSETS["width"],
-            )
-        self._check_tiling(h, w)
-        if len(self.fingerprint) != FINGERPRINT_SIZE:
-            raise BitstreamError(
-                f"fingerprint: expected {FINGERPRINT_SIZE} bytes, got {len(self.fingerprint)}",
-                _OFFSETS["fingerprint"],
-            )
-        if len(self.icc_profile) > MAX_ICC_PROFILE:
-            raise BitstreamError(
-                f"colour profile of {len(self.icc_profile)} bytes: at most {MAX_ICC_PROFILE}",
-                _OFFSETS["icc_profile"],
-            )
-
-    def _check_tiling(self, h: int, w: int) -> None:
-        side = self.tile // BLOCK or max(h, w)
-        if min(side, h) * min(side, w) > MAX_PIECE:
-            raise BitstreamError(
-                f"tile={self.tile} leaves pieces of {min(side, h) * min(side, w)} blocks of "
-                f"{BLOCK}x{BLOCK}; at most {MAX_PIECE}, so take tiles of up to 4096 pixels",
-                _OFFSETS["tile"],
-            )
-        if self.tile_count > MAX_TILES:
-            raise BitstreamError(
-                f"tile={self.tile} cuts {self.width}x{self.height} pixels into "
-                f"{self.tile_count} tiles; at most {MAX_TILES}, so take larger ones",
-                _OFFSETS["tile"],
-            )
-
-    def _rules(self) -> Iterator[tuple[str, bool, str]]:
-        side = 1 << 32
-        yield "iterations", 1 <= self.iterations <= 255, "1..255"
-        yield "width", 1 <= self.width < side, "1 or more (an image without pixels has no file)"
-        yield "height", 1 <= self.height < side, "1 or more (an image without pixels has no file)"
+        some_pixels = "1 or more (an image without pixels has no file)"
         blocks, rest = divmod(self.tile, BLOCK)
-        yield "tile", rest == 0 and 0 <= blocks < 1 << 16, f"a multiple of {BLOCK}, or 0"
+        for name, valid, expected in (
+            ("iterations", 1 <= self.iterations <= 255, "1..255"),
+            ("width", 1 <= self.width < 1 << 32, some_pixels),
+            ("height", 1 <= self.height < 1 << 32, some_pixels),
+            ("tile", rest == 0 and 0 <= blocks < 1 << 16, f"a multiple of {BLOCK}, or 0"),
+        ):
+            self._require(name, f"{name}={getattr(self, name)}: expected {expected}", valid=valid)
+        h, w, _ = self.code_shape
+        piece = min(self._tile_side, h) * min(self._tile_side, w)
+        size, fingerprint, profile = (
+            f"{self.width}x{self.height}",
+            self.fingerprint,
+            self.icc_profile,
+        )
+        for name, valid, message in (
+            (
+                "width",
+                h * w <= MAX_POSITIONS,
+                f"{size} pixels are {h * w} blocks of {BLOCK}x{BLOCK}; this format holds at most "
+                f"{MAX_POSITIONS}",
+            ),
+            (
+                "tile",
+                piece <= MAX_PIECE,
+                f"tile={self.tile} leaves pieces of {piece} blocks of {BLOCK}x{BLOCK}; at most "
+                f"{MAX_PIECE}, so take tiles of up to 4096 pixels",
+            ),
+            (
+                "tile",
+                self.tile_count <= MAX_TILES,
+                f"tile={self.tile} cuts {size} pixels into {self.tile_count} tiles; at most "
+                f"{MAX_TILES}, so take larger ones",
+            ),
+            (
+                "fingerprint",
+                len(fingerprint) == FINGERPRINT_SIZE,
+                f"fingerprint: expected {FINGERPRINT_SIZE} bytes, got {len(fingerprint)}",
+            ),
+            (
+                "icc_profile",
+                len(profile) <= MAX_ICC_PROFILE,
+                f"colour profile of {len(profile)} bytes: at most {MAX_ICC_PROFILE}",
+            ),
+        ):
+            self._require(name, message, valid=valid)
+
+    def _require(self, field: str, message: str, *, valid: bool) -> None:
+        if not valid:
+            raise BitstreamError(message, _OFFSETS[field])
 
     def with_iterations(self, iterations: int) -> "Header":
         """Return the same header for another number of iterations."""
@@ -167,19 +171,21 @@ class Header:
 
         Nor has it more than a tag can state; a raw one, with h*w under 2^24, always fits.
         """
-        return min(2 * self.raw_size, (varint.LIMIT >> MODE_BITS) - 1)
+        return min(2 * self.raw_size, MAX_PAYLOAD)
+
+    @property
+    def _tile_side(self) -> int:
+        return self.tile // BLOCK or max(self.code_shape[:2])
 
     @property
     def tile_count(self) -> int:
         """Number of tiles; 1 if the image is coded in one piece."""
         h, w, _ = self.code_shape
-        side = self.tile // BLOCK or max(h, w)
-        return -(-h // side) * -(-w // side)
+        return -(-h // self._tile_side) * -(-w // self._tile_side)
 
     def tiles(self) -> Iterator[Tile]:
         """Yield the tiles in raster order; they cover the code map without overlap."""
-        h, w, _ = self.code_shape
-        side = self.tile // BLOCK or max(h, w)
+        (h, w, _), side = self.code_shape, self._tile_side
         for y in range(0, h, side):
             for x in range(0, w, side):
                 yield Tile(y, x, min(side, h - y), min(side, w - x))
@@ -230,11 +236,21 @@ def required_size(data: bytes | bytearray) -> int:
         )
     if len(data) < FIXED_SIZE:
         return FIXED_SIZE
-    _check_crc(data)
+    if _CRC.unpack_from(data, _FIXED.size) != (zlib.crc32(data[: _FIXED.size]),):
+        raise BitstreamError("the header is damaged (its checksum differs)", _OFFSETS["checksum"])
     flags = data[_OFFSETS["flags"]]
     if flags & ~(_FLAG_ICC | _FLAG_ADAPTIVE):
         raise _newer("flags", flags)
-    return FIXED_SIZE + (_icc_size(data) if flags & _FLAG_ICC else 0)
+    if not flags & _FLAG_ICC:
+        return FIXED_SIZE
+    if len(data) < FIXED_SIZE + _ICC.size:
+        return FIXED_SIZE + _ICC.size
+    length, _ = _ICC.unpack_from(data, FIXED_SIZE)
+    if not 1 <= length <= MAX_ICC_PROFILE:
+        raise BitstreamError(
+            f"colour profile of {length} bytes: expected 1..{MAX_ICC_PROFILE}", FIXED_SIZE
+        )
+    return FIXED_SIZE + _ICC.size + int(length)
 
 
 def unpack(data: bytes) -> Header:
@@ -261,26 +277,9 @@ def unpack(data: bytes) -> Header:
     return header
 
 
-def _check_crc(data: bytes | bytearray) -> None:
-    (stored,) = _CRC.unpack_from(data, _FIXED.size)
-    if stored != zlib.crc32(data[: _FIXED.size]):
-        raise BitstreamError("the header is damaged (its checksum differs)", _OFFSETS["checksum"])
-
-
 def _newer(field: str, value: int) -> BitstreamError:
     return BitstreamError(
         f"{field}={value} is unknown here; a newer version of rnncodec is needed",
         _OFFSETS[field],
         kind="newer",
     )
-
-
-def _icc_size(data: bytes | bytearray) -> int:
-    if len(data) < FIXED_SIZE + _ICC.size:
-        return _ICC.size
-    length, _ = _ICC.unpack_from(data, FIXED_SIZE)
-    if not 1 <= length <= MAX_ICC_PROFILE:
-        raise BitstreamError(
-            f"colour profile of {length} bytes: expected 1..{MAX_ICC_PROFILE}", FIXED_SIZE
-        )
-    return _ICC.size + int(length)

@@ -1,13 +1,15 @@
-"""What a file says about itself, without decoding it."""
+"""What a file says about itself, and shorter files out of it: by bytes alone, without a model."""
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 from rnncodec.bitstream.header import Header
-from rnncodec.bitstream.mask import Mask
-from rnncodec.bitstream.order import ROW_DELAY
+from rnncodec.bitstream.mask import ROW_DELAY, Mask
 from rnncodec.bitstream.reader import parse
 from rnncodec.bitstream.segment import SegmentMode
+from rnncodec.errors import ConfigError
+from rnncodec.validation import is_number, is_whole
 
 MAX_STEPS = 1 << 18
 """Diagonals of flags, of all tiles and iterations, that are read for a description."""
@@ -33,6 +35,11 @@ class Info:
     def iterations(self) -> int:
         """Whole iterations in the file; `header.iterations` is how many it was written with."""
         return len(self.segment_bytes)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Bytes from the start of the file to the end of the header, and of each iteration."""
+        return tuple(accumulate(self.segment_bytes, initial=len(self.header.pack())))
 
 
 def info(data: bytes) -> Info:
@@ -75,3 +82,44 @@ def sending_shares(data: bytes) -> tuple[float | None, ...]:
         for t, segment in enumerate(segments[1:], start=1):
             counts[t] += int(mask.read(segment.decoder(number)).sum())
     return tuple(count / (h * w) for count in counts)
+
+
+def truncate(
+    data: bytes,
+    *,
+    iterations: int | None = None,
+    max_bytes: int | None = None,
+    bpp: float | None = None,
+) -> bytes:
+    """Return the beginning of a file: its first `iterations`, or as many as fit.
+
+    They fit in `max_bytes`, or in `bpp` bits per pixel, header included. The result is a whole
+    file of fewer iterations. Give exactly one of the three.
+
+    Raises:
+        BitstreamError: `data` is no file of this format, or its structure is damaged (the codes
+            themselves cannot be verified without the model).
+        DataError: `data` is no bytes.
+        ConfigError: more iterations than the file has or fewer than 1; or `max_bytes` or `bpp`
+            below header and first iteration.
+    """
+    found = info(data)
+    if [iterations, max_bytes, bpp].count(None) != 2:
+        raise ConfigError("truncate: give either iterations= or max_bytes= or bpp=")
+    if iterations is None:
+        by_size = max_bytes is not None
+        name, limit = ("max_bytes", max_bytes) if by_size else ("bpp", bpp)
+        sizes: tuple[float, ...] = found.ends[1:] if by_size else found.bpp
+        if limit is None or not is_number(limit):
+            raise ConfigError(f"{name}={limit!r}: expected a number")
+        if limit < sizes[0]:
+            raise ConfigError(
+                f"{name}={limit}: header and first iteration of this file take {sizes[0]:.9g}"
+            )
+        iterations = sum(size <= limit for size in sizes)
+    if not is_whole(iterations) or not 1 <= iterations <= found.iterations:
+        raise ConfigError(
+            f"iterations={iterations}: this file has 1..{found.iterations} to keep; give a "
+            "whole number of these"
+        )
+    return bytes(data[: found.ends[iterations]])

@@ -1,4 +1,4 @@
-"""Which positions of a tile still send bits, and what it costs to say so (FORMAT.md, "Mask")."""
+"""The order of a tile's positions, and which of them still send (FORMAT.md, "Order", "Mask")."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncodec.bitstream.coder import ONE, Decoder
-from rnncodec.bitstream.order import ROW_DELAY, position_order
+
+ROW_DELAY = 4
+"""How many columns a row runs behind the row above it: one more than the reach of a 7x7 mask."""
+
+NEIGHBOURS = 8
 
 Sending = NDArray[np.bool_]
 Answer = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 """P(flag = 1) in 1/65536 of the next flags -> the flags."""
 
-NEIGHBOURS = 8
+
+def position_order(h: int, w: int) -> NDArray[np.int64]:
+    """Return raster indices `y * w + x` of all positions, sorted by (x + 4y, y); shape (h*w,).
+
+    Positions of equal x + 4y do not depend on one another, so a decoder may take them at once.
+
+    >>> position_order(2, 6).tolist()
+    [0, 1, 2, 3, 4, 6, 5, 7, 8, 9, 10, 11]
+    """
+    y, x = np.divmod(np.arange(h * w, dtype=np.int64), w)
+    return np.lexsort((y, x + ROW_DELAY * y)).astype(np.int64)
 
 
 class Mask:
@@ -31,8 +45,7 @@ class Mask:
     """
 
     def __init__(self, h: int, w: int) -> None:
-        order = position_order(h, w)
-        y, x = np.divmod(order, w)
+        y, x = np.divmod(position_order(h, w), w)
         stride = w + 2  # a margin of positions that have not ended
         self._diagonals = x + ROW_DELAY * y
         self._places = (y + 1) * stride + x + 1
@@ -55,7 +68,7 @@ class Mask:
         if sending.shape != before.shape or (sending & ~before).any():
             raise ValueError("sending: a position that has ended sends nothing from then on")
         flags = (~sending[before]).astype(np.uint8)
-        chances: list[NDArray[np.int64]] = []
+        chances = [np.zeros(0, np.int64)]
         at = 0
 
         def known(probabilities: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -65,7 +78,7 @@ class Mask:
             return flags[at - len(probabilities) : at]
 
         self._advance(known)
-        return flags, np.concatenate([np.zeros(0, np.int64), *chances])
+        return flags, np.concatenate(chances)
 
     def read(self, decoder: Decoder) -> Sending:
         """The next iteration's flags out of the tile's payload: as `sending` of `flags`.

@@ -1,16 +1,13 @@
 """From bytes to a header and segments: incremental, without I/O, trusting nothing."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from PIL import Image
 
-from rnncodec.bitstream import header as headers
-from rnncodec.bitstream import varint
-from rnncodec.bitstream.header import Header
-from rnncodec.bitstream.segment import CRC_SIZE, Segment, read_tag
+from rnncodec.bitstream.header import Header, required_size, unpack
+from rnncodec.bitstream.segment import CRC_SIZE, Segment, unpack_tag, unpack_varint
 from rnncodec.errors import BitstreamError, ConfigError, DataError
 from rnncodec.validation import is_number
 
@@ -54,7 +51,12 @@ class Reader:
     """
 
     def __init__(self, *, max_pixels: float | None = None) -> None:
-        self._max_pixels = _pixel_limit(max_pixels)
+        if max_pixels is None:
+            most = Image.MAX_IMAGE_PIXELS
+            max_pixels = math.inf if most is None else most
+        if not is_number(max_pixels):
+            raise ConfigError(f"max_pixels={max_pixels!r}: expected a number of pixels")
+        self._max_pixels = max_pixels
         self._buffer = bytearray()
         self._offset = 0  # of the buffer's first byte, in the file
         self._closed = False
@@ -89,12 +91,17 @@ class Reader:
         """
         if self._header is None:
             return self._next_header()
-        if self._iterations == self._header.iterations:
-            return self._finish(self._header)
-        return self._next_segment(self._header)
+        if self._iterations < self._header.iterations:
+            return self._next_segment(self._header)
+        if self._buffer:
+            raise BitstreamError(
+                f"bytes after iteration {self._iterations}, the last one of this file",
+                self._offset,
+            )
+        return End(self._iterations, truncated=False)
 
     def _next_header(self) -> Event:
-        size = headers.required_size(self._buffer)
+        size = required_size(self._buffer)
         if len(self._buffer) < size:
             if self._closed:
                 raise BitstreamError(
@@ -103,7 +110,7 @@ class Reader:
                     kind="incomplete",
                 )
             return NeedData(size - len(self._buffer))
-        header = headers.unpack(bytes(self._buffer[:size]))
+        header = unpack(bytes(self._buffer[:size]))
         if header.width * header.height > self._max_pixels:
             raise BitstreamError(
                 f"{header.width}x{header.height} pixels are more than max_pixels="
@@ -115,10 +122,10 @@ class Reader:
         return header
 
     def _next_segment(self, header: Header) -> Event:
-        found = varint.unpack(self._buffer, 0, self._offset)
+        found = unpack_varint(self._buffer, 0, self._offset)
         if found is None:
             return self._wait(1)
-        mode, length = read_tag(found[0], header, (self._iterations + 1, self._offset))
+        mode, length = unpack_tag(found[0], header, self._iterations + 1, self._offset)
         start = found[1] + CRC_SIZE
         if len(self._buffer) < start + length:
             return self._wait(start + length - len(self._buffer))
@@ -146,14 +153,6 @@ class Reader:
             )
         return End(self._iterations, truncated=bool(self._buffer))
 
-    def _finish(self, header: Header) -> Event:
-        if self._buffer:
-            raise BitstreamError(
-                f"bytes after iteration {header.iterations}, the last one of this file",
-                self._offset,
-            )
-        return End(self._iterations, truncated=False)
-
     def _consume(self, size: int) -> None:
         del self._buffer[:size]
         self._offset += size
@@ -173,25 +172,13 @@ def parse(data: bytes, *, max_pixels: float | None = None) -> Parsed:
     Raises:
         BitstreamError: as `Reader.next_event`.
     """
-    header, *rest = _events(data, max_pixels)
-    *segments, end = rest
-    assert isinstance(header, Header)
-    assert isinstance(end, End)
-    return Parsed(header, [s for s in segments if isinstance(s, Segment)], end.truncated)
-
-
-def _events(data: bytes, max_pixels: float | None) -> Iterator[Event]:
     reader = Reader(max_pixels=max_pixels)
     reader.feed(data)
     reader.close()
-    while not isinstance(event := reader.next_event(), End):
-        yield event
-    yield event
-
-
-def _pixel_limit(max_pixels: float | None) -> float:
-    if max_pixels is not None:
-        if not is_number(max_pixels):
-            raise ConfigError(f"max_pixels={max_pixels!r}: expected a number of pixels")
-        return max_pixels
-    return math.inf if Image.MAX_IMAGE_PIXELS is None else Image.MAX_IMAGE_PIXELS
+    header = reader.next_event()
+    assert isinstance(header, Header)
+    segments = []
+    while isinstance(event := reader.next_event(), Segment):
+        segments.append(event)
+    assert isinstance(event, End)
+    return Parsed(header, segments, event.truncated)

@@ -1,7 +1,6 @@
 """One iteration in a file: how its codes are stored and how they are verified."""
 
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -9,16 +8,54 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncodec.bitstream import varint
 from rnncodec.bitstream.coder import Decoder
-from rnncodec.bitstream.header import MODE_BITS, Header
+from rnncodec.bitstream.header import Header
 from rnncodec.errors import BitstreamError
 from rnncodec.geometry import UNSENT
 
 Codes = NDArray[np.uint8]
 
 CRC_SIZE = 4
-_MODE_MASK = (1 << MODE_BITS) - 1
+MODE_BITS = 2
+"""Bits of a segment's tag that name its mode; the others are the length of its payload."""
+
+VARINT_BYTES = 4
+VARINT_LIMIT = 1 << (7 * VARINT_BYTES)
+"""One more than the largest integer that is stored seven bits a byte."""
+
+
+def pack_varint(value: int) -> bytes:
+    """Return `value`, 0 <= value < VARINT_LIMIT, seven bits a byte, most significant first.
+
+    >>> pack_varint(5).hex(), pack_varint(300).hex()
+    ('05', '822c')
+    """
+    assert 0 <= value < VARINT_LIMIT, value
+    packed = [value & 0x7F]
+    while value := value >> 7:
+        packed.append(value & 0x7F | 0x80)
+    return bytes(reversed(packed))
+
+
+def unpack_varint(data: bytes | bytearray, start: int, base: int = 0) -> tuple[int, int] | None:
+    """Read the integer at `data[start]`: (value, index after it), or None if data ends inside it.
+
+    `base` is the offset of `data[0]` in the file, for messages.
+
+    Raises:
+        BitstreamError: longer than four bytes, or not in its shortest form.
+    """
+    value = 0
+    for index in range(start, min(start + VARINT_BYTES, len(data))):
+        byte = data[index]
+        if index == start and byte == 0x80:
+            raise BitstreamError("integer does not have its shortest form", base + start)
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, index + 1
+    if len(data) - start >= VARINT_BYTES:
+        raise BitstreamError(f"integer is longer than {VARINT_BYTES} bytes", base + start)
+    return None
 
 
 class SegmentMode(IntEnum):
@@ -77,40 +114,35 @@ def checksum(tag: bytes, packed: bytes, previous: int) -> int:
     return zlib.crc32(packed, zlib.crc32(tag, previous))
 
 
-def tag_bytes(mode: SegmentMode, length: int) -> bytes:
+def pack_tag(mode: SegmentMode, length: int) -> bytes:
     """Return the bytes in which a segment names its mode and the length of its payload."""
-    return varint.pack(length << MODE_BITS | mode)
+    return pack_varint(length << MODE_BITS | mode)
 
 
-def read_tag(tag: int, header: Header, place: tuple[int, int]) -> tuple[SegmentMode, int]:
+def unpack_tag(tag: int, header: Header, iteration: int, offset: int) -> tuple[SegmentMode, int]:
     """Return mode and payload length, or say why no segment of this image has such a tag.
 
-    `place` is the iteration, counted from 1, and the offset in the file.
+    `iteration` is counted from 1; `offset` is the place in the file, for messages.
 
     Raises:
         BitstreamError: a mode, or a length, that this iteration cannot have.
     """
-    iteration, offset = place
-    mode, length = SegmentMode(tag & _MODE_MASK), tag >> MODE_BITS
+    mode, length = SegmentMode(tag & (1 << MODE_BITS) - 1), tag >> MODE_BITS
+    problem = ""
     if mode.masked != header.masked(iteration):
         expected = "2 or 3, with a mask" if header.masked(iteration) else "0 or 1, without a mask"
-        raise BitstreamError(
-            f"segment mode {mode:d}: iteration {iteration} of this file has {expected}", offset
-        )
-    if mode.masked and length > header.masked_limit:
-        raise BitstreamError(
-            f"masked segment of {length} bytes: expected at most {header.masked_limit}", offset
-        )
-    if mode == SegmentMode.RAW and length != header.raw_size:
-        raise BitstreamError(
-            f"raw segment of {length} bytes: this image has {header.raw_size}", offset
-        )
-    if mode == SegmentMode.ENTROPY and length >= header.raw_size:
-        raise BitstreamError(
+        problem = f"segment mode {mode:d}: iteration {iteration} of this file has {expected}"
+    elif mode.masked and length > header.masked_limit:
+        problem = f"masked segment of {length} bytes: expected at most {header.masked_limit}"
+    elif mode == SegmentMode.RAW and length != header.raw_size:
+        problem = f"raw segment of {length} bytes: this image has {header.raw_size}"
+    elif mode == SegmentMode.ENTROPY and length >= header.raw_size:
+        problem = (
             f"entropy-coded segment of {length} bytes: expected fewer than the "
-            f"{header.raw_size} of a raw one",
-            offset,
+            f"{header.raw_size} of a raw one"
         )
+    if problem:
+        raise BitstreamError(problem, offset)
     return mode, length
 
 
@@ -133,11 +165,11 @@ class Segment:
     @property
     def size(self) -> int:
         """Bytes of the segment, its own header included."""
-        return len(self._tag) + CRC_SIZE + len(self.payload)
+        return self._payload_offset - self.offset + len(self.payload)
 
     @property
     def _tag(self) -> bytes:
-        return tag_bytes(self.mode, len(self.payload))
+        return pack_tag(self.mode, len(self.payload))
 
     @property
     def _payload_offset(self) -> int:
@@ -181,7 +213,7 @@ class Segment:
         """Where each tile begins in the payload, and the payload's end; shape (tiles + 1,)."""
         count, lengths, at = self.header.tile_count, [], 0
         for _ in range(count - 1):
-            found = varint.unpack(self.payload, at, self._payload_offset)
+            found = unpack_varint(self.payload, at, self._payload_offset)
             if found is None:
                 raise BitstreamError(
                     f"table of {count - 1} tile lengths is cut short", self._payload_offset + at
@@ -195,8 +227,3 @@ class Segment:
                 self._payload_offset,
             )
         return np.append(starts, len(self.payload))
-
-
-def pack_tiles(payloads: Sequence[bytes]) -> bytes:
-    """Return the payload of an entropy-coded segment: lengths of all tiles but the last, tiles."""
-    return b"".join([varint.pack(len(payload)) for payload in payloads[:-1]] + [*payloads])

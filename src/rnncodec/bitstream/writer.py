@@ -10,8 +10,8 @@ from rnncodec.bitstream.segment import (
     SegmentMode,
     checksum,
     pack_codes,
-    pack_tiles,
-    tag_bytes,
+    pack_tag,
+    pack_varint,
 )
 from rnncodec.errors import BitstreamError
 
@@ -46,56 +46,44 @@ class Writer:
         return self._header.pack()
 
     def segment(self, iteration: Iteration) -> bytes:
-        """Return the bytes of the next iteration, raw if that is no longer than coded.
+        """Return the bytes of the next iteration, in the shortest of the modes it may have.
 
         Raises:
             ValueError: codes or number of tiles do not fit the header, or one iteration more
                 than it states: an error of the caller.
             BitstreamError: a masked payload is longer than the format allows.
         """
-        if self._iterations == self._header.iterations:
-            raise ValueError(f"the header states {self._header.iterations} iterations, not more")
+        header = self._header
+        if self._iterations == header.iterations:
+            raise ValueError(f"the header states {header.iterations} iterations, not more")
         self._iterations += 1
-        masked = self._header.masked(self._iterations)
-        packed = pack_codes(self._header, iteration.codes, masked=masked)
+        masked = header.masked(self._iterations)
+        packed = pack_codes(header, iteration.codes, masked=masked)
         if masked:
-            mode, payload = self._smaller_masked(iteration)
+            if iteration.even is None:
+                raise ValueError("a masked iteration needs `even` payloads")
+            found = [(SegmentMode.MASKED_RAW, self._join(iteration.even))]
+            coded = SegmentMode.MASKED_ENTROPY
         else:
-            mode, payload = self._smaller(packed, iteration.payloads)
-        tag = tag_bytes(mode, len(payload))
+            found = [(SegmentMode.RAW, packed)]
+            coded = SegmentMode.ENTROPY
+        if iteration.payloads is not None:
+            found.append((coded, self._join(iteration.payloads)))
+        mode, payload = min(found, key=lambda pair: len(pair[1]))  # of equals the first
+        if masked and len(payload) > header.masked_limit:
+            raise BitstreamError(
+                f"masked segment of {len(payload)} bytes: this format holds at most "
+                f"{header.masked_limit}; write this image without adaptive rate"
+            )
+        tag = pack_tag(mode, len(payload))
         self._checksum = checksum(tag, packed, self._checksum)
         return tag + self._checksum.to_bytes(CRC_SIZE, "big") + payload
 
-    def _smaller(self, raw: bytes, tiles: Sequence[bytes] | None) -> tuple[SegmentMode, bytes]:
-        if tiles is None:
-            return SegmentMode.RAW, raw
-        self._check_count(tiles)
-        if sum(map(len, tiles)) >= len(raw):
-            return SegmentMode.RAW, raw
-        coded = pack_tiles(tiles)
-        if len(coded) >= len(raw):
-            return SegmentMode.RAW, raw
-        return SegmentMode.ENTROPY, coded
-
-    def _smaller_masked(self, iteration: Iteration) -> tuple[SegmentMode, bytes]:
-        if iteration.even is None:
-            raise ValueError("a masked iteration needs `even` payloads")
-        found = [(SegmentMode.MASKED_RAW, iteration.even)]
-        if iteration.payloads is not None:
-            found.append((SegmentMode.MASKED_ENTROPY, iteration.payloads))
-        for _, tiles in found:
-            self._check_count(tiles)
-        mode, payload = min(((m, pack_tiles(t)) for m, t in found), key=lambda pair: len(pair[1]))
-        if len(payload) > self._header.masked_limit:
-            raise BitstreamError(
-                f"masked segment of {len(payload)} bytes: this format holds at most "
-                f"{self._header.masked_limit}; write this image without adaptive rate"
-            )
-        return mode, payload
-
-    def _check_count(self, tiles: Sequence[bytes]) -> None:
+    def _join(self, tiles: Sequence[bytes]) -> bytes:
+        """The payload of coded tiles: the lengths of all but the last, then the tiles."""
         if len(tiles) != self._header.tile_count:
             raise ValueError(f"expected {self._header.tile_count} tiles, got {len(tiles)}")
+        return b"".join([*(pack_varint(len(tile)) for tile in tiles[:-1]), *tiles])
 
 
 def write(header: Header, iterations: Iterable[Iteration]) -> bytes:

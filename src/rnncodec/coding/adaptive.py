@@ -10,19 +10,19 @@ from rnncodec.errors import ConfigError
 from rnncodec.geometry import BLOCK
 
 DEFAULTS = {"ssim": 0.01, "mse": 1e-4}
-"""Thresholds by measure."""
+"""Thresholds by measure, where nothing else decides."""
 FLAT = 0.003
 """Keeps the error of flat blocks finite. On held-out photographs this saved more at equal MS-SSIM
 than 0.0009 (the constant of SSIM), 0.01, or the standard deviation in place of the variance."""
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A position ends where further iterations would lower the error of its block too little.
+class StopRule:
+    """A block stops where further iterations would lower its error too little.
 
     The error of a block of 16x16 pixels in [-0.5, 0.5] is its mean squared error (``mse``), or
     that over its variance (``ssim``): what a small error takes away from the block's structural
-    similarity. A position ends after the first iteration from which on no number of further ones
+    similarity. A block stops after the first iteration from which on no number of further ones
     would lower the error by more than the threshold for each, that is for every 32 bits.
 
     Attributes:
@@ -45,32 +45,24 @@ class Rule:
             )
 
     @classmethod
-    def parse(cls, text: str) -> "Rule":
+    def parse(cls, text: str) -> "StopRule":
         """Read ``ssim`` or ``mse``, or with a threshold, ``ssim=0.02``.
 
         Raises:
             ConfigError: it is neither.
 
         Examples:
-            >>> Rule.parse("ssim"), Rule.parse("mse=3e-4")
-            (Rule(measure='ssim', threshold=None), Rule(measure='mse', threshold=0.0003))
+            >>> StopRule.parse("ssim"), StopRule.parse("mse=3e-4")
+            (StopRule(measure='ssim', threshold=None), StopRule(measure='mse', threshold=0.0003))
         """
+        expected = "a measure, or one with a number as ssim=0.02"
         if not isinstance(text, str):
-            raise ConfigError(
-                f"adaptive={text!r}: expected text: a measure, or one with a number as ssim=0.02"
-            )
+            raise ConfigError(f"adaptive={text!r}: expected text: {expected}")
         measure, equals, number = text.partition("=")
         try:
             return cls(measure, float(number) if equals else None)
         except ValueError as error:
-            raise ConfigError(
-                f"adaptive={text}: expected a measure, or one with a number as ssim=0.02"
-            ) from error
-
-    @property
-    def default(self) -> float:
-        """The threshold to take where nothing else decides."""
-        return DEFAULTS[self.measure]
+            raise ConfigError(f"adaptive={text}: expected {expected}") from error
 
     def errors(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """The error of each block of x_hat, both (B, 3, 16 h, 16 w): (B, h, w)."""
@@ -83,7 +75,7 @@ class Rule:
 
 
 def ends(errors: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
-    """How many iterations each position sends, 1..T: errors (B, T, h, w) -> (B, h, w).
+    """How many iterations each block is active in, 1..T: errors (B, T, h, w) -> (B, h, w).
 
     Examples:
         >>> ends(np.array([1.0, 0.95, 0.5, 0.45]).reshape(1, 4, 1, 1), 0.1).item()

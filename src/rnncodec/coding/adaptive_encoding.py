@@ -1,4 +1,4 @@
-"""Files in which blocks end where more bits would bring too little: threshold and target."""
+"""Files in which blocks stop where more bits would bring too little: threshold and target."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnncodec.bitstream import Codes, Header, info, sending
-from rnncodec.coding.adaptive import Rule, ends
-from rnncodec.coding.encoding import Encoder, Target, fitting, needed
+from rnncodec.coding.adaptive import DEFAULTS, StopRule, ends
+from rnncodec.coding.encoding import ImageEncoder, Target, fitting, needed
+from rnncodec.coding.input_image import InputImage
 from rnncodec.coding.latent_optimization import Effort
-from rnncodec.coding.pictures import Picture
 from rnncodec.coding.quality_target import first_reaching
 from rnncodec.coding.transform import Analysis
 from rnncodec.geometry import UNSENT
@@ -22,37 +22,37 @@ FINEST, COARSEST = 2.0**-8, 2.0**6
 """Bisection bounds, as multiples of the default threshold (log scale)."""
 STRETCH = 1.5
 """A target's file may have so many times the iterations that a plain one would: with fewer there
-is little to save, and with more the last positions that send gain less than they did in the plain
-pass that judged them."""
+is little to save, and with more the last blocks that are active gain less than they did in the
+plain pass that judged them."""
 
 
 def encode_adaptively(
-    encoder: Encoder,
-    pictures: Sequence[Picture],
+    encoder: ImageEncoder,
+    images: Sequence[InputImage],
     headers: Sequence[Header],
-    how: tuple[Rule, Target, Effort | None],
+    how: tuple[StopRule, Target, Effort | None],
 ) -> list[bytes]:
-    """The files of pictures of one size.
+    """The files of images of one size.
 
     A plain pass measures what every iteration would bring to every block; then the encoder runs
     with the mask, so that it sees what the decoder will see, or its bits are searched for.
     """
     rule, target, effort = how
     if rule.threshold is None and target != Target():
-        pairs = zip(pictures, headers, strict=True)
-        return [Search(encoder, *pair, how).file() for pair in pairs]
-    pixels = np.stack([picture.pixels for picture in pictures])
+        pairs = zip(images, headers, strict=True)
+        return [ThresholdSearch(encoder, *pair, how).file() for pair in pairs]
+    pixels = np.stack([image.pixels for image in images])
     errors = encoder.transform.analyse(pixels, headers[0], rule=rule).errors
     assert errors is not None
-    last = ends(errors, rule.threshold or rule.default)
+    last = ends(errors, rule.threshold or DEFAULTS[rule.measure])
     found = encoder.transform.analyse(pixels, headers[0], target.goal, ends=last, effort=effort)
     return [
-        encoder.write(header, final_codes(encoder, header, found.only(k), target))
+        encoder.write(header, final_codes(encoder, header, found, target, k))
         for k, header in enumerate(headers)
     ]
 
 
-class Search:
+class ThresholdSearch:
     """The threshold that a target asks for, by bisection.
 
     A rate asks for the smallest threshold whose file keeps within it, a quality for the largest
@@ -60,20 +60,20 @@ class Search:
 
     Args:
         encoder: network and entropy model.
-        picture: what to encode.
+        image: what to encode.
         header: of its file, with the most iterations allowed.
         how: by which measure, the target, and the effort.
     """
 
     def __init__(
         self,
-        encoder: Encoder,
-        picture: Picture,
+        encoder: ImageEncoder,
+        image: InputImage,
         header: Header,
-        how: tuple[Rule, Target, Effort | None],
+        how: tuple[StopRule, Target, Effort | None],
     ) -> None:
         self.encoder = encoder
-        self.pixels = picture.pixels[None]
+        self.pixels = image.pixels[None]
         self.header = header
         self.rule, self.target, effort = how
         self.effort = None if effort is None else effort.for_last()
@@ -83,7 +83,13 @@ class Search:
         transform, goal = self.encoder.transform, self.target.goal
         plain = transform.analyse(self.pixels, self.header, goal, rule=self.rule)
         assert plain.errors is not None
-        header = self.header.with_iterations(self._iterations(plain))
+        if goal is None:
+            enough = self._within(plain)
+        else:
+            assert plain.scores is not None
+            enough, _ = first_reaching(plain.scores[0], goal.target)
+        most = min(self.header.iterations, math.ceil(STRETCH * max(1, enough)))
+        header = self.header.with_iterations(most)
         # Better bits reach a quality with larger thresholds, but hardly change what fits a rate.
         effort = None if goal is None else self.effort
         analyse = partial(transform.analyse, self.pixels, header, goal, effort=effort)
@@ -99,7 +105,7 @@ class Search:
         self, errors: NDArray[np.float32], code: Callable[[NDArray[np.int64]], Analysis]
     ) -> tuple[Analysis | None, Analysis]:
         """What works by the threshold closest to the target, if any does, and the last trial."""
-        low, high = (self.rule.default * limit for limit in (FINEST, COARSEST))
+        low, high = (DEFAULTS[self.rule.measure] * limit for limit in (FINEST, COARSEST))
         chosen: Analysis | None = None
         for _ in range(PASSES):
             threshold = math.sqrt(low * high)
@@ -118,17 +124,15 @@ class Search:
         spent = sending(codes).sum(axis=0, dtype=np.int64)[None]
         found = self.encoder.transform.analyse(self.pixels, header, ends=spent, effort=self.effort)
         if not self._works(found):
-            shorter, _ = self._bisect(errors, lambda ends: Analysis(ended(found.codes, ends)))
-            found = shorter or Analysis(codes[None])
+            t = np.arange(len(codes)).reshape(1, -1, 1, 1)
+            shorter, _ = self._bisect(
+                errors,
+                lambda ends: Analysis(
+                    np.where((t < ends[:, None])[..., None], found.codes, np.uint8(UNSENT))
+                ),
+            )
+            return trimmed((shorter or Analysis(codes[None])).codes[0])
         return trimmed(found.codes[0])
-
-    def _iterations(self, plain: Analysis) -> int:
-        if self.target.goal is None:
-            enough = self._within(plain)
-        else:
-            assert plain.scores is not None
-            enough, _ = first_reaching(plain.scores[0], self.target.goal.target)
-        return min(self.header.iterations, math.ceil(STRETCH * max(1, enough)))
 
     def _works(self, trial: Analysis) -> bool:
         if self.target.goal is None:
@@ -143,18 +147,14 @@ class Search:
         return sum(rate <= self.target.bpp for rate in info(data).bpp)
 
 
-def final_codes(encoder: Encoder, header: Header, found: Analysis, target: Target) -> Codes:
-    """Those of one image, (T, h, w, 32), of as many iterations as its target asks for."""
-    codes = trimmed(found.codes[0])[: needed(target.goal, found.scores, 0)]
+def final_codes(
+    encoder: ImageEncoder, header: Header, found: Analysis, target: Target, k: int = 0
+) -> Codes:
+    """Those of image k, (T, h, w, 32), of as many iterations as its target asks for."""
+    codes = trimmed(found.codes[k])[: needed(target.goal, found.scores, k)]
     if target.bpp is None:
         return codes
     return codes[: fitting(info(encoder.write(header, codes)).bpp, target.bpp)]
-
-
-def ended(codes: Codes, ends: NDArray[np.int64]) -> Codes:
-    """Codes (B, T, h, w, 32) of positions that end after so many iterations, (B, h, w)."""
-    t = np.arange(codes.shape[1]).reshape(1, -1, 1, 1)
-    return np.where((t < ends[:, None])[..., None], codes, np.uint8(UNSENT))
 
 
 def trimmed(codes: Codes) -> Codes:

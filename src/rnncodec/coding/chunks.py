@@ -50,11 +50,7 @@ def chunks_of(source: Source) -> Iterator[bytes]:
 
 
 def from_path(path: str | PathLike[str]) -> Iterator[bytes]:
-    """The bytes of a file.
-
-    Raises:
-        DataError: it cannot be read.
-    """
+    """The bytes of a file."""
     try:
         with Path(path).open("rb") as file:
             yield from from_file(file)
@@ -64,48 +60,31 @@ def from_path(path: str | PathLike[str]) -> Iterator[bytes]:
 
 
 def from_file(file: Any) -> Iterator[bytes]:
-    """The bytes of an open file; one that does not block is waited for.
-
-    Raises:
-        DataError: it is open as text.
-    """
+    """The bytes of an open file; one that does not block is waited for."""
     # read1 returns what has arrived instead of waiting for a whole chunk; but of a pipe that does
-    # not block it says "nothing yet" and "the end" alike, which read tells apart
-    read = file.read if is_nonblocking_pipe(file) else getattr(file, "read1", file.read)
+    # not block it says "nothing yet" and "the end" alike, which read tells apart. Windows has no
+    # get_blocking before Python 3.12.
+    raw, waits = getattr(file, "raw", None), True
+    if isinstance(raw, io.FileIO) and hasattr(os, "get_blocking"):
+        waits = os.get_blocking(raw.fileno())
+    read = getattr(file, "read1", file.read) if waits else file.read
     while (found := read(CHUNK)) is None or (chunk := as_bytes(found)):
-        if found is None:
-            wait_for_data(file)
-        else:
+        if found is not None:
             yield chunk
-
-
-def is_nonblocking_pipe(file: Any) -> bool:
-    """Whether it is a buffered file of the system's whose reads do not wait."""
-    raw = getattr(file, "raw", None)
-    if not isinstance(raw, io.FileIO) or not hasattr(os, "get_blocking"):  # new on Windows
-        return False
-    return not os.get_blocking(raw.fileno())
-
-
-def wait_for_data(file: Any) -> None:
-    """Wait until a file that had nothing to read may have something."""
-    try:
-        descriptor = file.fileno()
-    except (AttributeError, OSError):
-        time.sleep(PAUSE)
-        return
-    # poll takes descriptors of any number and kind; Windows has select only
-    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        selector.select()
+            continue
+        try:
+            descriptor = file.fileno()
+        except (AttributeError, OSError):
+            time.sleep(PAUSE)
+            continue
+        # poll takes descriptors of any number and kind; Windows has select only
+        with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            selector.select()
 
 
 def as_bytes(chunk: Any) -> bytes:
-    """One chunk.
-
-    Raises:
-        DataError: it is no bytes.
-    """
+    """One chunk, which must be bytes or the like."""
     try:
         return bytes(memoryview(chunk))
     except TypeError as error:

@@ -1,22 +1,25 @@
-"""From pictures to files: as many iterations as a target asks for."""
+"""From images to files: as many iterations as a target asks for."""
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from torch import Tensor
 
 from rnncodec.bitstream import Codes, Header, info, write
 from rnncodec.coding import entropy_coding
+from rnncodec.coding.input_image import InputImage
 from rnncodec.coding.latent_optimization import Effort
-from rnncodec.coding.pictures import Picture
 from rnncodec.coding.quality_target import QualityTarget, first_reaching
-from rnncodec.coding.transform import Analysis, Extension, Transform
+from rnncodec.coding.transform import Analysis, TileRuns, Transform, to_bits
 from rnncodec.entropy import EntropyModel, IntegerModel, smooth
 from rnncodec.errors import ConfigError, TargetWarning
 from rnncodec.geometry import UNSENT
+from rnncodec.machine.allocator import freed_memory_kept
+from rnncodec.machine.devices import float32_convolutions
 from rnncodec.validation import is_number
 
 
@@ -39,11 +42,7 @@ class Target:
 
     @classmethod
     def of(
-        cls,
-        iterations: int | None,
-        bpp: float | None,
-        ms_ssim: float | None,
-        psnr: float | None,
+        cls, iterations: int | None, bpp: float | None, ms_ssim: float | None, psnr: float | None
     ) -> "Target":
         """What these arguments of a caller ask for.
 
@@ -57,64 +56,65 @@ class Target:
         return cls(bpp, None if psnr is None else QualityTarget("psnr", psnr))
 
 
-class Encoder:
-    """A network and its entropy model, and what they make of pictures."""
+class ImageEncoder:
+    """A network and its entropy model, and the files that they make of images."""
 
     def __init__(self, transform: Transform, entropy: IntegerModel | None) -> None:
         self.transform = transform
         self.entropy = entropy
-        self._prices: EntropyModel | None = None
+        self._rate_model: EntropyModel | None = None
 
     @property
-    def prices(self) -> EntropyModel | None:
+    def rate_model(self) -> EntropyModel | None:
         """The entropy model as a search for bits sees it."""
-        if self._prices is None and self.entropy is not None:
-            self._prices = smooth(self.entropy).to(self.transform.device)
-        return self._prices
+        if self._rate_model is None and self.entropy is not None:
+            self._rate_model = smooth(self.entropy).to(self.transform.device)
+        return self._rate_model
 
     def encode(
-        self, pictures: Sequence[Picture], headers: Sequence[Header], target: Target
+        self, images: Sequence[InputImage], headers: Sequence[Header], target: Target
     ) -> list[bytes]:
-        """The files of pictures of one size, each with as many iterations as it needs."""
+        """The files of images of one size, each with as many iterations as it needs."""
         if target.bpp is not None:
-            pairs = zip(pictures, headers, strict=True)
-            return [self._fit(picture, header, target.bpp) for picture, header in pairs]
-        pixels = np.stack([picture.pixels for picture in pictures])
+            pairs = zip(images, headers, strict=True)
+            return [self._fit(image, header, target.bpp) for image, header in pairs]
+        pixels = np.stack([image.pixels for image in images])
         codes, scores, _ = self.transform.analyse(pixels, headers[0], target.goal)
         return [
             self.write(header, codes[k, : needed(target.goal, scores, k)])
             for k, header in enumerate(headers)
         ]
 
-    def refine(self, picture: Picture, header: Header, target: Target, effort: Effort) -> bytes:
-        """The file of one picture, whose bits are searched for.
+    def refine(self, image: InputImage, header: Header, target: Target, effort: Effort) -> bytes:
+        """The file of one image, whose bits are searched for.
 
         A rate is spent on the best picture it can bring at its end, a quality is reached with
         fewer iterations if that can be; where effort does not help, the file is the plain one.
         """
+        analyse = partial(self.transform.analyse, image.pixels[None])
         if target == Target():
-            return self.write(header, self._search(picture, header, None, effort).codes[0])
-        last = effort.for_last()
+            return self.write(header, analyse(header, effort=effort).codes[0])
+        effort = effort.for_last()
         if target.goal is not None:
-            return self._reach(picture, header, target.goal, last)
-        plain = self.encode([picture], [header], target)[0]
+            return self._reach(analyse, header, target.goal, effort)
+        plain = self.encode([image], [header], target)[0]
         header = header.with_iterations(info(plain).iterations)
-        data = self.write(header, self._search(picture, header, None, last).codes[0])
+        data = self.write(header, analyse(header, effort=effort).codes[0])
         within = info(data).bpp[-1] <= max(target.bpp or 0, info(plain).bpp[-1])
         return data if within else plain
 
     def _reach(
-        self, picture: Picture, header: Header, goal: QualityTarget, effort: Effort
+        self, analyse: Callable[..., Analysis], header: Header, goal: QualityTarget, effort: Effort
     ) -> bytes:
         """The shortest file that reaches a goal: with effort, one iteration fewer each time."""
-        found = self._search(picture, header, goal, None)
+        found = analyse(header, goal)
         while True:
             assert found.scores is not None
             used, reached = first_reaching(found.scores[0], goal.target)
             iterations = used - 1 if reached else header.iterations
             if iterations == 0:
                 break
-            trial = self._search(picture, header.with_iterations(iterations), goal, effort)
+            trial = analyse(header.with_iterations(iterations), goal, effort=effort)
             assert trial.scores is not None
             better = trial.scores.max() >= min(goal.target, float(found.scores.max()))
             found = trial if better else found
@@ -122,29 +122,29 @@ class Encoder:
                 break
         return self.write(header, found.codes[0, : needed(goal, found.scores, 0)])
 
-    def _search(
-        self, picture: Picture, header: Header, goal: QualityTarget | None, effort: Effort | None
-    ) -> Analysis:
-        return self.transform.analyse(picture.pixels[None], header, goal, effort=effort)
-
-    def _fit(self, picture: Picture, header: Header, bpp: float) -> bytes:
+    @freed_memory_kept()
+    @float32_convolutions()
+    def _fit(self, image: InputImage, header: Header, bpp: float) -> bytes:
         """The longest file within a rate; one iteration more has to be coded to know it."""
         pixels = header.width * header.height
-        extension = Extension(self.transform, picture.pixels, header)
+        tiles, done = TileRuns(self.transform, image.pixels[None], header), 0
+        codes = np.empty((header.iterations, *header.code_shape), np.uint8)
         used = max(1, min(header.iterations, int(bpp * pixels / 8) // header.raw_size))
         while True:
-            codes = extension.codes(used)
-            found = info(self.write(header, codes))
+            for tile, t, step in tiles.run(done, used):
+                codes[t, *tile.slices] = to_bits(step.code)[0]
+            done = used
+            found = info(self.write(header, codes[:used]))
             if found.bpp[-1] > bpp or used == header.iterations:
                 break
-            # Entropy coding left room: go on to where iterations at the price of the last one
+            # Entropy coding left room: continue to where iterations at the price of the last one
             # would fill it.
             price = 8 * found.segment_bytes[-1] / pixels
             used = min(header.iterations, used + 1 + int((bpp - found.bpp[-1]) / price))
         return self.write(header, codes[: fitting(found.bpp, bpp)])
 
     def write(self, header: Header, codes: Codes) -> bytes:
-        """The file of codes (T, h, w, 32); an adaptive one if a position ends before it does."""
+        """The file of codes (T, h, w, 32); an adaptive one if a block stops before it does."""
         header = dataclasses.replace(
             header, iterations=len(codes), adaptive=bool((codes == UNSENT).any())
         )
@@ -161,7 +161,8 @@ def needed(goal: QualityTarget | None, scores: Tensor | None, k: int) -> int | N
         return None
     used, reached = first_reaching(scores[k], goal.target)
     if not reached:
-        warn_unreached(f"{goal.metric}={goal.target:g}", f"{scores[k].max():.4g}")
+        asked, best = f"{goal.metric}={goal.target:g}", f"{scores[k].max():.4g}"
+        warnings.warn(TargetWarning(asked, best), stacklevel=3)
     return used
 
 
@@ -173,10 +174,5 @@ def fitting(rates: Sequence[float], bpp: float) -> int:
     """
     count = sum(rate <= bpp for rate in rates)
     if count == 0:
-        warn_unreached(f"bpp={bpp:g}", f"{rates[0]:.3f}")
+        warnings.warn(TargetWarning(f"bpp={bpp:g}", f"{rates[0]:.3f}"), stacklevel=3)
     return max(1, count)
-
-
-def warn_unreached(target: str, best: str) -> None:
-    """Say that a target is out of reach and what was done instead."""
-    warnings.warn(TargetWarning(target, best), stacklevel=4)

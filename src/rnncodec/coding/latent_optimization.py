@@ -7,20 +7,19 @@ expectation of every bit gets a *delta*
 
 .. math:: b_t = \mathrm{sign}(p_t(x - \hat x_{t-1}) + \delta_t)
 
-and the deltas :math:`\delta` go down the gradient of the loss through the loop, sign straight
-through, network untouched: the encoder goes on answering to what the changed bits of earlier
-iterations made of the picture. (Searched for without it, later bits no longer fit the picture, and
-every step makes it worse.) Iteration by iteration the bits found are left to stand. The decoder is
-as before, and so is the file.
+and the deltas :math:`\delta` descend the gradient of the loss through the loop, sign straight
+through, network untouched: the encoder still sees what the changed bits of earlier iterations
+made of the picture. (Without that, later bits no longer fit, and every step makes it worse.)
+Iteration by iteration the bits found become final. Decoder and file format are unchanged.
 
 Bits found for the picture alone are less predictable than the encoder's own, and take more bytes.
 So the loss is that of the picture and of the rate,
 
 .. math:: \ln D_t + s_t R_t
 
-where :math:`D_t` is the loss of the picture after iteration t, :math:`R_t` the bits until then by
-the entropy model, and :math:`s_t` what one more would bring: the slope of the image's own curve
-:math:`-\ln D` over :math:`R`, when the encoder answers at once.
+where :math:`D_t` is the distortion after iteration t by the metrics that the search is for,
+:math:`R_t` the bits until then by the entropy model, and :math:`s_t` the slope of the image's own
+curve :math:`-\ln D` over :math:`R`, when the encoder answers at once.
 """
 
 import dataclasses
@@ -30,19 +29,17 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad, softplus
+from torch.nn.functional import avg_pool2d, pad, softplus
 from torch.utils.checkpoint import checkpoint
 
-from rnncodec.coding.activation_budget import ActivationBudget
-from rnncodec.coding.update_rule import descend
 from rnncodec.entropy import EntropyModel
 from rnncodec.errors import ConfigError
 from rnncodec.geometry import BITS, BLOCK
-from rnncodec.images.windowed_similarity import SMALLEST, l1_ms_ssim
+from rnncodec.images.distortion import SEARCH_LOSSES, weighted_sum
 from rnncodec.machine.devices import gains_from_bf16
-from rnncodec.network.autoencoder import Network, straight_through
+from rnncodec.network.autoencoder import Network
 from rnncodec.network.cells import State
-from rnncodec.network.unroll import AdaptiveEncoderLoop, DecoderLoop, EncoderLoop
+from rnncodec.network.unroll import DecoderLoop, EncoderLoop
 from rnncodec.validation import is_whole
 
 MOST_STEPS = 1000
@@ -52,25 +49,34 @@ HORIZON = 4
 STEP, FINAL_STEP = 0.036, 0.0018
 """Mean length of a step, from the first to the last; expectations lie between -1 and 1."""
 LEAST = 1e-9
-"""What a loss counts at least, since its logarithm is taken."""
+"""Lower bound of a distortion, since its logarithm is taken."""
+EMPHASIS = 2.5
+"""Power of the gradient, against its surroundings, that a step goes by: every bit that turns
+disturbs the others, so it is best if those turn that bring most."""
+BUDGET = 2 << 30
+"""Activation-memory budget in bytes. Later iterations are recomputed in backward (checkpointing),
+which adds about 50 % time."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to search for better bits.
+    """How long to search for better bits, and better by which metric.
 
     Attributes:
         steps: of gradient descent for the bits of each iteration.
+        metric: what the search is for, a key of ``SEARCH_LOSSES``.
         last_only: only the picture after the last iteration counts, not all alike.
         entropy: what the bits cost, by its gradient, see
             :func:`rnncodec.entropy.smooth`; None: all the same.
-        progress: told (steps done, steps in all), for each image and tile.
+        progress: called with (steps done, steps in all), for each image and tile.
 
     Raises:
-        ConfigError: steps that are no whole number from 1 to 1000; a progress that is no function.
+        ConfigError: steps that are no whole number from 1 to 1000; an unknown metric; a progress
+            that is no function.
     """
 
     steps: int
+    metric: str = "ms_ssim"
     last_only: bool = False
     entropy: EntropyModel | None = None
     progress: Callable[[int, int], None] | None = None
@@ -78,6 +84,10 @@ class Effort:
     def __post_init__(self) -> None:
         if not is_whole(self.steps) or not 1 <= self.steps <= MOST_STEPS:
             raise ConfigError(f"effort={self.steps}: expected a whole number of steps, 1 to 1000")
+        if not isinstance(self.metric, str) or self.metric not in SEARCH_LOSSES:
+            raise ConfigError(
+                f"effort_for={self.metric}: expected one of {', '.join(SEARCH_LOSSES)}"
+            )
         if self.progress is not None and not callable(self.progress):
             raise ConfigError(
                 f"progress={self.progress!r}: expected a function of (steps done, steps in all)"
@@ -100,12 +110,12 @@ class Effort:
         Args:
             network: the codec.
             x: (B, 3, H, W) in [-0.5, 0.5], sides multiples of 16.
-            size: height and width of what of it is seen.
+            size: height and width of the part that is visible.
             iterations: how many.
-            ends: how many of them each position sends, (B, 1, H/16, W/16); None: all.
+            ends: how many of them each block is active in, (B, 1, H/16, W/16); None: all.
 
         Returns:
-            (B, T, 32, H/16, W/16) in {-1, +1}, 0 where a position has ended; never worse, by the
+            (B, T, 32, H/16, W/16) in {-1, +1}, 0 where a block has stopped; never worse, by the
             loss and in the precision that is searched with, than what the encoder says at once.
         """
         # What bf16 leaves of the gradient is enough, in half the time; as in training.
@@ -125,32 +135,13 @@ class Effort:
         return torch.cat(found)
 
 
-class PerturbedEncoderLoop(EncoderLoop):
-    """An encoder loop whose expectations are perturbed; see the module.
-
-    Args:
-        network: the codec.
-        x: images (B, 3, H, W) in [-0.5, 0.5]; H and W multiples of 16.
-        delta: of the next code, (B, 32, H/16, W/16).
-    """
-
-    def __init__(self, network: Network, x: Tensor, delta: Tensor) -> None:
-        super().__init__(network, x)
-        self.delta = delta
-
-    def binarize(self, t: int, features: Tensor) -> Tensor:
-        """What the encoder saw, (B, C, h, w), and the delta -> code (B, 32, h, w)."""
-        p = self.network.binarizer.expectation(features) + self.delta
-        return straight_through(p, p >= 0)
-
-
 @dataclass(frozen=True)
-class Outcome:
+class LoopState:
     """Of the iterations so far: what was sent, and what the next one starts from.
 
     Attributes:
         codes: of each iteration, (1, 32, h, w).
-        losses: of the picture after each, scalars.
+        losses: distortion of the picture after each, scalars.
         x_hat: the last picture; None before the first iteration.
         encoder_states, decoder_states: states of encoder and decoder.
     """
@@ -161,34 +152,33 @@ class Outcome:
     encoder_states: list[State] | None = None
     decoder_states: list[State] | None = None
 
-    def detached(self) -> "Outcome":
+    def detached(self) -> "LoopState":
         """The same without what backward would need."""
-        return Outcome(
+
+        def states(given: list[State] | None) -> list[State] | None:
+            return given and [tuple(x.detach() for x in state) for state in given]
+
+        return LoopState(
             [code.detach() for code in self.codes],
             [loss.detach() for loss in self.losses],
             None if self.x_hat is None else self.x_hat.detach(),
-            detached(self.encoder_states),
-            detached(self.decoder_states),
+            states(self.encoder_states),
+            states(self.decoder_states),
         )
-
-
-def detached(states: list[State] | None) -> list[State] | None:
-    """States without what backward would need."""
-    return None if states is None else [tuple(x.detach() for x in state) for state in states]
 
 
 class Search:
     """Gradient descent on the deltas of one image (1, 3, H, W), iteration by iteration.
 
     A changed bit changes what the encoder answers from then on. If all bits stay free, each step
-    flips about 10 % of them and progress stalls. So the deltas of
-    an iteration and of the next ones, its *horizon*, go down the gradient together, in ever
-    shorter steps; then the iteration's bits stand, and the search goes on from what they lead to.
+    flips about 10 % of them and progress stalls. So the deltas of an iteration and of the next
+    ones, its *horizon*, descend together, in ever shorter steps; then the iteration's bits are
+    final, and the search continues from what they lead to.
 
-    The geometric mean over pictures counts, a percent of any loss is worth the same, and what the
-    bits of a picture are worth in these terms is added (see the module). Each iteration's steps
-    have the same mean length, since early bits move all later pictures, and one rate has to do
-    for all. They have no momentum: what an earlier step asked for is soon out of date.
+    The geometric mean over pictures counts: a percent of any distortion is worth the same; the
+    rate is added in these terms (see the module). Each iteration's steps have the same mean
+    length, since early bits move all later pictures. They have no momentum: what an earlier step
+    asked for is soon out of date.
     """
 
     def __init__(
@@ -226,38 +216,37 @@ class Search:
         codes = torch.stack(best.codes, dim=1)
         return pad(codes, (0, 0, 0, 0, 0, 0, 0, self.unsent))
 
-    def run_all(self, iteration: Callable[[int, Outcome], Outcome]) -> Outcome:
+    def run_all(self, iteration: Callable[[int, LoopState], LoopState]) -> LoopState:
         """All iterations, one after the other."""
-        outcome = Outcome()
+        state = LoopState()
         for t in range(self.iterations):
-            outcome = iteration(t, outcome)
-        return outcome
+            state = iteration(t, state)
+        return state
 
-    def optimize_iteration(self, t: int, before: Outcome) -> Outcome:
-        """Search for the bits of iteration ``t``, after what came before -> where they stand."""
+    def optimize_iteration(self, t: int, before: LoopState) -> LoopState:
+        """Search for the bits of iteration ``t``, after what came before."""
         end = min(t + self.horizon, self.iterations)
         ahead, steps = range(t, end), self.effort.steps
         best, least = None, math.inf
         for step in range(steps + 1):
             last = step == steps
             with torch.set_grad_enabled(not last):
-                outcomes = self.run(t, end, before)
-                loss = self.objective(outcomes[-1], t)
+                states = self.run(t, end, before)
+                loss = self.objective(states[-1], t)
             if best is None or loss.item() < least:
-                best, least = outcomes[0].detached(), loss.item()
-                kept = [self.deltas[k].detach().clone() for k in ahead]
+                best, least = states[0].detached(), loss.item()
+                best_deltas = [self.deltas[k].detach().clone() for k in ahead]
             if not last:
                 deltas = [self.deltas[k] for k in ahead]
-                # Where a position has ended its deltas have no part in the loss.
+                # Where a block has stopped its deltas have no part in the loss.
                 gradients = torch.autograd.grad(
                     loss, deltas, allow_unused=True, materialize_grads=True
                 )
-                sizes = [self.step_size(k, t, step) for k in ahead]
-                descend(deltas, gradients, sizes)
+                descend(deltas, gradients, [self.step_size(k, t, step) for k in ahead])
                 if self.effort.progress is not None:
                     self.effort.progress(t * steps + step + 1, self.iterations * steps)
         with torch.no_grad():
-            for k, delta in zip(ahead, kept, strict=True):
+            for k, delta in zip(ahead, best_deltas, strict=True):
                 self.deltas[k].copy_(delta)
         assert best is not None
         return best
@@ -272,25 +261,20 @@ class Search:
         done = ((t - first) * steps + step) / ((k - first + 1) * steps)
         return FINAL_STEP + (STEP - FINAL_STEP) * (1 + math.cos(math.pi * done)) / 2
 
-    def objective(self, outcome: Outcome, first: int = 0) -> Tensor:
-        """The mean over the pictures that count, from that of iteration ``first`` on, scalar.
-
-        Of each, the logarithm of its loss and what the bits until then are worth.
-        """
-        losses = torch.stack(outcome.losses[first:]).clamp(min=LEAST).log()
-        costs = (
-            losses
-            + self.rate_weight[first : first + len(losses)] * self.rate_bits(outcome)[first:]
-        )
+    def objective(self, state: LoopState, first: int = 0) -> Tensor:
+        """Mean of ``ln D + s R`` over the pictures that count, from iteration ``first`` on."""
+        losses = torch.stack(state.losses[first:]).clamp(min=LEAST).log()
+        weights = self.rate_weight[first : first + len(losses)]
+        costs = losses + weights * self.rate_bits(state)[first:]
         return (costs[-1:] if self.effort.last_only else costs).mean()
 
-    def rate_bits(self, outcome: Outcome) -> Tensor:
-        """Bits until the end of each iteration, of all that it would take raw: (T,).
+    def rate_bits(self, state: LoopState) -> Tensor:
+        """Bits until the end of each iteration, as a share of a raw iteration's: (T,).
 
         By the entropy model even where a file would store them raw, which it does not have to if
         they become predictable.
         """
-        codes = torch.stack(outcome.codes, dim=1)
+        codes = torch.stack(state.codes, dim=1)
         bits = codes.abs()
         if self.effort.entropy is not None:
             with torch.autocast(codes.device.type, enabled=False):
@@ -298,20 +282,20 @@ class Search:
             bits = bits * softplus(-codes * logits) / math.log(2)
         return bits.mean(dim=(0, 2, 3, 4)).cumsum(0)
 
-    def rate_weights(self, outcome: Outcome) -> Tensor:
-        """How much the logarithm of the loss falls for the bits of a raw iteration: (T,).
+    def rate_weights(self, state: LoopState) -> Tensor:
+        """How much the logarithm of the distortion falls for the bits of a raw iteration: (T,).
 
         Before and after each iteration together; for a single one, from a picture without bits.
         """
-        losses = torch.stack([self.loss(torch.zeros_like(self.x)), *outcome.losses])
-        bits = pad(self.rate_bits(outcome), (1, 0))
+        losses = torch.stack([self.loss(torch.zeros_like(self.x)), *state.losses])
+        bits = pad(self.rate_bits(state), (1, 0))
         first = min(1, self.iterations - 1)
         y, x = losses.clamp(min=LEAST).log()[first:], bits[first:]
         return -torch.gradient(y, spacing=(x,))[0][1 - first :].clamp(max=0)
 
-    def run(self, first: int, end: int, before: Outcome) -> list[Outcome]:
+    def run(self, first: int, end: int, before: LoopState) -> list[LoopState]:
         """Iterations ``first`` to ``end`` (exclusive), after what came before."""
-        outcomes, budget = [], ActivationBudget()
+        states, budget = [], ActivationBudget()
         for t in range(first, end):
             if budget.has_room():
                 with budget:
@@ -320,24 +304,70 @@ class Search:
                 before = checkpoint(
                     self.iteration, t, before, use_reentrant=False, preserve_rng_state=False
                 )
-            outcomes.append(before)
-        return outcomes
+            states.append(before)
+        return states
 
-    def iteration(self, t: int, before: Outcome) -> Outcome:
+    def iteration(self, t: int, before: LoopState) -> LoopState:
         """Iteration ``t`` (from 0) with its deltas as they are, after what came before."""
-        encoder = PerturbedEncoderLoop(self.network, self.x, self.deltas[t])
-        source = encoder if self.ends is None else AdaptiveEncoderLoop(encoder, self.ends)
+        encoder = EncoderLoop(self.network, self.x, delta=self.deltas[t], ends=self.ends)
         decoder = DecoderLoop(self.network, adaptive=self.ends is not None)
         encoder.states, decoder.states = before.encoder_states, before.decoder_states
         gain = self.network.recon.gain(t, before.x_hat)
-        code = source(t, before.x_hat, gain)
+        code = encoder(t, before.x_hat, gain)
         x_hat = decoder.run(t, code, before.x_hat, gain)
         codes, losses = [*before.codes, code], [*before.losses, self.loss(x_hat)]
-        return Outcome(codes, losses, x_hat, encoder.states, decoder.states)
+        return LoopState(codes, losses, x_hat, encoder.states, decoder.states)
 
     def loss(self, x_hat: Tensor) -> Tensor:
-        """Of the part that is seen: the packaged models' own loss, or L1 where it is too small."""
+        """Distortion of the visible part, by what the search is for: scalar."""
         x, y = (image[..., : self.height, : self.width] for image in (self.x, x_hat))
-        if min(self.height, self.width) < SMALLEST:
-            return (x - y).abs().mean()
-        return l1_ms_ssim(x, y)
+        sums = [weighted_sum(x, y, weights) for weights in SEARCH_LOSSES[self.effort.metric]]
+        if len(sums) == 1:
+            return sums[0]
+        return torch.stack(sums).clamp(min=LEAST).log().mean().exp()
+
+
+@torch.no_grad()
+def descend(deltas: list[Tensor], gradients: tuple[Tensor, ...], rates: list[float]) -> None:
+    r"""One step of gradient descent, in place, on deltas (1, 32, h, w) of one iteration each.
+
+    A bit goes by its gradient against the mean :math:`m` of those around it,
+    :math:`(|g| / m)^{2.5} \sqrt m`, so that all parts of a picture are searched: by the gradient
+    alone the few blocks in which it is largest would take nearly all of a step.
+    """
+
+    def neighbourhood(x: Tensor) -> Tensor:  # a block and the eight around it: (1, 1, h, w)
+        return avg_pool2d(x.mean(dim=1, keepdim=True), 3, stride=1, padding=1)
+
+    for delta, gradient, rate in zip(deltas, gradients, rates, strict=True):
+        size = gradient.abs() / gradient.abs().max().clamp(min=1e-30)
+        sent = (gradient != 0).to(size.dtype)  # nothing reaches what is not
+        around = neighbourhood(size) / neighbourhood(sent).clamp(min=1e-30)
+        strength = (size / around.clamp(min=1e-30)) ** EMPHASIS * around.sqrt()
+        mean = (strength.sum() / sent.sum().clamp(min=1)).clamp(min=1e-30)
+        delta.sub_(rate * gradient.sign() * strength / mean)
+
+
+class ActivationBudget(torch.autograd.graph.saved_tensors_hooks):
+    """Counts what is saved for backward, iteration by iteration, each entered once."""
+
+    def __init__(self) -> None:
+        super().__init__(self._count, lambda tensor: tensor)
+        self.storages: set[int] = set()
+        self.bytes = 0
+        self.before = 0
+
+    def __enter__(self) -> None:
+        self.before = self.bytes
+        super().__enter__()
+
+    def _count(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in self.storages:  # all of them live until backward
+            self.storages.add(storage.data_ptr())
+            self.bytes += storage.nbytes()
+        return tensor
+
+    def has_room(self) -> bool:
+        """Whether one iteration more, like the one before, would fit."""
+        return 2 * self.bytes - self.before <= BUDGET

@@ -1,6 +1,6 @@
 """The network's side of coding: pixels to codes and codes to pixels, tile by tile.
 
-A quality is that of the whole picture, so all tiles go on iteration by iteration until it is
+A quality is that of the whole picture, so all tiles run iteration by iteration until it is
 reached, and their states wait in memory meanwhile; so do they for a rate. Those of the last tiles
 of a very large image, beyond ``STATES`` bytes, do not: such tiles begin anew.
 """
@@ -17,24 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnncodec.bitstream import Codes, Header, Tile
-from rnncodec.coding.adaptive import Rule
+from rnncodec.coding.adaptive import StopRule
+from rnncodec.coding.entropy_coding import batches
 from rnncodec.coding.latent_optimization import Effort
 from rnncodec.coding.quality_target import QualityTarget
-from rnncodec.coding.tiles import batches
 from rnncodec.geometry import BLOCK, UNSENT
 from rnncodec.images.pixels import from_uint8, pad_to, require_finite, to_uint8
 from rnncodec.images.reading import Pixels
 from rnncodec.machine.allocator import freed_memory_kept
 from rnncodec.machine.devices import float32_convolutions
 from rnncodec.network.autoencoder import Network
-from rnncodec.network.unroll import (
-    AdaptiveEncoderLoop,
-    CodeSource,
-    DecoderLoop,
-    EncoderLoop,
-    Iteration,
-    iterate,
-)
+from rnncodec.network.unroll import CodeSource, DecoderLoop, EncoderLoop, Iteration, iterate
 
 BATCH_POSITIONS = 1 << 12
 """Positions of small tiles synthesized at once: the memory of one tile of 1024 pixels."""
@@ -48,21 +41,14 @@ class Analysis(NamedTuple):
     """What coding B images gave.
 
     Attributes:
-        codes: uint8 (B, T, h, w, 32), UNSENT where a position has ended.
-        scores: of the goal, (B, T), if there was one.
+        codes: uint8 (B, T, h, w, 32), UNSENT where a block has stopped.
+        scores: by the quality target, (B, T), if there was one.
         errors: of the blocks, (B, T, h, w), if there was a rule.
     """
 
     codes: Codes
     scores: Tensor | None = None
     errors: NDArray[np.float32] | None = None
-
-    def only(self, k: int) -> "Analysis":
-        """That of image k alone."""
-        here = slice(k, k + 1)
-        scores = None if self.scores is None else self.scores[here]
-        errors = None if self.errors is None else self.errors[here]
-        return Analysis(self.codes[here], scores, errors)
 
 
 class Transform:
@@ -86,7 +72,7 @@ class Transform:
         header: Header,
         goal: QualityTarget | None = None,
         *,
-        rule: Rule | None = None,
+        rule: StopRule | None = None,
         ends: NDArray[np.int64] | None = None,
         effort: Effort | None = None,
     ) -> Analysis:
@@ -97,7 +83,7 @@ class Transform:
             header: says how many iterations, and which tiles are coded by themselves.
             goal: stop when every image, put together from its tiles, has reached it.
             rule: measure the error of every block by it; then all iterations run, too.
-            ends: how many iterations each position sends, (B, h, w); all of them if None.
+            ends: how many iterations each block is active in, (B, h, w); all of them if None.
             effort: search for better bits, each tile by itself.
 
         Raises:
@@ -116,9 +102,12 @@ class Transform:
             for tile, t, step in tiles.run(first, end):
                 codes[:, t, *tile.slices] = to_bits(step.code)
                 if rule is not None:
-                    errors[:, t, *tile.slices] = self._errors(rule, tiles.pixels(tile), step)
+                    x = self.padded(tiles.pixels(tile))
+                    errors[:, t, *tile.slices] = rule.errors(x, step.x_hat).cpu().numpy()
                 if goal is not None and t >= first:
-                    paste(step.x_hat, pictures[t - first], tile)
+                    target = pictures[t - first][..., *pixel_slices(tile)]
+                    height, width = target.shape[-2:]
+                    target[:] = to_uint8(step.x_hat[..., :height, :width].cpu())
             if goal is not None:
                 found = [goal.score(tiles.reference, picture) for picture in pictures]
                 scores = torch.cat([scores, torch.stack(found, dim=1)], dim=1)
@@ -126,22 +115,18 @@ class Transform:
                     return Analysis(codes[:, :end], scores)
         return Analysis(codes, None if goal is None else scores, None if rule is None else errors)
 
-    def _padded(self, reference: Tensor) -> Tensor:
+    def padded(self, reference: Tensor) -> Tensor:
         """Uint8 (B, 3, H, W) as the network takes it, in whole blocks."""
         return pad_to(from_uint8(reference.to(self.device)), BLOCK)
 
-    def _errors(self, rule: Rule, reference: Tensor, step: Iteration) -> NDArray[np.float32]:
-        x = self._padded(reference)
-        return rule.errors(x, step.x_hat).cpu().numpy()
-
     @torch.inference_mode()
     def state_bytes(self) -> int:
-        """What encoder and decoder keep between two iterations, for each position."""
+        """Memory that encoder and decoder need between two iterations, for each position."""
         x = torch.zeros(1, 3, BLOCK, BLOCK, device=self.device)
-        sender, decoding = EncoderLoop(self.network, x), DecoderLoop(self.network, adaptive=False)
+        encoder, decoder = EncoderLoop(self.network, x), DecoderLoop(self.network, adaptive=False)
         gain = self.network.recon.gain(0, None)
-        x_hat = decoding.run(0, sender(0, None, gain), None, gain)
-        states = [*(sender.states or []), *(decoding.states or []), (x, x_hat)]
+        x_hat = decoder.run(0, encoder(0, None, gain), None, gain)
+        states = [*(encoder.states or []), *(decoder.states or []), (x, x_hat)]
         return sum(tensor.nbytes for state in states for tensor in state)
 
     @torch.inference_mode()
@@ -156,14 +141,13 @@ class Transform:
 
         Whoever asks for the steps or their pictures does so under :func:`float32_convolutions`.
         """
-        x = self._padded(reference)
+        x = self.padded(reference)
         last = None if ends is None else torch.from_numpy(ends[:, None]).to(self.device)
-        sender = EncoderLoop(self.network, x)
-        source: CodeSource = sender if last is None else AdaptiveEncoderLoop(sender, last)
+        source: CodeSource = EncoderLoop(self.network, x, ends=last)
         if effort is not None:
             size = reference.shape[-2], reference.shape[-1]
             codes = effort.codes(self.network, x, size, iterations, last)
-            source = partial(found_code, codes)
+            source = lambda t, *_: codes[:, t]  # noqa: E731
         before: Iteration | None = None
         for step in iterate(self.network, source, iterations, adaptive=last is not None):
             if before is not None:  # its picture has been made, for the residual of this step
@@ -175,15 +159,14 @@ class Transform:
 class TileRuns:
     """The network on the tiles of B images of one size, some iterations at a time.
 
-    Tiles go on where they were. Where the states of all of them would take too much memory, the
+    Tiles resume where they were. Where the states of all of them would take too much memory, the
     last ones begin anew each time.
 
     Args:
         transform: the network.
         pixels: uint8 (B, H, W, 3).
         header: says which tiles there are, and how many iterations at most.
-        ends: as of :meth:`Transform.analyse`.
-        effort: as there.
+        ends, effort: as of :meth:`Transform.analyse`.
     """
 
     def __init__(
@@ -196,13 +179,13 @@ class TileRuns:
         effort: Effort | None = None,
     ) -> None:
         self.transform = transform
-        self.reference = as_batch(pixels)
+        self.reference = torch.tensor(pixels).permute(0, 3, 1, 2)
         self.tiles = list(header.tiles())
         self.iterations = header.iterations
         self.ends = ends
         self.effort = effort
         self._running: dict[Tile, Iterator[Iteration]] = {}
-        self._kept = 1 if len(self.tiles) == 1 else None
+        self._resumable = 1 if len(self.tiles) == 1 else None
 
     def pixels(self, tile: Tile) -> Tensor:
         """Those of a tile, uint8 (B, 3, H, W)."""
@@ -211,67 +194,40 @@ class TileRuns:
     def run(self, first: int, end: int) -> Iterator[tuple[Tile, int, Iteration]]:
         """Iterations ``first`` to ``end`` (exclusive) of one tile after the other.
 
-        Those that begin anew tell of the iterations before, too: no device has to repeat itself
-        to the bit. Whoever asks does so under :func:`float32_convolutions`.
+        Those that begin anew yield the iterations before, too: no device has to repeat itself to
+        the bit. Whoever asks does so under :func:`float32_convolutions`.
         """
         for number, tile in enumerate(self.tiles):
             steps = self._running.pop(tile, None)
             start = 0 if steps is None else first
-            steps = steps or self._begin(tile)
+            if steps is None:
+                ends = None if self.ends is None else self.ends[:, *tile.slices]
+                steps = self.transform.steps(self.pixels(tile), self.iterations, ends, self.effort)
             for t in range(start, end):
                 yield tile, t, next(steps)
-            if end < self.iterations and number < self.kept:
+            if end < self.iterations and number < self.resumable:
                 self._running[tile] = steps
 
     def stops(self, goal: QualityTarget | None, *, all_iterations: bool) -> Sequence[int]:
         """After which iterations to look whether a goal is reached, the last one included.
 
-        After each, if all tiles go on where they were, or after ever more of them, since the
+        After each, if all tiles resume where they were, or after ever more of them, since the
         pictures of all iterations in between are kept.
         """
-        everything = self.iterations
-        if goal is not None and self.kept == len(self.tiles):
-            return range(1, everything + 1)
+        if goal is not None and self.resumable == len(self.tiles):
+            return range(1, self.iterations + 1)
         if goal is None or all_iterations:
-            return [everything]
-        return [stop for stop in ANEW if stop < everything] + [everything]
+            return [self.iterations]
+        return [stop for stop in ANEW if stop < self.iterations] + [self.iterations]
 
     @property
-    def kept(self) -> int:
-        """How many tiles go on where they were: at least one."""
-        if self._kept is None:
+    def resumable(self) -> int:
+        """How many tiles resume where they were: at least one."""
+        if self._resumable is None:
             room = STATES // (len(self.reference) * self.transform.state_bytes())
             sizes = np.cumsum([tile.h * tile.w for tile in self.tiles])
-            self._kept = max(1, int((sizes <= room).sum()))
-        return self._kept
-
-    def _begin(self, tile: Tile) -> Iterator[Iteration]:
-        ending = None if self.ends is None else self.ends[:, *tile.slices]
-        return self.transform.steps(self.pixels(tile), self.iterations, ending, self.effort)
-
-
-class Extension:
-    """The codes of one image, of more iterations at each time of asking.
-
-    Args:
-        transform: the network.
-        pixels: uint8 (H, W, 3).
-        header: with the most iterations that will be asked for.
-    """
-
-    def __init__(self, transform: Transform, pixels: NDArray[np.uint8], header: Header) -> None:
-        self.tiles = TileRuns(transform, pixels[None], header)
-        self._found = np.empty((header.iterations, *header.code_shape), np.uint8)
-        self._done = 0
-
-    @freed_memory_kept()
-    @float32_convolutions()
-    def codes(self, iterations: int) -> Codes:
-        """Of the first so many iterations, no fewer than before: (T, h, w, 32)."""
-        for tile, t, step in self.tiles.run(self._done, iterations):
-            self._found[t, *tile.slices] = to_bits(step.code)[0]
-        self._done = iterations
-        return self._found[:iterations]
+            self._resumable = max(1, int((sizes <= room).sum()))
+        return self._resumable
 
 
 class Synthesizer:
@@ -328,11 +284,6 @@ class TileSynthesizer:
             return to_uint8(step.x_hat).permute(0, 2, 3, 1).cpu().numpy()
 
 
-def found_code(codes: Tensor, t: int, *_: object) -> Tensor:
-    """That of iteration ``t`` (from 0) of codes (B, T, 32, h, w)."""
-    return codes[:, t]
-
-
 def next_code(waiting: deque[Codes], device: torch.device, *_: object) -> Tensor:
     """The next code as the decoder takes it: (B, 32, h, w) of -1, +1 and, if UNSENT, 0."""
     bits = torch.from_numpy(waiting.popleft().astype(np.float32)).to(device)
@@ -345,17 +296,6 @@ def pixel_slices(tile: Tile) -> tuple[slice, slice]:
         slice(BLOCK * tile.y, BLOCK * (tile.y + tile.h)),
         slice(BLOCK * tile.x, BLOCK * (tile.x + tile.w)),
     )
-
-
-def paste(x_hat: Tensor, picture: Tensor, tile: Tile) -> None:
-    """Put a tile (B, 3, 16 h, 16 w), in [-0.5, 0.5], where it belongs in uint8 (B, 3, H, W)."""
-    target = picture[..., *pixel_slices(tile)]
-    target[:] = to_uint8(x_hat[..., : target.shape[-2], : target.shape[-1]].cpu())
-
-
-def as_batch(pixels: NDArray[np.uint8]) -> Tensor:
-    """Uint8 (B, H, W, 3) -> (B, 3, H, W)."""
-    return torch.tensor(pixels).permute(0, 3, 1, 2)
 
 
 def to_bits(code: Tensor) -> NDArray[np.uint8]:

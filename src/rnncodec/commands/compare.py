@@ -30,20 +30,20 @@ def compare(
     if importlib.util.find_spec("bjontegaard") is None:
         raise ConfigError("compare needs more packages: pip install 'rnncodec[train]'")
     from rnncodec.comparison.compare import compare as put_side_by_side
-    from rnncodec.comparison.files import (
+    from rnncodec.comparison.runs import find_runs
+    from rnncodec.comparison.tables import (
         FILES_WRITTEN,
         comparison_tables,
         write_comparison,
     )
-    from rnncodec.comparison.runs import find_runs
-    from rnncodec.evaluation.results import read_published
+    from rnncodec.evaluation.curves import read_published
     from rnncodec.evaluation.tables import plain
 
     if published is not None and out is None:
         raise ConfigError("--published is drawn in the plot: give --out DIR, too")
     if out is not None:
         refuse_existing(out, FILES_WRITTEN, force=force)
-    curves = read_published(published) if published is not None else None
+    curves = read_published(published) if published is not None else []
     comparison = put_side_by_side(*find_runs(folders))
     for table in comparison_tables(comparison):
         typer.echo(f"{plain(table)}\n")

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import io
+import json
+import math
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import typer
 from rnncodec import bitstream
 from rnncodec.commands import options
 from rnncodec.commands.files import (
+    RNC,
     Direction,
     Job,
     check_target,
@@ -23,13 +26,13 @@ from rnncodec.commands.files import (
 )
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ConfigError, DataError, TargetWarning
+from rnncodec.images.reading import find_images, open_image, pixel_limit, read_size
 from rnncodec.models import DEFAULT
 
 if TYPE_CHECKING:
     from rnncodec.codec import Codec
-    from rnncodec.coding.pictures import Picture
+    from rnncodec.coding.input_image import InputImage
 
-SUFFIX = ".rnc"
 BATCH_IMAGES = 8
 BATCH_PIXELS = 2**21
 """Images of one size are coded together up to this many pixels: those of one in one piece."""
@@ -50,6 +53,10 @@ Iterations = Annotated[
 BPP = Annotated[
     float | None,
     typer.Option("--bpp", metavar="RATE", help="At most so many bits per pixel, header included."),
+]
+MaxBytes = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Files of at most N bytes, header included."),
 ]
 MSSSIM = Annotated[
     float | None,
@@ -91,12 +98,37 @@ Effort = Annotated[
         "more.",
     ),
 ]
+EffortFor = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar=options.EFFORT_FOR_FORM,
+        help="The metric that --effort makes better; balanced: MS-SSIM and PSNR-HVS alike; "
+        "default: what the model's own loss weighs (compact: ms_ssim).",
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Write no file, and end with exit code 2, where --bpp, --ms-ssim or --psnr cannot be "
-        "reached; else the best reachable is written, with a warning.",
+        help="Write no file, and end with exit code 2, where --bpp, --max-bytes, --ms-ssim or "
+        "--psnr cannot be reached; else the best reachable is written, with a warning.",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Refuse larger pictures; default: Pillow's limit, about 89 million.",
+    ),
+]
+KeepExtension = Annotated[
+    bool,
+    typer.Option(
+        "--keep-extension",
+        help="Name outputs photo.png.rnc instead of photo.rnc: for folders that hold pictures "
+        "which differ in their extension only.",
     ),
 ]
 
@@ -106,7 +138,7 @@ class Loaded:
     """A picture that was read, and how long its file is."""
 
     job: Job
-    picture: "Picture"
+    picture: "InputImage"
     size: int
 
 
@@ -116,15 +148,20 @@ def compress(
     model: options.Model = DEFAULT,
     iterations: Iterations = None,
     bpp: BPP = None,
+    max_bytes: MaxBytes = None,
     ms_ssim: MSSSIM = None,
     psnr: PSNR = None,
     tile: TileSide = None,
     adaptive: Adaptive = None,
     effort: Effort = 0,
+    effort_for: EffortFor = None,
     strict: Strict = False,
+    max_pixels: MaxPixels = None,
     device: options.Device = "cpu",
+    keep_extension: KeepExtension = False,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
+    as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Compress pictures to .rnc files.
@@ -132,9 +169,9 @@ def compress(
     - `rnncodec compress photo.png photo.rnc --bpp 0.5`
     - `rnncodec compress holiday/ --out coded --ms-ssim 0.98`
 
-    At most one of --iterations, --bpp, --ms-ssim and --psnr says where to stop; all need one pass,
-    up to 16 Mpixel with the compact model, and more for parts of larger pictures. Any prefix of
-    the file that holds one iteration decodes too: see `rnncodec truncate`.
+    At most one of --iterations, --bpp, --max-bytes, --ms-ssim and --psnr says where to stop; all
+    need one pass, up to 16 Mpixel with the compact model, and more for parts of larger pictures.
+    Any prefix of the file that holds one iteration decodes too: see `rnncodec truncate`.
 
     With --adaptive a file takes fewer bytes at equal PSNR (mse) or MS-SSIM (ssim), and needs a
     rnncodec that knows of it: two passes, or ten to find the threshold for a target.
@@ -151,45 +188,55 @@ def compress(
     XMP, IPTC and text are dropped. Refused are files whose black and white nobody knows, as TIFFs
     of signed samples.
 
-    Printed for each file: bytes before and after, bits per pixel of the .rnc file, the ratio.
+    Printed for each file: bytes before and after, bits per pixel of the .rnc file, the ratio. With
+    --json these, and the quality reached, if one was asked for.
     """
     targets = {"iterations": iterations, "bpp": bpp, "ms_ssim": ms_ssim, "psnr": psnr}
-    if sum(target is not None for target in targets.values()) > 1:
-        raise ConfigError("give at most one of --iterations, --bpp, --ms-ssim and --psnr")
-    direction = Direction(SUFFIX, is_output, find_pictures, f"in {SUFFIX}")
+    if sum(target is not None for target in (*targets.values(), max_bytes)) > 1:
+        raise ConfigError(
+            "give at most one of --iterations, --bpp, --ms-ssim, --psnr and --max-bytes"
+        )
+    direction = Direction(RNC, is_output, find_images, f"in {RNC}", keep_extension)
     jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
     from rnncodec.codec import load
 
     codec = load(model, device=device)
+    how = {"tile": tile, "adaptive": adaptive, "effort": effort, "effort_for": effort_for}
+    settings = {**targets, **how}
     # Pictures in a batch stop together, and share their warnings: only where there are neither.
-    alike = bpp is None and ms_ssim is None and psnr is None and effort == 0
-    together = BATCH_IMAGES if alike else 1
-    with Reporter(len(jobs), "compressing", quiet_stdout=to_stdout, quiet=quiet) as reporter:
-        ordered = jobs if together == 1 else by_size(jobs)
-        for batch in batches(load_all(ordered, reporter, force=force), together):
-            how = {"tile": tile, "adaptive": adaptive, "effort": effort}
-            settings = {**targets, **how, "progress": reporter.step}
-            code(codec, batch, reporter, settings, strict=strict)
+    alike = all(target is None for target in (bpp, max_bytes, ms_ssim, psnr)) and effort == 0
+    with (
+        Reporter(len(jobs), "compressing", quiet_stdout=to_stdout, quiet=quiet) as reporter,
+        pixel_limit(max_pixels),
+    ):
+        ordered = by_size(jobs) if alike else jobs
+        loaded = load_all(ordered, reporter, force=force)
+        for batch in batches(loaded, BATCH_IMAGES if alike else 1):
+            files: list[bytes] = []
+            names = [item.job.name for item in batch]
+            with reporter.working_on(*names, fatal=ConfigError):
+                progress = {"progress": reporter.step}
+                files = code(codec, batch, settings | progress, max_bytes=max_bytes, strict=strict)
+            for item, data in zip(batch, files, strict=False):
+                with reporter.working_on(item.job.name):
+                    write(item.job, data)
+                    if as_json:
+                        reached = qualities(codec, item, data, {"ms_ssim": ms_ssim, "psnr": psnr})
+                        reporter.result(json.dumps(in_json(item, data) | reached))
+                    else:
+                        reporter.result(in_words(item, data))
+            reporter.done(len(batch))
     raise typer.Exit(reporter.exit_code)
 
 
 def is_output(path: Path) -> bool:
     """Whether a name can only be that of an output."""
-    return path.suffix.lower() == SUFFIX
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """The pictures under a folder, at least one."""
-    from rnncodec.images.reading import find_images
-
-    return find_images(folder)
+    return path.suffix.lower() == RNC
 
 
 def by_size(jobs: list[Job]) -> list[Job]:
     """The jobs with pictures of one size next to each other, as far as headers tell."""
-    from rnncodec.images.reading import read_size
-
     sizes: dict[tuple[int, int], list[Job]] = {}
     for job in jobs:
         size = (0, 0)
@@ -202,30 +249,21 @@ def by_size(jobs: list[Job]) -> list[Job]:
 
 def load_all(jobs: list[Job], reporter: Reporter, *, force: bool) -> Iterator[Loaded]:
     """Read the pictures that can be read and written; report the others."""
+    from rnncodec.coding.input_image import from_pillow
+
     for job in jobs:
         loaded: list[Loaded] = []
         with reporter.working_on(job.name, fatal=ConfigError):
             check_target(job, force=force)
-            loaded.append(load_picture(job))
-        for note in (note for item in loaded for note in item.picture.notes):
-            reporter.warn(job.name, note)
-        yield from loaded
+            data = read(job)
+            with open_image(io.BytesIO(data), name=job.name) as image:
+                loaded.append(Loaded(job, from_pillow(image), len(data)))
+        for item in loaded:
+            for note in item.picture.notes:
+                reporter.warn(job.name, note)
+            yield item
         if not loaded:
             reporter.done()
-
-
-def load_picture(job: Job) -> Loaded:
-    """Read one picture.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    from rnncodec.coding.pictures import from_pillow
-    from rnncodec.images.reading import open_image
-
-    data = read(job)
-    with open_image(io.BytesIO(data), name=job.name) as image:
-        return Loaded(job, from_pillow(image), len(data))
 
 
 def batches(loaded: Iterable[Loaded], most: int) -> Iterator[list[Loaded]]:
@@ -245,44 +283,66 @@ def batches(loaded: Iterable[Loaded], most: int) -> Iterator[list[Loaded]]:
 def code(
     codec: "Codec",
     batch: list[Loaded],
-    reporter: Reporter,
     settings: dict[str, Any],
     *,
-    strict: bool = False,
-) -> None:
-    """Compress pictures of one size, write the files, report."""
-    pictures = [dataclasses.replace(item.picture, notes=[]) for item in batch]
-    names = [item.job.name for item in batch]
-    files: list[bytes] = []
-    held = targets_refused() if strict else contextlib.nullcontext()
-    with reporter.working_on(*names, fatal=ConfigError), held:
-        files = codec.encode_all(pictures, **settings)
-    for item, data in zip(batch, files, strict=False):
-        with reporter.working_on(item.job.name):
-            write(item.job, data)
-            reporter.result(summary(item, data))
-    reporter.done(len(batch))
-
-
-@contextlib.contextmanager
-def targets_refused() -> Iterator[None]:
-    """Take a target out of reach for an error.
+    max_bytes: int | None,
+    strict: bool,
+) -> list[bytes]:
+    """The files of pictures of one size; of one picture, where ``max_bytes`` is given.
 
     Raises:
-        DataError: instead of a TargetWarning.
+        DataError: a target is out of reach, and ``strict``.
+
+    Warns:
+        TargetWarning: a target is out of reach, and not ``strict``.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", TargetWarning)
-        try:
-            yield
-        except TargetWarning as found:
-            raise DataError(
-                f"{found.target} cannot be reached with this model and image, whose best is "
-                f"{found.best}; without --strict that is written"
-            ) from found
+    pictures = [dataclasses.replace(item.picture, notes=[]) for item in batch]
+    if max_bytes is not None:
+        height, width, _ = pictures[0].pixels.shape
+        settings = settings | {"bpp": 8 * max_bytes / (height * width)}
+    try:
+        with warnings.catch_warnings():
+            if max_bytes is not None:  # said in bytes, below
+                warnings.simplefilter("ignore", TargetWarning)
+            elif strict:
+                warnings.simplefilter("error", TargetWarning)
+            files: list[bytes] = codec.encode_all(pictures, **settings)
+        if max_bytes is not None and len(files[0]) > max_bytes:
+            unreached = TargetWarning(f"max_bytes={max_bytes}", f"{len(files[0])} bytes")
+            if strict:
+                raise unreached
+            warnings.warn(unreached, stacklevel=1)
+    except TargetWarning as found:
+        raise DataError(
+            f"{found.target} cannot be reached with this model and image, whose best is "
+            f"{found.best}; without --strict that is written"
+        ) from found
+    return files
 
 
-def summary(item: Loaded, data: bytes) -> str:
+def qualities(
+    codec: "Codec", item: Loaded, data: bytes, targets: dict[str, float | None]
+) -> dict[str, float | None]:
+    """The quality of a decoded file by the metrics that have a target; None: without any loss."""
+    import numpy as np
+    import torch
+
+    from rnncodec.coding.quality_target import QualityTarget
+
+    reached: dict[str, float | None] = {}
+    for name, target in targets.items():
+        if target is not None:
+            decoded = codec.decode(data, max_pixels=math.inf).convert("RGB")
+            pair = (
+                torch.from_numpy(np.array(pixels)).movedim(-1, 0)[None]
+                for pixels in (item.picture.pixels, decoded)
+            )
+            score = QualityTarget(name, target).score(*pair).item()
+            reached[name] = score if math.isfinite(score) else None
+    return reached
+
+
+def in_words(item: Loaded, data: bytes) -> str:
     """Bytes before and after: of the files, which is what counts."""
     found = bitstream.info(data)
     return (
@@ -291,3 +351,17 @@ def summary(item: Loaded, data: bytes) -> str:
         f"{found.iterations} iteration{'s' if found.iterations > 1 else ''}"
         f"{', adaptive' if found.header.adaptive else ''}"
     )
+
+
+def in_json(item: Loaded, data: bytes) -> dict[str, Any]:
+    """The same for machines; None is standard input or output."""
+    found, job = bitstream.info(data), item.job
+    return {
+        "input": None if job.source is None else str(job.source),
+        "output": None if job.target is None else str(job.target),
+        "input_bytes": item.size,
+        "bytes": len(data),
+        "bpp": found.bpp[-1],
+        "iterations": found.iterations,
+        "adaptive": found.header.adaptive,
+    }

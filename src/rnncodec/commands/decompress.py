@@ -1,5 +1,6 @@
 """`rnncodec decompress`: .rnc files to pictures."""
 
+import dataclasses
 import io
 import struct
 from collections.abc import Callable, Mapping
@@ -13,12 +14,14 @@ from PIL import Image
 
 from rnncodec import bitstream, models
 from rnncodec.bitstream import Info
-from rnncodec.coding.pictures import mismatch
+from rnncodec.coding.input_image import mismatch
 from rnncodec.commands import options
 from rnncodec.commands.files import (
+    RNC,
     Direction,
     Job,
     check_target,
+    find_files,
     plan,
     read,
     to_do,
@@ -27,13 +30,11 @@ from rnncodec.commands.files import (
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ConfigError, DataError, StorageError
 from rnncodec.images.formats import formats
-from rnncodec.images.reading import walk
 
 if TYPE_CHECKING:
     from rnncodec.codec import Codec
 
 SUFFIX = ".png"
-INPUT = ".rnc"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,21 @@ def decompress(
             help="Refuse larger pictures; default: Pillow's limit, about 89 million.",
         ),
     ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Of outputs that are not named: on standard output, beside the inputs, in a "
+            "folder. One of png, tif, webp, jxl, jp2, j2k, jpg, avif, bmp, ppm, tga.",
+        ),
+    ] = "png",
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100, metavar="1..100", help="Of .jpg (default: 95) and .avif (100)."
+        ),
+    ] = None,
     device: options.Device = "cpu",
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
@@ -129,12 +145,15 @@ def decompress(
     - `rnncodec decompress coded/ --out pictures --iterations 4`
 
     A file that was cut decodes to the last whole iteration in it, with a warning. The picture's
-    format follows its name; PNG if it has none. Lossless: .png, .tif, .webp, .jp2, .j2k, .bmp,
+    format follows its name, or --format. Lossless: .png, .tif, .webp, .jp2, .j2k, .bmp,
     .ppm, .tga, and .jxl with its plugin. Nearly: .jpg (quality 95, 4:4:4), .avif (quality 100,
     4:4:4). A colour profile that the format cannot hold is dropped with a warning. A PNG is
     larger than the .rnc file: what counts is the size of the latter, which is printed.
     """
-    direction = Direction(SUFFIX, is_output, find_files, "as a picture does (.png, ...)")
+    suffix = f".{kind.lower().removeprefix('.')}"
+    if suffix not in writable():
+        raise ConfigError(f"--format {kind}: expected one of {', '.join(writable())}")
+    direction = Direction(suffix, is_output, find_files, "as a picture does (.png, ...)")
     jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
     if iterations is not None and iterations < 1:
@@ -142,9 +161,9 @@ def decompress(
     codec_for = codec_source(model, device)
     with Reporter(len(jobs), "decompressing", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         for job in jobs:
-            with reporter.working_on(job.name):
+            with reporter.working_on(job.name, fatal=ConfigError):
                 check_target(job, force=force)
-                output = output_of(job.target)
+                output = output_of(job.target, suffix, quality)
                 data = read(job)
                 found = bitstream.info(data)
                 if strict:
@@ -156,7 +175,7 @@ def decompress(
                 write(job, picture)
                 for note in notes:
                     reporter.warn(job.name, note)
-                reporter.result(summary(job, found, used))
+                reporter.result(in_words(job, found, used))
             reporter.done()
     raise typer.Exit(reporter.exit_code)
 
@@ -164,19 +183,7 @@ def decompress(
 def is_output(path: Path) -> bool:
     """Whether a name ends as that of a picture, or is none of an input."""
     suffix = path.suffix.lower()
-    return suffix in known_suffixes() or (suffix not in ("", INPUT) and not path.exists())
-
-
-def find_files(folder: Path) -> list[Path]:
-    """The .rnc files under a folder that are not hidden there, at least one.
-
-    Raises:
-        DataError: there is none.
-    """
-    found = sorted(path for path in walk(folder) if path.suffix == INPUT and path.is_file())
-    if not found:
-        raise DataError(f"no {INPUT} files under {folder}")
-    return found
+    return suffix in known_suffixes() or (suffix not in ("", RNC) and not path.exists())
 
 
 def known_suffixes() -> set[str]:
@@ -184,7 +191,7 @@ def known_suffixes() -> set[str]:
     formats()  # registers them
     registered = Image.registered_extensions().items()
     # with rnncodec.pillow, Pillow writes our files too
-    return {suffix for suffix, name in registered if name in Image.SAVE and suffix != INPUT}
+    return {suffix for suffix, name in registered if name in Image.SAVE and suffix != RNC}
 
 
 def writable() -> dict[str, Output]:
@@ -206,20 +213,26 @@ def codec_source(model: str | None, device: str) -> Callable[[bytes], "Codec"]:
     return lambda fingerprint: loaded(named or models.find(fingerprint))
 
 
-def output_of(target: Path | None) -> Output:
-    """The format that an output's name asks for.
+def output_of(target: Path | None, otherwise: str, quality: int | None) -> Output:
+    """The format that an output's name asks for; without a name that of a suffix.
 
     Raises:
-        ConfigError: the name does not end as that of a format that holds a picture.
+        ConfigError: the name does not end as that of a format that holds a picture; or
+            ``quality``, and it is one without.
     """
-    suffix = SUFFIX if target is None else target.suffix.lower()
+    suffix = otherwise if target is None else target.suffix.lower()
     able = writable()
-    if suffix in able:
-        return able[suffix]
-    problem = f"Pillow writes no pictures named *{suffix}"
-    if suffix in known_suffixes():
-        problem = f"a file *{suffix} may not hold the picture as it is"
-    raise ConfigError(f"{target}: {problem}; try *{', *'.join(able)}")
+    if suffix not in able:
+        problem = f"Pillow writes no pictures named *{suffix}"
+        if suffix in known_suffixes():
+            problem = f"a file *{suffix} may not hold the picture as it is"
+        raise ConfigError(f"{target}: {problem}; try *{', *'.join(able)}")
+    output = able[suffix]
+    if quality is None:
+        return output
+    if "quality" not in output.options:
+        raise ConfigError(f"--quality {quality}: *{suffix} has none; it is for *.jpg and *.avif")
+    return dataclasses.replace(output, options={**output.options, "quality": quality})
 
 
 def picture_file(image: Image.Image, output: Output) -> tuple[bytes, list[str]]:
@@ -263,7 +276,7 @@ def refuse_short(found: Info, iterations: int | None) -> None:
         raise DataError(f"the file is cut: it has {whole} whole iterations; {hint}")
 
 
-def summary(job: Job, found: Info, used: int) -> str:
+def in_words(job: Job, found: Info, used: int) -> str:
     """What was read and written; the rate is that of what was used of the file."""
     written = found.header.iterations
     size = f"{found.header.width}x{found.header.height}"

@@ -13,13 +13,10 @@ import typer
 from rnncodec.commands import options
 from rnncodec.errors import ConfigError, StorageError
 from rnncodec.machine import processors
-from rnncodec.machine.storage import write_bytes
 
 if TYPE_CHECKING:
     from rnncodec.evaluation.codecs import EvaluatedCodec, EvaluatedModel
     from rnncodec.evaluation.evaluate_image import EvaluationSpec
-    from rnncodec.evaluation.plots import Curves
-    from rnncodec.evaluation.report.build import ReportOptions
     from rnncodec.evaluation.results import Result
     from rnncodec.evaluation.runner import EvaluationResult
 
@@ -91,6 +88,15 @@ Efforts = Annotated[
         "own: compact-1+effort=4, compact-1+ssim+effort=4; once for each.",
     ),
 ]
+EffortFor = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--for",
+        metavar=options.EFFORT_FOR_FORM,
+        help="What --effort is for, as of `rnncodec compress`: compact-1+effort=4+for=psnr_hvs; "
+        "once for each; default: what the model's own loss weighs.",
+    ),
+]
 Rates = Annotated[
     str | None,
     typer.Option(
@@ -124,6 +130,7 @@ def evaluate(
     iterations: Iterations = None,
     adaptive: Adaptive = None,
     effort: Efforts = None,
+    effort_for: EffortFor = None,
     bpp: Rates = None,
     anchor: Anchor = None,
     show: Show = 6,
@@ -138,38 +145,43 @@ def evaluate(
     evaluation.json (what was measured, with which versions, and the peak memory), and the models'
     files. From these: report.html (one page to look at and to send: curves, figures of merit, the
     pictures), results.json, table.md, table.tex, rd.pdf and rd.png. Repeating the command
-    measures only what is new; after Ctrl-C it goes on.
+    measures only what is new; after Ctrl-C it resumes.
 
     A picture that fails has a row with the reason, enters no average, and makes the exit code 2.
     """
     require("psnr_hvsm", *(["torchmetrics"] if metric else []))
     import torch
 
-    from rnncodec.evaluation.codecs import named_models
+    from rnncodec.evaluation import evaluate as evaluation
+    from rnncodec.evaluation.codecs import images_in, named_models
+    from rnncodec.evaluation.curves import read_published
     from rnncodec.evaluation.evaluate_image import EvaluationSpec
-    from rnncodec.evaluation.image_files import inputs_in
+    from rnncodec.evaluation.metrics import check_names
     from rnncodec.evaluation.prefixes import ANCHORS, chosen_baselines
-    from rnncodec.evaluation.report.build import ReportOptions
-    from rnncodec.evaluation.results import read_published
-    from rnncodec.evaluation.runner import run
-    from rnncodec.evaluation.scorer import check_names
+    from rnncodec.evaluation.report.build import ReportOptions, build_report
 
     check_folder(out)
-    curves = None if published is None else read_published(published)
+    curves = [] if published is None else read_published(published)
     models = named_models(model or [], iterations=iterations, device=device, taken=tuple(ANCHORS))
     formats, left_out = chosen_baselines(baselines)
-    others = variants(models, adaptive or [], effort or [], chosen_rates(bpp))
+    others = variants(models, adaptive or [], effort or [], chosen_rates(bpp), effort_for or [])
     codecs: list[EvaluatedCodec] = [*models, *others, *formats]
     anchor = chosen_anchor(anchor, codecs)
     check_names(metric or [])
-    study = EvaluationSpec(codecs, inputs_in(images), out, metric or [])
+    study = EvaluationSpec(codecs, images_in(images), out, metric or [])
     for reason in left_out:
         typer.echo(f"rnncodec: left out: {reason}", err=True)
     torch.set_num_threads(1)
-    making = ReportOptions(show, processors.available() if workers is None else workers)
-    measured = run(study, workers=making.workers)
-    write_tables(study, measured, left_out, published)
-    say(study, measured, write_figures(study, measured, anchor, published=curves, making=making))
+    options = ReportOptions(show, processors.available() if workers is None else workers)
+    measured, summary = evaluation.evaluate(
+        study,
+        workers=options.workers,
+        anchor=anchor,
+        left_out=left_out,
+        published=published,
+    )
+    page = build_report(study, measured.results, summary, published=curves, options=options)
+    say(study, measured, page)
     raise typer.Exit(2 if any(row.bytes is None for row in measured.results) else 0)
 
 
@@ -178,8 +190,9 @@ def variants(
     rules: Sequence[str],
     efforts: Sequence[int],
     rates: Sequence[float] = (),
+    metrics: Sequence[str] = (),
 ) -> "list[EvaluatedModel]":
-    """Each model with each adaptive setting, each effort, and each pair of these.
+    """Each model with each adaptive setting, each effort (for each metric), and each pair.
 
     At given rates each pair alone, since every one of their files is a search of its own.
 
@@ -190,13 +203,20 @@ def variants(
     if not models and any(given.values()):
         name = next(name for name, values in given.items() if values)
         raise ConfigError(f"{name} is a setting of models: give --model, too")
+    if metrics and not efforts:
+        raise ConfigError(f"--for {metrics[0]}: says what a search is for: give --effort, too")
+    chosen: list[str | None] = list(metrics) or [None]
+    searches: list[tuple[int | None, str | None]] = list(product(efforts, chosen))
     if rates:
         how: list[str | None] = list(rules) or [None]
-        steps: list[int | None] = list(efforts) or [None]
-        pairs = list(product(how, steps))
+        pairs = list(product(how, searches or [(None, None)]))
     else:
-        pairs = [*((rule, None) for rule in rules), *product([None, *rules], efforts)]
-    return [each.coding(*pair, rates=rates) for each in models for pair in pairs]
+        pairs = [*((rule, (None, None)) for rule in rules), *product([None, *rules], searches)]
+    return [
+        each.coding(rule, steps, effort_for=metric, rates=rates)
+        for each in models
+        for rule, (steps, metric) in pairs
+    ]
 
 
 def chosen_rates(text: str | None) -> list[float]:
@@ -214,45 +234,6 @@ def chosen_rates(text: str | None) -> list[float]:
     if not rates or not all(0 < rate < math.inf for rate in rates) or rates != sorted(set(rates)):
         raise ConfigError(f"--bpp {text}: expected positive rates that rise, as in 0.25,0.5,1")
     return rates
-
-
-def write_tables(
-    study: "EvaluationSpec",
-    measured: "EvaluationResult",
-    left_out: list[str],
-    published: Path | None,
-) -> None:
-    """What was measured, as it is: results.csv, evaluation.json and the published curves."""
-    from rnncodec.evaluation.export import describe, write_description
-    from rnncodec.evaluation.results import write_results
-
-    if published is not None:
-        write_bytes(study.folder / "published.csv", published.read_bytes())
-    kept = None if published is None else "published.csv"
-    description = describe(study, measured, left_out=left_out, published=kept)
-    write_description(
-        study.folder, description
-    )  # first: it marks the table as one of this command
-    write_results(study.folder / "results.csv", measured.results)
-
-
-def write_figures(
-    study: "EvaluationSpec",
-    measured: "EvaluationResult",
-    anchor: str | None,
-    *,
-    published: "Curves | None",
-    making: "ReportOptions",
-) -> Path:
-    """What follows from it, for papers and for the eye; the path of the page."""
-    from rnncodec.evaluation.export import write_publication
-    from rnncodec.evaluation.report.build import fingerprints, report_study
-    from rnncodec.evaluation.summary import merits
-
-    worth = merits(measured.results, anchor)
-    prints = fingerprints(study)
-    write_publication(study.folder, worth, published=published, identities=prints)
-    return report_study(study, measured.results, worth, published=published, making=making)
 
 
 def chosen_anchor(anchor: str | None, codecs: "Sequence[EvaluatedCodec]") -> str | None:
@@ -319,7 +300,7 @@ def line(codec: str, rows: "list[Result]") -> str:
 
     Examples:
         >>> from rnncodec.evaluation.results import Result
-        >>> line("webp", [Result("webp", "q=1", "a", None, 9, 0.5, *[None] * 7)])
+        >>> line("webp", [Result("webp", "q=1", "a", None, 9, 0.5, {})])
         'webp: 1 of 1 images, 0.500 to 0.500 bpp'
     """
     images = {row.image for row in rows}

@@ -10,7 +10,11 @@ from pathlib import Path
 
 from rnncodec.coding.chunks import read_all
 from rnncodec.errors import ConfigError, DataError, StorageError
+from rnncodec.images.reading import walk
 from rnncodec.machine.storage import refuse_irregular, write_bytes
+
+RNC = ".rnc"
+"""The suffix of compressed files."""
 
 STREAM = "-"
 """Standard input as an input, standard output as an output."""
@@ -43,12 +47,20 @@ class Direction:
         is_output: whether a name (by its suffix) can only be that of an output.
         find: the inputs under a folder.
         endings: how outputs end, in words.
+        keep_extension: whether ``suffix`` follows the input's own instead of replacing it.
     """
 
     suffix: str
     is_output: Callable[[Path], bool]
     find: Callable[[Path], list[Path]]
     endings: str
+    keep_extension: bool = False
+
+    def renamed(self, path: Path) -> Path:
+        """The name of an output, from that of its input."""
+        if self.keep_extension:
+            return path.with_name(path.name + self.suffix)
+        return path.with_suffix(self.suffix)
 
 
 def plan(arguments: list[str], out: Path | None, direction: Direction) -> list[Job]:
@@ -56,9 +68,9 @@ def plan(arguments: list[str], out: Path | None, direction: Direction) -> list[J
 
     The last of several arguments is the destination if it can be one: a folder (or a name that
     ends in a slash), ``-``, or a name with an output's suffix. With ``out`` all arguments are
-    inputs. Without a destination each output lies beside its input, and that of standard input
-    goes to standard output. A folder stands for the inputs under it, whose relative paths are
-    kept.
+    inputs. Without a destination each output is written beside its input, and that of standard
+    input to standard output. A folder stands for the inputs under it, whose relative paths are
+    the same in the output folder.
 
     Raises:
         ConfigError: several inputs for one file; an output that is an input; two for one output.
@@ -66,8 +78,9 @@ def plan(arguments: list[str], out: Path | None, direction: Direction) -> list[J
             inputs.
     """
     inputs, destination = split(arguments, out, direction)
+    in_place = destination is None and out is None
     hint = ""
-    if len(inputs) > 1 and destination is None and out is None:
+    if len(inputs) > 1 and in_place:
         hint = (
             f"; nor is it an output: those end {direction.endings}, and a folder that is not "
             "there yet is named with --out, or with a slash at its end"
@@ -75,17 +88,32 @@ def plan(arguments: list[str], out: Path | None, direction: Direction) -> list[J
     for argument in inputs:
         if argument != STREAM:
             check_input(Path(argument), hint if argument == arguments[-1] else "")
-    if destination is None and out is None:
-        refuse_itself(inputs, direction)
+    *others, last = (Path(argument).resolve() for argument in inputs)
+    if in_place and last in others and last.is_file():  # it was meant as the output
+        raise ConfigError(
+            f"{inputs[-1]}: is an input and cannot be the output as well: outputs end "
+            f"{direction.endings}"
+        )
     pairs = [pair for argument in inputs for pair in expand(argument, direction)]
-    many = len(pairs) > 1 or any(Path(argument).is_dir() for argument in inputs)
-    folder = out or destination_folder(destination, direction, many=many)
+    folder = out
+    if destination is not None and destination != STREAM:
+        many = len(pairs) > 1 or any(Path(argument).is_dir() for argument in inputs)
+        created = many and not direction.is_output(Path(destination))
+        if created or looks_like_folder(destination):
+            folder = Path(destination)
     if folder is None and destination is not None and len(pairs) > 1:
         raise ConfigError(f"{len(pairs)} inputs cannot go to one {destination}; give --out DIR")
-    jobs = [
-        Job(source, target_of(source, relative, folder, (destination, direction.suffix)))
-        for source, relative in pairs
-    ]
+    jobs = []
+    for source, relative in pairs:
+        if folder is not None:
+            if source is None:
+                raise ConfigError(f"standard input has no name: name its output in {folder}")
+            target: Path | None = folder / direction.renamed(relative)
+        elif destination is not None:
+            target = None if destination == STREAM else Path(destination)
+        else:
+            target = None if source is None else direction.renamed(source)
+        jobs.append(Job(source, target))
     refuse_clashes(jobs)
     return jobs
 
@@ -99,34 +127,14 @@ def split(
         return arguments, None
     path = Path(last)
     new_folder = Path(inputs[0]).is_dir() and len(inputs) == 1 and not path.exists()
-    if last in (STREAM,) or looks_like_folder(last) or new_folder or direction.is_output(path):
+    if last == STREAM or looks_like_folder(last) or new_folder or direction.is_output(path):
         return inputs, last
     return arguments, None
-
-
-def refuse_itself(arguments: list[str], direction: Direction) -> None:
-    """Raise ConfigError if the last argument names an input again: it was meant as the output."""
-    *inputs, last = (Path(argument).resolve() for argument in arguments)
-    if last in inputs and last.is_file():
-        raise ConfigError(
-            f"{arguments[-1]}: is an input and cannot be the output as well: outputs end "
-            f"{direction.endings}"
-        )
 
 
 def looks_like_folder(argument: str) -> bool:
     """Whether it is a folder, or ends in a slash as only a folder does."""
     return Path(argument).is_dir() or argument.endswith(("/", os.sep))
-
-
-def destination_folder(
-    destination: str | None, direction: Direction, *, many: bool
-) -> Path | None:
-    """The destination if it is a folder, there already or to be created."""
-    if destination is None or destination == STREAM:
-        return None
-    created = many and not direction.is_output(Path(destination))
-    return Path(destination) if created or looks_like_folder(destination) else None
 
 
 def expand(argument: str, direction: Direction) -> Iterator[tuple[Path | None, Path]]:
@@ -141,28 +149,16 @@ def expand(argument: str, direction: Direction) -> Iterator[tuple[Path | None, P
         yield path, Path(path.name)
 
 
-def target_of(
-    source: Path | None, relative: Path, folder: Path | None, otherwise: tuple[str | None, str]
-) -> Path | None:
-    """Where the output of one input goes.
-
-    Args:
-        source: the input.
-        relative: its path relative to ``folder``.
-        folder: of the outputs, if they go to one.
-        otherwise: the destination that is no folder, if there is one, and the outputs' suffix.
+def find_files(folder: Path) -> list[Path]:
+    """The .rnc files under a folder that are not hidden there, at least one.
 
     Raises:
-        ConfigError: standard input has no name to use in a folder.
+        DataError: there is none.
     """
-    destination, suffix = otherwise
-    if folder is not None:
-        if source is None:
-            raise ConfigError(f"standard input has no name: name its output in {folder}")
-        return folder / relative.with_suffix(suffix)
-    if destination is not None:
-        return None if destination == STREAM else Path(destination)
-    return None if source is None else source.with_suffix(suffix)
+    found = sorted(path for path in walk(folder) if path.suffix == RNC and path.is_file())
+    if not found:
+        raise DataError(f"no {RNC} files under {folder}")
+    return found
 
 
 def refuse_clashes(jobs: list[Job]) -> None:
@@ -181,7 +177,7 @@ def refuse_clashes(jobs: list[Job]) -> None:
         if target in taken:
             raise ConfigError(
                 f"{taken[target].name} and {job.name} would both become {job.target}; name their "
-                "outputs one by one, or rename one"
+                "outputs one by one, or rename one (compress has --keep-extension)"
             )
         taken[target] = job
 

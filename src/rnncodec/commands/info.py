@@ -9,7 +9,7 @@ import typer
 from rnncodec import bitstream, models
 from rnncodec.bitstream.header import MAGIC
 from rnncodec.commands import options
-from rnncodec.commands.files import STREAM, Job, read
+from rnncodec.commands.files import RNC, STREAM, Job, read
 from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ModelError
 from rnncodec.models.model_description import (
@@ -32,8 +32,9 @@ def info(
 ) -> None:
     """Describe .rnc files and models.
 
-    No codes are decoded, so damaged ones are not found. Of an adaptive file the masks are: which
-    share of the positions sends bits in each iteration.
+    Of an iteration are shown its bytes, and the size (end) and rate of the file cut after it. No
+    codes are decoded, so damaged ones are not found: see `rnncodec verify`. Of an adaptive file
+    the masks are: which share of the positions sends bits in each iteration.
     """
     with Reporter(len(items), "reading", quiet_stdout=False) as reporter:
         for item in items:
@@ -49,18 +50,10 @@ def describe(item: str) -> dict[str, Any]:
     Raises:
         RNNCodecError: it is none of these, or damaged.
     """
-    if item != STREAM and not is_rnc(Path(item)):
-        return describe_named(models.path_of(item))
-    job = Job(None if item == STREAM else Path(item), None)
-    return describe_file(job.name, read(job))
-
-
-def describe_named(path: Path) -> dict[str, Any]:
-    """A model file, as it was named.
-
-    Raises:
-        ModelError: it is none, or damaged.
-    """
+    if item == STREAM or is_rnc(Path(item)):
+        job = Job(None if item == STREAM else Path(item), None)
+        return describe_file(job.name, read(job))
+    path = models.path_of(item)
     try:
         return describe_model(path)
     except ModelError as error:
@@ -71,7 +64,7 @@ def describe_named(path: Path) -> dict[str, Any]:
 
 def is_rnc(path: Path) -> bool:
     """Whether it is named as, or begins as, a .rnc file."""
-    if path.suffix.lower() == ".rnc":
+    if path.suffix.lower() == RNC:
         return True
     if not path.is_file():
         return False
@@ -85,12 +78,15 @@ def is_rnc(path: Path) -> bool:
 def describe_file(name: str, data: bytes) -> dict[str, Any]:
     """A .rnc file as plain data; one entry per iteration present in `iterations`.
 
+    `end` is the size of the file cut after an iteration, `bpp` the rate of that file.
+
     Raises:
         BitstreamError: it is damaged.
     """
     found = bitstream.info(data)
     header, shares = found.header, bitstream.sending_shares(data)
-    rows = zip(found.segment_bytes, found.bpp, found.modes, shares, strict=True)
+    header_bytes, *ends = found.ends
+    rows = zip(found.segment_bytes, ends, found.bpp, found.modes, shares, strict=True)
     return {
         "file": name,
         "kind": "rnc",
@@ -106,9 +102,10 @@ def describe_file(name: str, data: bytes) -> dict[str, Any]:
         "model": models.name_of(header.fingerprint),
         "written_with": header.iterations,
         "cut_inside_an_iteration": found.truncated,
+        "header_bytes": header_bytes,
         "iterations": [
-            {"bytes": size, "bpp": bpp, "coding": mode.name.lower(), "sending": share}
-            for size, bpp, mode, share in rows
+            {"bytes": n, "end": end, "bpp": bpp, "coding": mode.name.lower(), "sending": share}
+            for n, end, bpp, mode, share in rows
         ],
     }
 
@@ -143,21 +140,20 @@ def describe_model(path: Path) -> dict[str, Any]:
 
 def in_words(found: dict[str, Any]) -> str:
     """The same for people."""
-    rows = file_rows(found) if found["kind"] == "rnc" else model_rows(found)
+    is_file = found["kind"] == "rnc"
+    rows = file_rows(found) if is_file else model_rows(found)
     lines = [found["file"], *(f"  {label:<12} {value}" for label, value in rows)]
-    if found["kind"] == "rnc":
-        lines.append("  iteration       bytes     bpp  sending  coding")
-        lines += [
-            f"  {k:>9} {row['bytes']:>11,} {row['bpp']:>7.3f} {in_percent(row['sending']):>8}"
-            f"  {row['coding'].replace('_', ' ')}"
-            for k, row in enumerate(found["iterations"], start=1)
-        ]
+    if is_file:
+        size = found["header_bytes"]
+        lines.append("  iteration       bytes         end     bpp  sending  coding")
+        lines.append(f"  {'header':>9} {size:>11,} {size:>11,}")
+        for k, row in enumerate(found["iterations"], start=1):
+            share = "" if row["sending"] is None else f"{row['sending']:.1%}"
+            lines.append(
+                f"  {k:>9} {row['bytes']:>11,} {row['end']:>11,} {row['bpp']:>7.3f} {share:>8}"
+                f"  {row['coding'].replace('_', ' ')}"
+            )
     return "\n".join(lines)
-
-
-def in_percent(share: float | None) -> str:
-    """A share, if it is known."""
-    return "" if share is None else f"{share:.1%}"
 
 
 def file_rows(found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from rnncodec import models as shelf
+from rnncodec import models as model_files
 from rnncodec.commands import options
 from rnncodec.commands.info import describe_model
 from rnncodec.errors import ModelError
@@ -21,7 +21,7 @@ def models(as_json: options.Json = False) -> None:
     repository.
     """
     found = []
-    for path in shelf.files():
+    for path in model_files.files():
         try:
             found.append(describe_model(path))
         except ModelError as error:
@@ -30,48 +30,33 @@ def models(as_json: options.Json = False) -> None:
         for item in found:
             typer.echo(json.dumps(item))
         return
-    for line in table(found):
-        typer.echo(line)
-    for short, full in shelf.aliases().items():
+    if found:
+        rows = [("NAME", *(column.upper() for column in COLUMNS[1:]), "FILE")]
+        for item in found:
+            place = "packaged" if item["packaged"] else str(item["file"])
+            rows.append((*(shown(item, column) for column in COLUMNS), place))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
+            typer.echo("  ".join(cells).rstrip())
+    for short, full in model_files.aliases().items():
         typer.echo(f"{short} = {full}")
-    if absent := sorted(set(shelf.released()) - set(shelf.catalogue())):
+    if absent := sorted(set(model_files.released()) - set(model_files.catalogue())):
         typer.echo(f"earlier releases, not here: {', '.join(absent)}")
     if not found:
         typer.echo(
-            f"no models: none is packaged, and {shelf.VARIABLE} names none; training writes one "
-            "as model.safetensors",
+            f"no models: none is packaged, and {model_files.VARIABLE} names none; training writes "
+            "one as model.safetensors",
             err=True,
         )
 
 
-def table(found: list[dict[str, Any]]) -> list[str]:
-    """Aligned columns, the heading first; nothing without models."""
-    if not found:
-        return []
-    rows = [("NAME", *(column.upper() for column in COLUMNS[1:]), "FILE")]
-    rows += [(*(shown(item, column) for column in COLUMNS), where(item)) for item in found]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return [
-        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-
-
 def shown(item: dict[str, Any], column: str) -> str:
-    """A model's value; scores of another metric than MS-SSIM have a unit."""
-    unit = " dB" if column == "score" and item["score_metric"] == "psnr_rgb" else ""
-    return cell(item[column]) + unit
-
-
-def cell(value: Any) -> str:
-    """A value in few characters."""
+    """A model's value in few characters; scores of another metric than MS-SSIM have a unit."""
+    value = item[column]
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        unit = " dB" if column == "score" and item["score_metric"] == "psnr_rgb" else ""
+        return f"{value:.4g}{unit}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def where(item: dict[str, Any]) -> str:
-    """Where a model lies."""
-    return "packaged" if item["packaged"] else str(item["file"])

@@ -47,5 +47,7 @@ Quiet = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="For machines: one JSON object per line and item.")
 ]
+EFFORT_FOR_FORM = "ms_ssim|psnr_hvs|psnr|balanced"
+"""What a search for bits is for; see `rnncodec.images.distortion.SEARCH_LOSSES`."""
 ADAPTIVE_FORM = "ssim|mse[=THRESHOLD]"
-"""How a rule is written; see `rnncodec.coding.adaptive.Rule`."""
+"""How a rule is written; see `rnncodec.coding.adaptive.StopRule`."""

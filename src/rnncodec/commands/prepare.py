@@ -1,14 +1,12 @@
 """`rnncodec prepare`: photographs to sharded training tiles."""
 
 from pathlib import Path
-from typing import Annotated, TypedDict, Unpack
+from typing import Annotated
 
 import typer
 
 from rnncodec.errors import ConfigError
-from rnncodec.machine import processors
-from rnncodec.prepare.failures import MAX_BAD
-from rnncodec.prepare.settings import Flaw, Mode, Settings, flaws, pair
+from rnncodec.prepare.settings import MAX_BAD, Flaw, Mode, Settings, flaws, pair
 
 DEFAULT = Settings()
 REFUSED = ",".join(DEFAULT.refuse)
@@ -39,7 +37,7 @@ Exclude = Annotated[
 ValFraction = Annotated[
     float, typer.Option(help="Share of the images held out, by a hash of the name.")
 ]
-Photographs = Annotated[int, typer.Option(help="Held-out images, and others, kept in one piece.")]
+Photographs = Annotated[int, typer.Option(help="Held-out images, and others, stored whole.")]
 ShardTiles = Annotated[int, typer.Option(help="Tiles of a shard.")]
 Part = Annotated[
     str, typer.Option(metavar="i/n", help="Do every n-th image only, i from 0 (a Slurm array).")
@@ -59,14 +57,6 @@ MaxBad = Annotated[
     float, typer.Option(help="Stop if a larger share of the images (and over 99) is damaged.")
 ]
 Stats = Annotated[bool, typer.Option("--stats", help="Also write stats.html, about the tiles.")]
-
-
-class Options(TypedDict):
-    """Handed on as they are, see `prepare.run.prepare`."""
-
-    exclude: Path | None
-    note: str
-    max_bad: float
 
 
 def prepare(
@@ -91,7 +81,7 @@ def prepare(
 ) -> None:
     """Cut photographs to training tiles, in shards that data=tiles reads.
 
-    Repeating the command goes on where it stopped, after Ctrl-C or kill -9; the result is the
+    Repeating the command resumes where it stopped, after Ctrl-C or kill -9; the result is the
     same byte for byte.
     """
     settings = Settings(
@@ -107,41 +97,25 @@ def prepare(
         photographs=photographs,
         seed=seed,
     )
-    more: Options = {"exclude": exclude, "note": note, "max_bad": max_bad}
-    manifest = run(source, destination, settings, workers=workers, **more)
-    typer.echo(manifest)
-    if stats:
-        from rnncodec.prepare.page import write_page
-
-        typer.echo(write_page(manifest.parent))
-
-
-def run(
-    source: str,
-    destination: Path,
-    settings: Settings,
-    *,
-    workers: int | None,
-    **more: Unpack[Options],
-) -> Path:
-    """Prepare, showing progress; the manifest.
-
-    Raises:
-        RNNCodecError: as `prepare.run.prepare`.
-    """
-    from rnncodec.prepare.run import prepare as run_all
-    from rnncodec.prepare.show import Show
+    from rnncodec.prepare.pipeline import prepare as run
+    from rnncodec.prepare.progress import ProgressBar
     from rnncodec.prepare.sources import find_source
 
-    workers = processors.available() if workers is None else workers
-    if workers < 0:
+    if workers is not None and workers < 0:
         raise ConfigError(f"--workers {workers}: expected at least 0")
-    with Show() as show:
-        return run_all(
+    with ProgressBar() as bar:
+        manifest = run(
             find_source(source),
             destination,
             settings,
             workers=workers,
-            report=show.update,
-            **more,
+            exclude=exclude,
+            note=note,
+            max_bad=max_bad,
+            on_progress=bar.update,
         )
+    typer.echo(manifest)
+    if stats:
+        from rnncodec.prepare.stats_page import write_page
+
+        typer.echo(write_page(manifest.parent))

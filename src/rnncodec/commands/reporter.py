@@ -6,18 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.text import Text
 
 from rnncodec.errors import RNNCodecError, RNNCodecWarning
 from rnncodec.machine.names import printable
+from rnncodec.machine.progress import progress_bar
 
 
 class Reporter:
@@ -37,16 +30,7 @@ class Reporter:
         self.quiet = quiet
         self.failures = 0
         self.console = Console(stderr=True)
-        # Redirection would send what a pipe waits for to the terminal.
-        self.progress = Progress(
-            *(SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn()),
-            *(MofNCompleteColumn(), TimeElapsedColumn()),
-            console=self.console,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            disable=quiet or not self.console.is_terminal,
-        )
+        self.progress = progress_bar(console=self.console, hidden=quiet)
         self.verb = self.doing = verb
         self.task = self.progress.add_task(verb, total=total)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from rnncodec.commands import options
 from rnncodec.runs.liveness import duration
-from rnncodec.runs.sweep_status import STATES, RunStatus, find_runs, sweep_left, told_apart
+from rnncodec.runs.sweep_status import STATES, RunStatus, common_parts, run_statuses, sweep_left
 
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 
@@ -25,21 +26,21 @@ def status(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Show how far runs are: while a sweep goes on, after it, or of a single run.
+    """Show how far runs are: while a sweep is running, after it, or of a single run.
 
-    Repeating a sweep's command skips what is done, and goes on with all the rest.
+    Repeating a sweep's command skips what is done, and resumes all the rest.
     """
     waiting = "watching the runs of other machines for a sign of life: a minute at most"
     with Console(stderr=True).status(waiting):
-        runs = find_runs(folder)
+        runs = run_statuses(folder)
     if as_json:
         for run in runs:
-            typer.echo(json.dumps(run.as_json()))
+            typer.echo(json.dumps(asdict(run)))
         return
     console = Console(soft_wrap=True, highlight=False)
     if not console.is_terminal:  # one line a run, for grep
         console.width = PIPE_WIDTH
-    common, names = told_apart([run.name for run in runs])
+    common, names = common_parts([run.name for run in runs])
     if common:
         console.print(Text(f"all: {', '.join(common)}"), style="dim")
     console.print(table(runs, names))

@@ -8,30 +8,31 @@ import typer
 from rnncodec import bitstream
 from rnncodec.commands import options
 from rnncodec.commands.files import (
+    RNC,
     STREAM,
-    Job,
+    Direction,
     check_target,
-    looks_like_folder,
+    find_files,
+    plan,
     read,
-    refuse_clashes,
-    target_of,
+    to_do,
     write,
 )
+from rnncodec.commands.reporter import Reporter
 from rnncodec.errors import ConfigError
-
-SUFFIX = ".rnc"
 
 
 def truncate(
-    source: Annotated[
-        str, typer.Argument(metavar="IN", help="The .rnc file; - for standard input.")
-    ],
-    target: Annotated[
-        str,
+    inputs: Annotated[
+        list[str],
         typer.Argument(
-            metavar="OUT", help="The shorter file, or a folder for it; - for standard output."
+            metavar="IN... OUT",
+            help=".rnc files, folders of them, or - for standard input; last the shorter file, a "
+            "folder for it, or - for standard output, unless --out names a folder.",
+            show_default=False,
         ),
     ],
+    out: options.Out = None,
     iterations: Annotated[
         int | None, typer.Option("--iterations", "-n", metavar="N", help="Keep the first N.")
     ] = None,
@@ -39,34 +40,48 @@ def truncate(
         int | None,
         typer.Option(metavar="N", help="Keep as many iterations as fit in N bytes."),
     ] = None,
+    bpp: Annotated[
+        float | None,
+        typer.Option(
+            "--bpp", metavar="RATE", help="Keep as many as fit in so many bits per pixel."
+        ),
+    ] = None,
     force: options.Force = False,
+    skip_existing: options.SkipExisting = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Cut a .rnc file to fewer iterations, without any model.
+    """Cut .rnc files to fewer iterations, without any model.
 
-    Give either --iterations or --max-bytes.
+    - `rnncodec truncate photo.rnc small.rnc --max-bytes 9000`
+    - `rnncodec truncate coded/ --out small --bpp 0.25`
+
+    Give one of --iterations, --max-bytes and --bpp.
     """
-    if (iterations is None) == (max_bytes is None):
-        raise ConfigError("give either --iterations or --max-bytes")
-    job = Job(None if source == STREAM else Path(source), destination(source, target))
-    refuse_clashes([job])
-    check_target(job, force=force)
-    data = read(job)
-    shorter = bitstream.truncate(data, iterations=iterations, max_bytes=max_bytes)
-    write(job, shorter)
-    before, after = bitstream.info(data), bitstream.info(shorter)
-    typer.echo(
-        f"{job.name} ({len(data):,} bytes) -> {job.target_name} ({len(shorter):,} bytes): "
-        f"{after.bpp[-1]:.3f} bpp, {after.iterations} of {before.iterations} iterations",
-        err=job.target is None,
-    )
+    if [iterations, max_bytes, bpp].count(None) != 2:
+        raise ConfigError("give either --iterations or --max-bytes or --bpp")
+    if len(inputs) == 1 and out is None and inputs != [STREAM]:
+        raise ConfigError(f"{inputs[0]}: name the shorter file after it, or a folder with --out")
 
+    def is_output(path: Path) -> bool:  # a file of any name, where there is a single one to cut
+        return path.suffix.lower() == RNC or not Path(inputs[0]).is_dir()
 
-def destination(source: str, target: str) -> Path | None:
-    """Where the shorter file goes; into a folder under the name it has.
-
-    Raises:
-        ConfigError: standard input has no name to use in a folder.
-    """
-    folder = Path(target) if looks_like_folder(target) else None
-    path = None if source == STREAM else Path(source)
-    return target_of(path, Path(Path(source).name), folder, (target, SUFFIX))
+    direction = Direction(RNC, is_output, find_files, f"in {RNC}")
+    jobs = to_do(plan(inputs, out, direction), force=force, skip_existing=skip_existing)
+    to_stdout = any(job.target is None for job in jobs)
+    with Reporter(len(jobs), "truncating", quiet_stdout=to_stdout, quiet=quiet) as reporter:
+        for job in jobs:
+            with reporter.working_on(job.name):
+                check_target(job, force=force)
+                data = read(job)
+                shorter = bitstream.truncate(
+                    data, iterations=iterations, max_bytes=max_bytes, bpp=bpp
+                )
+                write(job, shorter)
+                before, after = bitstream.info(data), bitstream.info(shorter)
+                reporter.result(
+                    f"{job.name} ({len(data):,} bytes) -> {job.target_name} "
+                    f"({len(shorter):,} bytes): {after.bpp[-1]:.3f} bpp, {after.iterations} of "
+                    f"{before.iterations} iterations"
+                )
+            reporter.done()
+    raise typer.Exit(reporter.exit_code)

@@ -1,17 +1,19 @@
 """Training runs side by side: the paper's table, and which setting explains the differences."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from math import inf
 from statistics import fmean, stdev
 
 from scipy import stats
 
 from rnncodec.comparison.factors import Effects, main_effects
 from rnncodec.comparison.runs import Run, Unfinished
-from rnncodec.evaluation.rd_points import FILES, NOMINAL
+from rnncodec.evaluation.curves import FILES, NOMINAL
 from rnncodec.evaluation.statistics import Estimate
-from rnncodec.evaluation.summary import Merits, merits
+from rnncodec.evaluation.summary import Summary, summarize
 from rnncodec.evaluation.tables import areas_of
 from rnncodec.models.model_description import SCORE_METRICS
 
@@ -31,7 +33,7 @@ class Row:
 
     Attributes:
         runs: at least one.
-        more: the other settings in which the compared runs differ.
+        settings: the others in which the compared runs differ.
         auc, nominal: MS-SSIM AUC [0.25, 1.5] and nominal. Of one run, with its interval over
             images; of several seeds, their mean with an interval over seeds.
         areas: the AUC [0.25, 1.5] of each further metric of the table, PSNR-HVS first.
@@ -40,7 +42,7 @@ class Row:
     """
 
     runs: tuple[Run, ...]
-    more: dict[str, str]
+    settings: dict[str, str]
     auc: Estimate
     nominal: Estimate
     areas: dict[str, Estimate]
@@ -48,15 +50,10 @@ class Row:
     gain: Estimate
 
     @property
-    def hvs(self) -> Estimate:
-        """The PSNR-HVS AUC."""
-        return self.areas["psnr_hvs"]
-
-    @property
     def name(self) -> str:
         """What distinguishes it."""
         run = self.runs[0]
-        others = (f"{key}={value}" for key, value in self.more.items())
+        others = (f"{key}={value}" for key, value in self.settings.items())
         return " ".join([run.cell, run.recon, run.entropy, *others])
 
     @property
@@ -75,7 +72,7 @@ class Comparison:
     Attributes:
         rows: best first among those that are ranked by the same: by MS-SSIM AUC, or where it is
             absent by the selection score, each of its metrics by itself.
-        merits: of all runs, by their names.
+        summary: of all runs, by their names.
         effects: what explains the AUC, or where not every run has one the score, of the metric
             that most runs have.
         unfinished: runs that are not in the table, and why.
@@ -83,7 +80,7 @@ class Comparison:
     """
 
     rows: list[Row]
-    merits: Merits | None
+    summary: Summary | None
     effects: Effects | None
     unfinished: list[Unfinished]
     notes: list[str]
@@ -102,27 +99,33 @@ def compare(runs: Sequence[Run], unfinished: Sequence[Unfinished] = ()) -> Compa
     if not taken:
         return Comparison([], None, None, left, ["no run is finished yet"])
     results = [replace(result, codec=run.name) for run in taken for result in run.results]
-    found = merits(results)
+    summary = summarize(results)
     varying = varying_settings(taken)
-    rows = [build_row(group, varying, found) for group in by_all_but_seed(taken, varying)]
+    rows = [build_row(group, varying, summary) for group in by_all_but_seed(taken, varying)]
     rows.sort(key=order)
-    effects = explain(taken, varying, found)
-    return Comparison(rows, found, effects, left, [*coverage(rows), *found.notes])
+    notes = list(summary.notes)
+    if short := sum(row.auc.value is None for row in rows):
+        notes.insert(
+            0,
+            f"{short} of {len(rows)} rows have no MS-SSIM AUC, since their curves do not cover "
+            "0.25-1.5 bpp; they are ranked by their selection score: the mean over the iterations "
+            "of the validation images' MS-SSIM, or of the PSNR where those are too small. Each "
+            "metric is ranked by itself, and compares only runs with the same iterations and "
+            "validation images.",
+        )
+    return Comparison(rows, summary, explain(taken, varying, summary), left, notes)
 
 
 def order(row: Row) -> tuple[int, float, float]:
-    """Sorts rows: those ranked by the same together, the best of them first."""
-    return MEASURES.index(row.measure), -number(row.auc), -number(row.score)
+    """Sorts rows: those ranked by the same together, the best of them first, absent ones last."""
+    auc, score = (-inf if each.value is None else each.value for each in (row.auc, row.score))
+    return MEASURES.index(row.measure), -auc, -score
 
 
 def ranks(rows: Sequence[Row]) -> list[int]:
     """The rank of each of the ordered rows, among those that are ranked by the same."""
-    seen: Counter[str] = Counter()
-    found = []
-    for row in rows:
-        seen[row.measure] += 1
-        found.append(seen[row.measure])
-    return found
+    measures = [row.measure for row in rows]
+    return [measures[: k + 1].count(measure) for k, measure in enumerate(measures)]
 
 
 def same_images(runs: Sequence[Run]) -> tuple[list[Run], list[Unfinished]]:
@@ -132,13 +135,13 @@ def same_images(runs: Sequence[Run]) -> tuple[list[Run], list[Unfinished]]:
     usual = Counter(run.images for run in runs).most_common(1)[0][0]
     taken, aside = [], []
     for run in runs:
-        if 2 * len(run.images & usual) >= len(usual):
+        common = len(run.images & usual)
+        if 2 * common >= len(usual):
             taken.append(run)
         else:
-            what = f"{len(run.images)} images, of which {len(run.images & usual)} are"
-            aside.append(
-                Unfinished(run.name, f"measured on other images than most runs ({what} theirs)")
-            )
+            what = f"{len(run.images)} images, of which {common} are theirs"
+            reason = f"measured on other images than most runs ({what})"
+            aside.append(Unfinished(run.name, reason))
     return taken, aside
 
 
@@ -146,19 +149,18 @@ def varying_settings(runs: Sequence[Run]) -> list[str]:
     """Settings beside cell, recon, entropy and seed in which runs differ.
 
     One of a part counts where runs with that part differ in it: that another part has no such
-    setting is told by the part's own column.
+    setting is said by the part's own column.
     """
     keys = sorted({key for run in runs for key in run.settings})
-    return [key for key in keys if any(len(v) > 1 for v in by_part(runs, key).values())]
-
-
-def by_part(runs: Sequence[Run], key: str) -> dict[str, set[str]]:
-    """The values of a setting, for each part that it may be a setting of."""
-    group = key.partition(".")[0].removesuffix("_fit")
-    found: dict[str, set[str]] = {}
-    for run in runs:
-        part = getattr(run, group) if group in FACTORS else ""
-        found.setdefault(part, set()).add(run.settings.get(key, ""))
+    found = []
+    for key in keys:
+        group = key.partition(".")[0].removesuffix("_fit")
+        values: dict[str, set[str]] = {}
+        for run in runs:
+            part = getattr(run, group) if group in FACTORS else ""
+            values.setdefault(part, set()).add(run.settings.get(key, ""))
+        if any(len(each) > 1 for each in values.values()):
+            found.append(key)
     return found
 
 
@@ -178,38 +180,26 @@ def by_all_but_seed(runs: Sequence[Run], varying: Sequence[str]) -> list[list[Ru
     return list(groups.values())
 
 
-def build_row(group: Sequence[Run], varying: Sequence[str], found: Merits) -> Row:
+def build_row(group: Sequence[Run], varying: Sequence[str], summary: Summary) -> Row:
     """The row of runs that differ in nothing but their seed."""
 
     def over(metric: str, figures: str, rates: str = FILES) -> Estimate:
-        return over_seeds(
-            [
-                getattr(found.of(run.name, rates), figures).get(
-                    metric, Estimate(None, reason=f"no {metric}")
-                )
-                for run in group
-            ]
-        )
+        absent = Estimate(None, reason=f"no {metric}")
+        by_metric = [getattr(summary.of(run.name, rates), figures) for run in group]
+        return over_seeds([each.get(metric, absent) for each in by_metric])
+
+    def of_runs(values: Sequence[float | None], reason: str) -> Estimate:
+        return over_seeds([Estimate(v, reason="" if v is not None else reason) for v in values])
 
     return Row(
         tuple(group),
         {name: group[0].settings.get(name, "") for name in varying},
         over("ms_ssim", "auc"),
         over("ms_ssim", "auc_nominal", NOMINAL),
-        {metric: over(metric, "auc") for metric in further_areas(found)},
-        over_seeds([known(run.score, "the model file has no score") for run in group]),
-        over_seeds([known(run.gain, "no entropy model") for run in group]),
+        {metric: over(metric, "auc") for metric in areas_of(summary) if metric != "ms_ssim"},
+        of_runs([run.score for run in group], "the model file has no score"),
+        of_runs([run.gain for run in group], "no entropy model"),
     )
-
-
-def further_areas(found: Merits) -> list[str]:
-    """The metrics of the table besides MS-SSIM."""
-    return [metric for metric in areas_of(found) if metric != "ms_ssim"]
-
-
-def known(value: float | None, reason: str) -> Estimate:
-    """A figure without interval, or why it is absent."""
-    return Estimate(value, reason="" if value is not None else reason)
 
 
 def over_seeds(figures: Sequence[Estimate]) -> Estimate:
@@ -230,25 +220,16 @@ def over_seeds(figures: Sequence[Estimate]) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
-def number(figure: Estimate) -> float:
-    """For sorting: absent is last."""
-    return float("-inf") if figure.value is None else figure.value
-
-
-def explain(runs: Sequence[Run], varying: Sequence[str], found: Merits) -> Effects:
+def explain(runs: Sequence[Run], varying: Sequence[str], summary: Summary) -> Effects:
     """Main effects on the AUC, or where a run has none, on the selection score."""
-
-    def auc(run: Run) -> float | None:
-        figure = found.of(run.name).auc.get("ms_ssim")
-        return figure.value if figure else None
-
-    if all(auc(run) is not None for run in runs):
-        return effects_on(AUC_MEASURE, runs, varying, auc)
+    areas = [summary.of(run.name).auc.get("ms_ssim", Estimate(None)).value for run in runs]
+    if None not in areas:
+        return effects_on(AUC_MEASURE, runs, varying, areas)
     scored = [run for run in runs if run.metric is not None]
     counts = Counter(run.metric for run in scored)
     metric = max(SCORE_MEASURES, key=lambda each: counts[each])
     same = [run for run in scored if run.metric == metric]
-    effects = effects_on(SCORE_MEASURES[metric], same, varying, lambda run: run.score)
+    effects = effects_on(SCORE_MEASURES[metric], same, varying, [run.score for run in same])
     if len(same) < len(scored):
         others = f"{len(scored) - len(same)} of {len(scored)} runs"
         effects.notes.append(f"{others} are left out: their score is of another metric")
@@ -256,46 +237,26 @@ def explain(runs: Sequence[Run], varying: Sequence[str], found: Merits) -> Effec
 
 
 def effects_on(
-    measure: str,
-    runs: Sequence[Run],
-    varying: Iterable[str],
-    figure: Callable[[Run], float | None],
+    measure: str, runs: Sequence[Run], varying: Sequence[str], figures: Sequence[float | None]
 ) -> Effects:
-    """Main effects of cell, recon, entropy and what else varies by itself."""
-    follows = [name for name in varying if follows_the_parts(name, runs)]
+    """Main effects of cell, recon, entropy and what else varies by itself.
+
+    A setting in which runs of the same cell, recon and entropy model agree, as the steps of a
+    comparison at equal cost, has no effect of its own.
+    """
+    values: dict[tuple[str, ...], set[str]] = {}
+    for run, name in product(runs, varying):
+        parts = (name, *(getattr(run, factor) for factor in FACTORS))
+        values.setdefault(parts, set()).add(run.settings.get(name, ""))
+    free = {parts[0] for parts, found in values.items() if len(found) > 1}
+    follows = [name for name in varying if name not in free]
     settings = [
         {name: getattr(run, name) for name in FACTORS}
-        | {name: run.settings.get(name, "") for name in varying if name not in follows}
+        | {name: run.settings.get(name, "") for name in varying if name in free}
         for run in runs
     ]
-    effects = main_effects(measure, settings, [figure(run) or 0.0 for run in runs])
+    effects = main_effects(measure, settings, [figure or 0.0 for figure in figures])
     if follows:
         note = f"{', '.join(follows)}: given by {', '.join(FACTORS)}, whose effects include it"
         effects.notes.append(note)
     return effects
-
-
-def follows_the_parts(name: str, runs: Iterable[Run]) -> bool:
-    """Whether runs of the same cell, recon and entropy model agree in a setting.
-
-    As the steps of a comparison at equal cost do: such a setting has no effect of its own.
-    """
-    values: dict[tuple[str, ...], set[str]] = {}
-    for run in runs:
-        parts = tuple(getattr(run, factor) for factor in FACTORS)
-        values.setdefault(parts, set()).add(run.settings.get(name, ""))
-    return all(len(found) == 1 for found in values.values())
-
-
-def coverage(rows: Sequence[Row]) -> list[str]:
-    """The plain statement about rows without AUC."""
-    short = sum(row.auc.value is None for row in rows)
-    if not short:
-        return []
-    return [
-        f"{short} of {len(rows)} rows have no MS-SSIM AUC, since their curves do not cover "
-        "0.25-1.5 bpp; they are ranked by their selection score: the mean over the iterations of "
-        "the validation images' MS-SSIM, or of the PSNR where those are too small. Each metric "
-        "is ranked by itself, and compares only runs with the same iterations and validation "
-        "images."
-    ]

@@ -1,14 +1,14 @@
 """Finds training runs under folders and reads what a comparison needs of each."""
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.evaluation.summary import read_summary
 from rnncodec.machine.names import printable
 from rnncodec.models.model_description import (
     not_finite_in,
@@ -18,17 +18,16 @@ from rnncodec.models.model_description import (
     score_metric,
 )
 from rnncodec.runs import run_settings
-from rnncodec.runs.run_directory import RunFiles
+from rnncodec.runs.run_directory import MARKS, RunFiles, run_folders
 
-MARKS = (".hydra/config.yaml", "model.safetensors", "evaluation/results.csv")
-"""Any of these makes a folder a run."""
+RESULTS = "results.csv"
 
 COLUMNS = ("cell", "recon", "entropy", "seed")
 """Settings with columns of their own; what further settings a part has is none of them."""
 
 NOT_SETTINGS = (
     *(*run_settings.ONLY_HOW, *run_settings.DERIVED),
-    *("name", "codec", "logger", "eval"),  # no influence on what is learnt, or told by others
+    *("name", "codec", "logger", "eval"),  # no influence on what is learnt, or given by others
 )
 """Prefixes."""
 
@@ -108,31 +107,16 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Unfinished]]:
     return runs, unfinished
 
 
-def run_folders(folder: Path) -> Iterator[Path]:
-    """The runs at or under a folder; nothing inside a run is one."""
-    if any((folder / mark).is_file() for mark in MARKS):
-        yield folder
-        return
-    for inner in sorted(folder.iterdir()):
-        if inner.is_dir() and not inner.is_symlink() and not inner.name.startswith("."):
-            yield from run_folders(inner)
-
-
-def results_file(files: RunFiles) -> Path:
-    """Where a run's measurements lie."""
-    return files.evaluation / "results.csv"
-
-
 def lacking(files: RunFiles) -> str:
     """What a run has not got yet, in words; "" if it can be compared."""
     if not files.model.exists():
         if files.codec.exists():
             return "the codec is trained, its entropy model is not"
-        going = "there is a checkpoint to go on from" if files.last.exists() else "no checkpoint"
+        going = "there is a checkpoint to resume from" if files.last.exists() else "no checkpoint"
         return f"training is not finished ({going})"
     if not files.summary.exists():
         return "trained, but not evaluated"
-    if not results_file(files).exists():
+    if not (files.evaluation / RESULTS).exists():
         return "evaluated without a results.csv: remove evaluation/summary.json and repeat the run"
     return ""
 
@@ -147,18 +131,21 @@ def read_run(folder: Path, name: str) -> Run:
     files = RunFiles(folder)
     description = read_description(files.model)
     notes = description["notes"]
-    refuse_diverged(files.model, notes.get("score"))
+    score = notes.get("score")
+    refuse_diverged(files.model, score)
     seed, settings = seed_and_settings(notes)
     if description["entropy"] is None:
         settings = {k: v for k, v in settings.items() if not k.startswith("entropy_fit")}
-    results = tuple(read_results(results_file(files)))
+    table = files.evaluation / RESULTS
+    results = tuple(read_results(table))
     if not results:
-        raise DataError(f"{results_file(files)}: no rows")
+        raise DataError(f"{table}: no rows")
     if len(codecs := sorted({result.codec for result in results})) > 1:
         raise DataError(
-            f"{results_file(files)}: expected the run's model alone, got {', '.join(codecs)}; "
-            "remove evaluation/ and repeat the run"
+            f"{table}: expected the run's model alone, got {', '.join(codecs)}; remove "
+            "evaluation/ and repeat the run"
         )
+    finite = isinstance(score, int | float) and math.isfinite(score)
     return Run(
         printable(name),
         part_name(description["network"].get("cell")) or "none",
@@ -167,7 +154,7 @@ def read_run(folder: Path, name: str) -> Run:
         seed,
         settings,
         parameter_counts(files.model).get("network", 0),
-        number(notes.get("score")),
+        float(score) if finite else None,
         entropy_gain(files.summary),
         results,
         score_metric(notes),
@@ -175,11 +162,7 @@ def read_run(folder: Path, name: str) -> Run:
 
 
 def refuse_diverged(model: Path, score: Any) -> None:
-    """Refuse a network of NaN: its black pictures may score better than an honest start.
-
-    Raises:
-        DataError: the score is NaN, or a weight is not finite.
-    """
+    """DataError for a network of NaN: its black pictures may score better than a start."""
     bad = not_finite_in(model)
     if bad or (isinstance(score, float) and math.isnan(score)):
         found = f"{bad[0]} is not finite" if bad else f"selection score {score}"
@@ -191,9 +174,9 @@ def refuse_diverged(model: Path, score: Any) -> None:
 def seed_and_settings(notes: dict[str, Any]) -> tuple[int | None, dict[str, str]]:
     """The seed (of the entropy model's training, where it had one), and what else may matter.
 
-    The entropy model's data are told, as ``entropy.data``, where they were not its codec's.
+    The entropy model's data stand there as ``entropy.data``, where they were not its codec's.
     """
-    codec, own = run_settings.told(notes)
+    codec, own = run_settings.settings_in_notes(notes)
     merged = dict(run_settings.leaves(codec | own))
     seed = merged.get("seed")
     if "data" in codec and "data" in own:
@@ -221,19 +204,9 @@ def matters(key: str) -> bool:
 
 
 def entropy_gain(summary: Path) -> float | None:
-    """The share of bits saved, from summary.json; None where there was no entropy model.
-
-    Raises:
-        DataError: it is not what an evaluation writes.
-    """
+    """The share of bits saved, from summary.json; None where there was no entropy model."""
+    section = read_summary(summary).get("entropy")
     try:
-        section = json.loads(summary.read_text(encoding="utf-8")).get("entropy")
         return None if section is None else float(section["gain_over_raw_bits"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{summary}: damaged ({error!r}); remove it and repeat the run") from error
-
-
-def number(value: Any) -> float | None:
-    """A finite number, or None."""
-    good = isinstance(value, int | float) and math.isfinite(value)
-    return float(value) if good else None

@@ -5,30 +5,36 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from rnncodec.data.crops import CropLoader, Crops, EndlessBatches, Sample
-from rnncodec.data.cutter import Cutter, shrink_range
-from rnncodec.data.endless import EndlessData
-from rnncodec.data.photos import DEMO_SPLITS, DemoPhotos, FolderPhotos, Photos, hash_fraction
-from rnncodec.data.unusable import Unusable
-from rnncodec.data.validation import ValidationImages, load_validation
+from rnncodec.data.crops import Crops
+from rnncodec.data.photos import (
+    DEMO_SPLITS,
+    DemoPhotos,
+    FolderPhotos,
+    Photos,
+    SkippedImages,
+    hash_fraction,
+)
+from rnncodec.data.random_crop import RandomCrop, centre_crop, shrink_range
+from rnncodec.data.resumable import CropLoader, InfiniteBatches, InfiniteDataModule, Sample
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images.reading import Pixels, read_size
 
-AHEAD = 0.25
-"""Share of the cache for crops that are cut ahead of their time."""
+READAHEAD = 0.25
+"""Share of the cache for crops that are cut before their turn."""
 
 _log = logging.getLogger(__name__)
 
 
-class CropData(EndlessData):
+class CropData(InfiniteDataModule):
     """Training crops and whole validation images from one set of photographs.
 
     Training: `{"image": uint8 (B, 3, crop, crop), "index": int64 (B,)}` without end. `batch_size`
     is that of all devices together; sample `index` is a function of (seed, index) alone, and the
-    first index is that of the attached trainer's `global_step`: a resumed run goes on exactly.
+    first index is that of the attached trainer's `global_step`: a run resumes exactly.
     Validation: `{"image": uint8 (1, 3, H, W), "name": str}`, up to `val_images` held-out
     photographs, centre-cropped to at most `val_size` and to multiples of 16; each device has its
     share, none twice. Give the Trainer `use_distributed_sampler=False`.
@@ -37,7 +43,7 @@ class CropData(EndlessData):
     one between [least, most] that every crop draws anew; validation sees all pixels. Shrinking
     takes away the artefacts of JPEG, and brings more detail into a crop.
 
-    `cache_mb` bounds the decoded training images and the crops cut ahead of their time, all loader
+    `cache_mb` bounds the decoded training images and the crops cut before their turn, all loader
     workers together.
     """
 
@@ -58,22 +64,22 @@ class CropData(EndlessData):
             raise ConfigError(
                 f"data.crop={crop}: expected a multiple of 16, at least 16 (a code covers 16x16)"
             )
-        _require("batch_size", batch_size, 1)
-        _require("val_images", val_images, 1)
-        _require("val_size", val_size, 16)
-        _require("num_workers", num_workers, 0)
-        _require("cache_mb", cache_mb, 0)
-        _require("seed", seed, 0)
+        least = {"batch_size": 1, "val_images": 1, "val_size": 16}
+        given = (batch_size, val_images, val_size, num_workers, cache_mb, seed)
+        for name, value in zip((*least, "num_workers", "cache_mb", "seed"), given, strict=True):
+            if value < least.get(name, 0):
+                raise ConfigError(f"data.{name}={value}: expected at least {least.get(name, 0)}")
         self.batch_size = batch_size
         self.crop = crop
-        self.cutter = Cutter(crop, seed, shrink_range(shrink))
+        self.random_crop = RandomCrop(crop, seed, shrink_range(shrink))
         self.val_images = val_images
         self.val_size = val_size
         self.num_workers = num_workers
         self.cache_mb = cache_mb
         self._excluded: set[Path] = set()
         self._crops: Crops | None = None
-        self._unusable: Unusable | None = None
+        self._training: Dataset[Sample] | None = None
+        self._skipped: SkippedImages | None = None
         self._validation: list[tuple[str, Pixels]] = []
 
     def photographs(self) -> Photos:
@@ -81,7 +87,7 @@ class CropData(EndlessData):
         raise NotImplementedError
 
     def is_held_out(self, name: str) -> bool:
-        """Whether the photograph is kept for validation."""
+        """Whether the photograph is for validation."""
         raise NotImplementedError
 
     def exclude(self, paths: Iterable[Path]) -> None:
@@ -93,28 +99,32 @@ class CropData(EndlessData):
         """Find the photographs, check every header, decode the validation images.
 
         Raises:
-            DataError: nothing found, over 1 % unusable, or no image left for one of the sets.
+            DataError: nothing found, over 1 % skipped, or no image left for one of the sets.
         """
         if self._crops is not None:
             return
         photos = self._without_excluded(self.photographs())
-        unusable = Unusable(len(photos), where=self._where())
-        sizes = self._usable_sizes(photos, unusable)
-        unusable.check()
-        held = [i for i in sizes if self.is_held_out(photos.names[i])]
-        train = [i for i in sizes if not self.is_held_out(photos.names[i])]
+        skipped = SkippedImages(len(photos), where=self._where())
+        sizes = self._usable_sizes(photos, skipped)
+        skipped.check()
+        held = [index for index in sizes if self.is_held_out(photos.names[index])]
+        train = sorted(set(sizes).difference(held))
         self._validation = load_validation(
-            photos.subset(held, cache_mb=0), unusable, most=self.val_images, size=self.val_size
+            photos.subset(held, cache_mb=0), skipped, most=self.val_images, size=self.val_size
         )
-        self._require_both(len(train), len(self._validation))
+        for count, missing in ((len(train), "training"), (len(self._validation), "validation")):
+            if not count:
+                raise DataError(
+                    f"no image of {self._where()} is left for {missing}; {self._advice(missing)}"
+                )
         budget = self.cache_mb / max(1, self.num_workers)  # each worker has a cache of its own
         self._crops = Crops(
-            photos.subset(train, cache_mb=(1 - AHEAD) * budget),
+            photos.subset(train, cache_mb=(1 - READAHEAD) * budget),
             [sizes[i] for i in train],
-            self.cutter,
-            ahead_mb=AHEAD * budget,
+            self.random_crop,
+            ahead_mb=READAHEAD * budget,
         )
-        self._unusable = unusable
+        self._training, self._skipped = self._crops, skipped
 
     def train_dataloader(self) -> CropLoader:
         """This device's share of every batch.
@@ -122,15 +132,12 @@ class CropData(EndlessData):
         Raises:
             ConfigError: the batch cannot be divided among the devices.
         """
-        assert self._crops is not None, "setup() comes first"
-        assert self._unusable is not None
-        return self._loader(self._crops, self._unusable)
-
-    def _loader(self, samples: Dataset[Sample], unusable: Unusable) -> CropLoader:
+        assert self._training is not None, "setup() comes first"
+        assert self._skipped is not None
         return CropLoader(
-            samples,
+            self._training,
             self.batches(),
-            unusable,
+            self._skipped,
             num_workers=self.num_workers,
             pin_memory=self.on_cuda(),
         )
@@ -142,9 +149,9 @@ class CropData(EndlessData):
             ConfigError: no training photograph is that large.
         """
         assert self._crops is not None, "setup() comes first"
-        assert self._unusable is not None
+        assert self._skipped is not None
         crops = self._crops.of_size(crop, seed=seed)
-        return CropLoader(crops, EndlessBatches(lambda: 0, batch_size), self._unusable)
+        return CropLoader(crops, InfiniteBatches(lambda: 0, batch_size), self._skipped)
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """This device's share of the validation images, one a batch.
@@ -175,19 +182,19 @@ class CropData(EndlessData):
     def _where(self) -> str:
         return "the data set"
 
-    def _usable_sizes(self, photos: Photos, unusable: Unusable) -> dict[int, tuple[int, int]]:
-        whole = Cutter(self.cutter.crop, self.cutter.seed)
+    def _usable_sizes(self, photos: Photos, skipped: SkippedImages) -> dict[int, tuple[int, int]]:
+        whole = RandomCrop(self.random_crop.crop, self.random_crop.seed)
         sizes: dict[int, tuple[int, int]] = {}
         for index, (name, path) in enumerate(zip(photos.names, photos.paths, strict=True)):
             try:
                 width, height = read_size(path)
             except DataError as error:
-                unusable.add(name, str(error))
+                skipped.add(name, str(error))
                 continue
-            cutter = whole if self.is_held_out(name) else self.cutter
-            if min(width, height) < cutter.reach:
-                reason = f"{width}x{height} pixels is smaller than {cutter.describe()}"
-                unusable.add(name, reason)
+            random_crop = whole if self.is_held_out(name) else self.random_crop
+            if min(width, height) < random_crop.source_side:
+                reason = f"{width}x{height} pixels is smaller than {random_crop.describe()}"
+                skipped.add(name, reason)
             else:
                 sizes[index] = (width, height)
         return sizes
@@ -195,23 +202,16 @@ class CropData(EndlessData):
     def _without_excluded(self, photos: Photos) -> Photos:
         if not self._excluded:
             return photos
-        kept = [i for i, path in enumerate(photos.paths) if path.resolve() not in self._excluded]
-        left_out = len(photos) - len(kept)
+        left = [i for i, path in enumerate(photos.paths) if path.resolve() not in self._excluded]
+        left_out = len(photos) - len(left)
         if left_out:
             _log.info("left out %d evaluation images of %s", left_out, self._where())
-        if not kept:
+        if not left:
             raise DataError(
                 f"all {len(photos)} images of {self._where()} are evaluation images, none is left "
                 "for training; choose another data.root or another eval"
             )
-        return photos.subset(kept)
-
-    def _require_both(self, train: int, validation: int) -> None:
-        for count, missing in ((train, "training"), (validation, "validation")):
-            if not count:
-                raise DataError(
-                    f"no image of {self._where()} is left for {missing}; {self._advice(missing)}"
-                )
+        return photos.subset(left)
 
     def _advice(self, missing: str) -> str:
         return "too many are evaluation images: choose another eval"
@@ -268,6 +268,42 @@ class FolderData(CropData):
         return f"{change} data.val_fraction={self.val_fraction} or add images"
 
 
-def _require(name: str, value: float, least: int) -> None:
-    if value < least:
-        raise ConfigError(f"data.{name}={value}: expected at least {least}")
+class ValidationImages(Dataset[dict[str, Any]]):
+    """Named images as `{"image": uint8 (1, 3, H, W), "name": str}`."""
+
+    def __init__(self, images: list[tuple[str, Pixels]]) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        name, image = self.images[index]
+        planes = np.ascontiguousarray(image.transpose(2, 0, 1))[None]
+        return {"image": torch.from_numpy(planes), "name": name}
+
+
+def load_validation(
+    held: Photos, skipped: SkippedImages, *, most: int, size: int
+) -> list[tuple[str, Pixels]]:
+    """Decode up to `most` held-out photographs, centre-cropped to at most `size`, sorted by name.
+
+    They are taken in the order of `hash_fraction`: the first by name would all come from the
+    first sub-folder. Photographs that fail to decode go to `skipped`.
+
+    Raises:
+        DataError: `skipped` has more than it tolerates.
+    """
+    order = sorted(range(len(held)), key=lambda index: hash_fraction(held.names[index]))
+    loaded: list[tuple[str, Pixels]] = []
+    for index in order:
+        if len(loaded) == most:
+            break
+        try:
+            image = held.load(index)
+        except DataError as error:
+            skipped.add(held.names[index], str(error))
+            skipped.check()
+            continue
+        loaded.append((held.names[index], centre_crop(image, size, multiple=16)))
+    return sorted(loaded, key=lambda item: item[0])

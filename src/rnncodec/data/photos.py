@@ -1,6 +1,7 @@
-"""Ordered sets of named photographs, decoded on demand and cached within a byte budget."""
+"""Ordered sets of named photographs, decoded on demand and cached; and those that are skipped."""
 
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.util import find_spec
@@ -9,6 +10,13 @@ from typing import Any, Literal
 
 from rnncodec.errors import DataError
 from rnncodec.images.reading import Pixels, find_images, read_image
+
+_log = logging.getLogger(__name__)
+
+TOLERATED_PERCENT = 1
+FEW, MOST = 3, 4
+"""So many images may be skipped of a small set, too, but no more than one of so many."""
+_NAMED = 5
 
 Split = Literal["train", "validation", "evaluation"]
 
@@ -34,7 +42,7 @@ DEMO_SPLITS: dict[Split, tuple[str, ...]] = {
 class Photos:
     """An ordered set of photographs: a name and a file each.
 
-    Decoded images are kept, least recently used dropped first, within `cache_mb` megabytes
+    Decoded images are cached, least recently used dropped first, within `cache_mb` megabytes
     (2**20 bytes). Pickling carries the files and the budget, never the pixels.
     """
 
@@ -65,16 +73,21 @@ class Photos:
         Raises:
             DataError: the file cannot be decoded; the message names it.
         """
-        image = self._cache.get(index)
-        if image is None:
-            image = read_image(self.paths[index])
-            image.setflags(write=False)  # it is shared with the cache
-            self._keep(index, image)
-        else:
+        if index in self._cache:
             self._cache.move_to_end(index)
+            return self._cache[index]
+        image = read_image(self.paths[index])
+        image.setflags(write=False)  # it is shared with the cache
+        capacity = int(self.cache_mb * 2**20)
+        if image.nbytes <= capacity:
+            self._cache[index] = image
+            self._cached_bytes += image.nbytes
+            while self._cached_bytes > capacity:
+                _, dropped = self._cache.popitem(last=False)
+                self._cached_bytes -= dropped.nbytes
         return image
 
-    def keeps(self, index: int) -> bool:
+    def has(self, index: int) -> bool:
         """Whether photograph `index` is in the cache, decoded."""
         return index in self._cache
 
@@ -86,16 +99,6 @@ class Photos:
             [self.names[i] for i in chosen],
             cache_mb=self.cache_mb if cache_mb is None else cache_mb,
         )
-
-    def _keep(self, index: int, image: Pixels) -> None:
-        capacity = int(self.cache_mb * 2**20)
-        if image.nbytes > capacity:
-            return
-        self._cache[index] = image
-        self._cached_bytes += image.nbytes
-        while self._cached_bytes > capacity:
-            _, dropped = self._cache.popitem(last=False)
-            self._cached_bytes -= dropped.nbytes
 
 
 class FolderPhotos(Photos):
@@ -115,8 +118,51 @@ class DemoPhotos(Photos):
 
     def __init__(self, *splits: Split, cache_mb: float = 1024) -> None:
         names = [name for split in splits for name in DEMO_SPLITS[split]]
-        folder = _scikit_image_data()
+        spec = find_spec("skimage")  # found, not imported, which takes its time
+        if spec is None or spec.origin is None:
+            raise DataError(
+                "the demo photographs ship inside scikit-image, which is not installed; "
+                "run: pip install 'rnncodec[train]'"
+            )
+        folder = Path(spec.origin).parent / "data"
         super().__init__([folder / name for name in names], names, cache_mb=cache_mb)
+
+
+class SkippedImages:
+    """Images skipped so far, out of `total`; `where` names the set in messages."""
+
+    def __init__(self, total: int, where: str) -> None:
+        self.total = total
+        self.where = where
+        self.reasons: dict[str, str] = {}
+
+    def add(self, name: str, reason: str) -> None:
+        """Count an image in; the first time it is logged with its reason and the count so far."""
+        if name not in self.reasons:
+            self.reasons[name] = reason
+            _log.warning("skipping %s (%d of %d): %s", name, len(self.reasons), self.total, reason)
+
+    def check(self) -> None:
+        """Raise DataError, naming up to five images, if too many of them cannot be used."""
+        count = len(self.reasons)
+        if count <= tolerated(self.total):
+            return
+        shown = [f"{name} ({reason})" for name, reason in list(self.reasons.items())[:_NAMED]]
+        more = f"; and {count - _NAMED} more" if count > _NAMED else ""
+        raise DataError(
+            f"{count} of {self.total} images of {self.where} cannot be used, at most "
+            f"{tolerated(self.total)} may be skipped: {'; '.join(shown)}{more}; "
+            "remove or repair them (where too small, lower data.crop or raise data.shrink)"
+        )
+
+
+def tolerated(total: int) -> int:
+    """How many of so many images may be skipped: 1 %, and a few of a small set.
+
+    >>> [tolerated(total) for total in (3, 4, 22, 300, 1000)]
+    [0, 1, 3, 3, 10]
+    """
+    return max(total * TOLERATED_PERCENT // 100, min(FEW, total // MOST))
 
 
 def hash_fraction(name: str) -> float:
@@ -127,14 +173,3 @@ def hash_fraction(name: str) -> float:
     """
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
-
-
-def _scikit_image_data() -> Path:
-    # found, not imported: scikit-image takes its time to import
-    spec = find_spec("skimage")
-    if spec is None or spec.origin is None:
-        raise DataError(
-            "the demo photographs ship inside scikit-image, which is not installed; "
-            "run: pip install 'rnncodec[train]'"
-        )
-    return Path(spec.origin).parent / "data"

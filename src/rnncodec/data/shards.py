@@ -1,4 +1,4 @@
-"""Shards of tiles: WebDataset tar files in which tile `i` lies at a place computed from `i`.
+"""Shards of tiles: WebDataset tar files in which the place of tile `i` is computed from `i`.
 
 Every member is a binary PPM picture, `<image>-<top>-<left>-<score>.ppm`, and all members of a
 shard take the same number of bytes: 4096 for tiles of 32x32. `tar`, Pillow and any WebDataset
@@ -6,12 +6,12 @@ reader open them; ours needs no index. See docs/DATA.md.
 """
 
 import os
-import tarfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tarfile import BLOCKSIZE, USTAR_FORMAT, TarInfo
 from typing import NamedTuple
 
 import numpy as np
@@ -20,10 +20,7 @@ from numpy.typing import NDArray
 from rnncodec.errors import DataError
 from rnncodec.images.reading import Pixels
 
-BLOCK = 512
-"""Bytes of a tar header; contents are padded to a multiple of it."""
-
-END = bytes(2 * BLOCK)
+END = bytes(2 * BLOCKSIZE)
 """What ends a tar file."""
 
 # (first, after last) digit of each number in a member's name, and of the checksum in its header
@@ -32,7 +29,7 @@ _NAME = "{:09d}-{:05d}-{:05d}-{:06d}.ppm"
 _CHECKSUM = slice(148, 156)
 
 
-class Tiles(NamedTuple):
+class ScoredTiles(NamedTuple):
     """Tiles (n, side, side, 3) of one image, and for each its corner and its PNG size."""
 
     pixels: Pixels
@@ -41,7 +38,7 @@ class Tiles(NamedTuple):
     scores: Sequence[int]
 
 
-class Names(NamedTuple):
+class MemberNames(NamedTuple):
     """What the members' names say: image number, corner and score of each, int64 (n,)."""
 
     image: NDArray[np.int64]
@@ -52,7 +49,7 @@ class Names(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the bytes of tiles of one side length lie."""
+    """Where the bytes of tiles of one side length are."""
 
     side: int
 
@@ -69,7 +66,7 @@ class Layout:
     @property
     def member(self) -> int:
         """Bytes of a member: header, picture and padding."""
-        return BLOCK + -(-(len(self.head) + self.colours) // BLOCK) * BLOCK
+        return BLOCKSIZE + -(-(len(self.head) + self.colours) // BLOCKSIZE) * BLOCKSIZE
 
     def shard_bytes(self, tiles: int) -> int:
         """Bytes of a shard."""
@@ -77,30 +74,30 @@ class Layout:
 
     @cached_property
     def _header(self) -> bytes:
-        info = tarfile.TarInfo(_NAME.format(0, 0, 0, 0))
+        info = TarInfo(_NAME.format(0, 0, 0, 0))
         info.size = len(self.head) + self.colours
-        header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+        header = bytearray(info.tobuf(USTAR_FORMAT))
         header[_CHECKSUM] = b" " * 8  # as the checksum is computed
         return bytes(header)
 
-    def pack(self, image: int, tiles: Tiles) -> bytes:
+    def pack(self, image: int, tiles: ScoredTiles) -> bytes:
         """The members of one image's tiles, one after the other.
 
-        >>> len(Layout(32).pack(7, Tiles(np.zeros((2, 32, 32, 3), np.uint8), [0, 0], [0, 32], [9, 9])))
+        >>> len(Layout(32).pack(7, ScoredTiles(np.zeros((2, 32, 32, 3), np.uint8), [0, 0], [0, 32], [9, 9])))
         8192
         """  # noqa: E501
         count = len(tiles.pixels)
         members = np.zeros((count, self.member), np.uint8)
-        members[:, :BLOCK] = np.frombuffer(self._header, np.uint8)
+        members[:, :BLOCKSIZE] = np.frombuffer(self._header, np.uint8)
         places = zip(tiles.tops, tiles.lefts, tiles.scores, strict=True)
         names = "".join(_NAME.format(image, *place) for place in places).encode()
         name = np.frombuffer(names, np.uint8).reshape(count, -1)
         members[:, : name.shape[1]] = name
-        sums = members[:, :BLOCK].sum(axis=1, dtype=np.int64).tolist()
+        sums = members[:, :BLOCKSIZE].sum(axis=1, dtype=np.int64).tolist()
         checks = b"".join(b"%06o\0 " % value for value in sums)
         members[:, _CHECKSUM] = np.frombuffer(checks, np.uint8).reshape(count, 8)
-        start = BLOCK + len(self.head)
-        members[:, BLOCK:start] = np.frombuffer(self.head, np.uint8)
+        start = BLOCKSIZE + len(self.head)
+        members[:, BLOCKSIZE:start] = np.frombuffer(self.head, np.uint8)
         members[:, start : start + self.colours] = tiles.pixels.reshape(count, -1)
         return members.tobytes()
 
@@ -111,20 +108,22 @@ class Layout:
             DataError: they are no such members.
         """
         table = np.frombuffer(members, np.uint8).reshape(-1, self.member)
-        start = BLOCK + len(self.head)
-        if (table[:, BLOCK:start] != np.frombuffer(self.head, np.uint8)).any():
+        start = BLOCKSIZE + len(self.head)
+        if (table[:, BLOCKSIZE:start] != np.frombuffer(self.head, np.uint8)).any():
             raise DataError(f"expected PPM pictures of {self.side}x{self.side} pixels")
         colours = table[:, start : start + self.colours]
         return colours.reshape(-1, self.side, self.side, 3)
 
-    def names(self, members: bytes) -> Names:
+    def names(self, members: bytes) -> MemberNames:
         """What the members' names say.
 
         Raises:
             DataError: they are no names of tiles.
         """
         table = np.frombuffer(members, np.uint8).reshape(-1, self.member)
-        return Names(*(_number(table[:, slice(*at)]) for at in (_IMAGE, _TOP, _LEFT, _SCORE)))
+        return MemberNames(
+            *(_number(table[:, slice(*at)]) for at in (_IMAGE, _TOP, _LEFT, _SCORE))
+        )
 
 
 class ShardFile:

@@ -1,6 +1,8 @@
 """Training on prepared tiles (paper section 4.1): each exactly once a pass, resumed anywhere."""
 
 import logging
+import threading
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -8,18 +10,16 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from rnncodec.data.crops import CropLoader, Sample
-from rnncodec.data.cutter import Cutter
-from rnncodec.data.likeness import difference_hash
 from rnncodec.data.module import CropData
+from rnncodec.data.perceptual_hash import difference_hash
 from rnncodec.data.photos import Photos
-from rnncodec.data.shelf import Shelf, default_shelf
-from rnncodec.data.tile_ahead import Ahead
-from rnncodec.data.tile_mixture import not_excluded, photographs, refuse_unlike
-from rnncodec.data.tile_sets import Mixture, Order, TileSet
-from rnncodec.data.unusable import Unusable
-from rnncodec.errors import ConfigError, DataError
+from rnncodec.data.random_crop import RandomCrop
+from rnncodec.data.resumable import Sample
+from rnncodec.data.tile_order import BLOCK_TILES, Mixture, Order
+from rnncodec.data.tile_sets import TileSet, check_holdout, not_excluded, photographs
+from rnncodec.errors import ConfigError, DataError, RNNCodecError
 from rnncodec.images.reading import read_image
+from rnncodec.machine.download import DownloadCache, user_cache
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ class TileData(CropData):
     """Tiles that `rnncodec prepare` made, from one folder or from several mixed by weight.
 
     Sample `index` is a function of (seed, index): which tile (see `Order`), where in it the crop
-    lies if it is smaller, and whether it is mirrored. Validation images, and larger crops for the
-    entropy model, come from the photographs that `prepare` kept in one piece. Evaluation images
+    is if it is smaller, and whether it is mirrored. Validation images, and larger crops for the
+    entropy model, come from the photographs that `prepare` stored whole. Evaluation images
     are left out when tiles are cut, by `prepare --exclude`; here a warning says which set was not
     made so. Further settings are those of `CropData`.
 
@@ -38,7 +38,7 @@ class TileData(CropData):
         weights: of the folders, in their order; by default their tiles.
         window: how many runs of 1024 tiles are shuffled among each other.
         cache_gb: room for copies of shards from servers; all processes of a machine share it.
-        cache_dir: where these copies lie; by default in the user's cache.
+        cache_dir: their folder; by default in the user's cache.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class TileData(CropData):
             raise ConfigError(f"data.cache_gb={cache_gb}: expected more than 0")
         self.weights = weights
         self.window = window
-        folder = Path(cache_dir).expanduser() if cache_dir else default_shelf()
-        self.shelf = Shelf(folder, int(cache_gb * 1e9))
-        self._tiles: Tiles | None = None
+        folder = Path(cache_dir).expanduser() if cache_dir else default_cache()
+        self.cache = DownloadCache(folder, int(cache_gb * 1e9))
+        self._tiles: TileDataset | None = None
         self._held_out: set[str] = set()
 
     def setup(self, stage: str | None = None) -> None:
@@ -78,26 +78,36 @@ class TileData(CropData):
         """
         if self._tiles is not None:
             return
-        sets = [TileSet(root, self.shelf) for root in self.roots]
+        sets = [TileSet(root, self.cache) for root in self.roots]
         for tiles in sets:
             tiles.check()
             side = tiles.layout.side
-            if side < self.cutter.reach:
+            if side < self.random_crop.source_side:
                 raise ConfigError(
-                    f"{self.cutter.describe()}: the tiles of {tiles.root} are {side}x{side}; "
+                    f"{self.random_crop.describe()}: the tiles of {tiles.root} are {side}x{side}; "
                     "lower data.crop, or prepare larger tiles"
                 )
-        refuse_unlike(sets)
-        self._tell_of_evaluated(sets)
-        self._check_room([tiles for tiles in sets if tiles.remote])
-        self._tiles = Tiles(sets, self.weights, cutter=self.cutter, window=self.window)
+        check_holdout(sets)
+        self._warn_of_evaluated(sets)
+        # with less room, shards would be fetched again and again for a few tiles each
+        needed = sum(tiles.bytes_of(2 * self.window) for tiles in sets if tiles.remote)
+        if needed > self.cache.room:
+            raise ConfigError(
+                f"data.cache_gb={self.cache.room / 1e9:g}: two windows of data.window="
+                f"{self.window} need {needed / 1e9:.1f}; raise it, lower data.window, or prepare "
+                "the sets with fewer --shard-tiles"
+            )
+        self._tiles = TileDataset(
+            sets, self.weights, random_crop=self.random_crop, window=self.window
+        )
         super().setup(stage)
+        self._training = self._tiles
 
-    def _tell_of_evaluated(self, sets: Sequence[TileSet]) -> None:
+    def _warn_of_evaluated(self, sets: Sequence[TileSet]) -> None:
         # nothing can be left out of tiles any more: `prepare --exclude` does that
         hashes = []
         for path in sorted(self._excluded):
-            with suppress(DataError):  # the evaluation will tell
+            with suppress(DataError):  # the evaluation reports it
                 hashes.append(difference_hash(read_image(path)))
         for tiles in sets:
             if count := not_excluded(tiles, hashes):
@@ -107,18 +117,8 @@ class TileData(CropData):
                     *(tiles.root, count, len(hashes)),
                 )
 
-    def _check_room(self, remote: Sequence[TileSet]) -> None:
-        # with less room, shards would be fetched again and again for a few tiles each
-        needed = sum(tiles.bytes_of(2 * self.window) for tiles in remote)
-        if needed > self.shelf.room:
-            raise ConfigError(
-                f"data.cache_gb={self.shelf.room / 1e9:g}: two windows of data.window="
-                f"{self.window} need {needed / 1e9:.1f}; raise it, lower data.window, or prepare "
-                "the sets with fewer --shard-tiles"
-            )
-
     def photographs(self) -> Photos:
-        """Those in one piece, of all sets."""
+        """The whole ones of all sets."""
         assert self._tiles is not None
         named, self._held_out = photographs(self._tiles.sets)
         return Photos(list(named.values()), list(named), cache_mb=self.cache_mb)
@@ -126,16 +126,6 @@ class TileData(CropData):
     def is_held_out(self, name: str) -> bool:
         """As the manifest says."""
         return name in self._held_out
-
-    def train_dataloader(self) -> CropLoader:
-        """This device's share of every batch.
-
-        Raises:
-            ConfigError: the batch cannot be divided among the devices.
-        """
-        assert self._tiles is not None, "setup() comes first"
-        nothing_yet = Unusable(len(self._tiles.sets), where=self._where())
-        return self._loader(self._tiles, nothing_yet)
 
     def _where(self) -> str:
         return ", ".join(map(str, self.roots))
@@ -145,7 +135,12 @@ class TileData(CropData):
         return f"prepare it again and {change} --val-fraction"
 
 
-class Tiles(Dataset[Sample]):
+def default_cache() -> Path:
+    """`tiles` in the user's cache, on Linux `~/.cache/rnncodec/tiles` (`$XDG_CACHE_HOME`)."""
+    return user_cache() / "tiles"
+
+
+class TileDataset(Dataset[Sample]):
     """Tiles by global sample index, from one or several sets."""
 
     def __init__(
@@ -153,23 +148,69 @@ class Tiles(Dataset[Sample]):
         sets: Sequence[TileSet],
         weights: Sequence[float] | None,
         *,
-        cutter: Cutter,
+        random_crop: RandomCrop,
         window: int,
     ) -> None:
         self.sets = list(sets)
-        self.cutter = cutter
-        self.mixture = Mixture(weights or [len(tiles) for tiles in sets], cutter.seed)
+        self.random_crop = random_crop
+        self.mixture = Mixture(weights or [len(tiles) for tiles in sets], random_crop.seed)
         self.orders = [
-            Order(len(tiles), window=window, seed=cutter.seed, stream=number)
+            Order(len(tiles), window=window, seed=random_crop.seed, stream=number)
             for number, tiles in enumerate(sets)
         ]
-        both = zip(self.sets, self.orders, strict=True)
-        self.ahead = [Ahead(*pair) if pair[0].remote else None for pair in both]
+        self.prefetchers = [
+            ShardPrefetcher(tiles, order) if tiles.remote else None
+            for tiles, order in zip(self.sets, self.orders, strict=True)
+        ]
 
     def __getitem__(self, index: int) -> Sample:
         which, place = self.mixture.place(index)
         number = self.orders[which].tile(place)
-        if (ahead := self.ahead[which]) is not None:
-            ahead.look()
+        if (prefetcher := self.prefetchers[which]) is not None:
+            prefetcher.prefetch()
         tile = self.sets[which].load(number)
-        return Sample(index, self.cutter.cut(tile, index), {})
+        return Sample(index, self.random_crop.cut(tile, index), {})
+
+
+class ShardPrefetcher:
+    """One thread that brings shards of a remote set into the cache before they are asked for.
+
+    All loader processes have one, and want the same shards: the cache lets one of them fetch
+    each. A pickled copy starts anew.
+    """
+
+    def __init__(self, tiles: TileSet, order: Order) -> None:
+        self.tiles = tiles
+        self.order = order
+        self._window: tuple[int, int] = (-1, -1)
+        self._wanted: deque[int] = deque()
+        self._thread: threading.Thread | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_window": (-1, -1), "_wanted": deque(), "_thread": None}
+
+    def prefetch(self) -> None:
+        """Start to fetch what the order's window and the next one need, if they are new."""
+        if self._window == self.order.window_of_pass:
+            return
+        self._window = self.order.window_of_pass
+        found: dict[int, None] = {}  # a set with an order
+        for block in self.order.blocks():
+            first = BLOCK_TILES * block
+            last = min(first + BLOCK_TILES, len(self.tiles)) - 1
+            shards = range(self.tiles.shard_of(first), self.tiles.shard_of(last) + 1)
+            found |= dict.fromkeys(shards)
+        self._wanted = deque(found)
+        if self._thread is None or not self._thread.is_alive():
+            # a daemon: nobody waits for a download at the end of a run
+            self._thread = threading.Thread(target=self._fetch, daemon=True)
+            self._thread.start()
+
+    def _fetch(self) -> None:
+        while self._wanted:
+            try:
+                self.tiles.open(self._wanted.popleft()).close()
+            except IndexError:  # the list was replaced in between
+                continue
+            except RNNCodecError:
+                return  # it is raised again where the shard is needed

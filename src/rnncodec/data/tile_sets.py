@@ -1,27 +1,24 @@
-"""Prepared tiles by number, in an order that is a function of the seed, the pass and the place."""
+"""Prepared sets: tiles by number, whole photographs, and what sets must share to be mixed."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rnncodec.data.download import is_address
+from rnncodec.data.perceptual_hash import NEAR
 from rnncodec.data.shards import Layout, ShardFile
-from rnncodec.data.shelf import Shelf
-from rnncodec.data.tile_places import Manifest, Place, find_folders, find_on_server
+from rnncodec.data.tile_manifest import PHOTOGRAPHS, VALIDATION
+from rnncodec.data.tile_order import BLOCK_TILES
+from rnncodec.data.tile_storage import Manifest, TileStorage, find_folders, find_on_server
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images.reading import Pixels
-
-BLOCK = 1024
-"""Tiles that follow each other on the disk and stay together when a pass is shuffled."""
+from rnncodec.machine.download import DownloadCache, is_address
 
 _OPEN = 64  # shards open at a time
-_ORDER, _MIXTURE = 4, 5  # of Philox: keep these numbers apart from all others of the seed
-_SLOTS = 4096  # samples of a round of the mixture
 
 
 class TileSet:
@@ -31,26 +28,31 @@ class TileSet:
 
     Args:
         root: a folder, or the http(s) address of one.
-        shelf: where copies of shards from a server are kept; needed for an address.
+        cache: of shards from a server; needed for an address.
 
     Raises:
         ConfigError: an address that cannot be one.
         DataError: no manifest; a part is missing, or was made from another list or settings.
     """
 
-    def __init__(self, root: str | Path, shelf: Shelf | None = None) -> None:
+    def __init__(self, root: str | Path, cache: DownloadCache | None = None) -> None:
         if remote := isinstance(root, str) and is_address(root):
-            assert shelf is not None
-            self.parts = find_on_server(str(root), shelf)
+            assert cache is not None
+            self.parts = find_on_server(str(root), cache)
         else:
             self.parts = find_folders(Path(root).expanduser())
         self.root, self.remote = str(root), remote
         _check_parts(self.root, self.parts)
-        self.layout = Layout(self.parts[0][1]["settings"]["tile"])
-        self.shards = [(place, item) for place, part in self.parts for item in part["shards"]]
+        self.layout = Layout(self.manifest["settings"]["tile"])
+        self.shards = [(storage, item) for storage, part in self.parts for item in part["shards"]]
         self.tiles = [int(item["tiles"]) for _, item in self.shards]
         self.ends = list(accumulate(self.tiles))
         self._files: OrderedDict[int, ShardFile] = OrderedDict()
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the first part; `settings` and `excluded` are those of all."""
+        return self.parts[0][1]
 
     def __len__(self) -> int:
         return self.ends[-1]
@@ -74,9 +76,9 @@ class TileSet:
             DataError: it is missing, or has another size than it should.
             StorageError: there is no room for it.
         """
-        place, item = self.shards[shard]
+        storage, item = self.shards[shard]
         tiles = self.tiles[shard]
-        path = place.file(item, self.layout.shard_bytes(tiles))
+        path = storage.shard(item, self.layout.shard_bytes(tiles))
         return ShardFile(path, self.layout, tiles)
 
     def load(self, number: int) -> Pixels:
@@ -88,8 +90,13 @@ class TileSet:
         shard = self.shard_of(number)
         place = number - self.ends[shard] + self.tiles[shard]
         if not self.remote:
-            return self._file(shard).tile(place)
-        file = self.open(shard)  # kept open, it would take room after it left the shelf
+            if shard not in self._files:
+                self._files[shard] = self.open(shard)
+                if len(self._files) > _OPEN:
+                    self._files.popitem(last=False)[1].close()
+            self._files.move_to_end(shard)
+            return self._files[shard].tile(place)
+        file = self.open(shard)  # left open, it would take room after it left the cache
         try:
             return file.tile(place)
         finally:
@@ -100,21 +107,13 @@ class TileSet:
         return int(np.searchsorted(self.ends, number, side="right"))
 
     def bytes_of(self, blocks: int) -> int:
-        """About what the shards take in which so many blocks of tiles lie, anywhere."""
+        """About how many bytes the shards have that hold so many blocks of tiles, at most."""
         sizes = [self.layout.shard_bytes(tiles) for tiles in self.tiles]
-        return min(sum(sizes), blocks * max(*sizes, BLOCK * self.layout.member))
-
-    def _file(self, shard: int) -> ShardFile:
-        if shard not in self._files:
-            self._files[shard] = self.open(shard)
-            if len(self._files) > _OPEN:
-                self._files.popitem(last=False)[1].close()
-        self._files.move_to_end(shard)
-        return self._files[shard]
+        return min(sum(sizes), blocks * max(*sizes, BLOCK_TILES * self.layout.member))
 
 
-def _check_parts(root: str, parts: list[tuple[Place, Manifest]]) -> None:
-    place, first = parts[0]
+def _check_parts(root: str, parts: list[tuple[TileStorage, Manifest]]) -> None:
+    storage, first = parts[0]
     count = first["part"][1]
     found = {content["part"][0] for _, content in parts}
     if missing := sorted(set(range(count)) - found):
@@ -127,129 +126,77 @@ def _check_parts(root: str, parts: list[tuple[Place, Manifest]]) -> None:
         listing = [part["source"].get("listing_sha256") for part in (content, first)]
         if content["part"][1] != count or not same or listing[0] != listing[1]:
             raise DataError(
-                f"{other} and {place} were not made from the same list of images with the "
+                f"{other} and {storage} were not made from the same list of images with the "
                 "same settings; prepare one of them again"
             )
 
 
-class Order:
-    """A pass through `total` tiles: each exactly once, in an order of its own.
+class _Origin(NamedTuple):
+    """Where a photograph comes from, how it was decoded and shrunk, and what came of it."""
 
-    Blocks of 1024 tiles are shuffled over the whole set, then the tiles of `window` successive
-    blocks among themselves, so that reading stays within `window` places of the disk at a time.
+    source: str
+    decoded: str
+    sha256: str
 
-    >>> order = Order(5000, window=2, seed=0)
-    >>> sorted(order.tile(index) for index in range(5000, 10000)) == list(range(5000))
-    True
-    """
-
-    def __init__(self, total: int, *, window: int, seed: int, stream: int = 0) -> None:
-        self.total = total
-        self.window = window
-        self.seed = seed
-        self.stream = stream
-        self._pass = -1
-        self._blocks: NDArray[np.int64] = np.empty(0, np.int64)
-        self._starts: NDArray[np.int64] = np.empty(0, np.int64)
-        self._window: tuple[int, int] = (-1, -1)
-        self._tiles: NDArray[np.int64] = np.empty(0, np.int64)
-
-    def tile(self, index: int) -> int:
-        """Which tile comes at place `index`, counted through all passes."""
-        number, place = divmod(index, self.total)
-        if number != self._pass:
-            self._begin(number)
-        window = int(np.searchsorted(self._starts, place, side="right")) - 1
-        if (number, window) != self._window:
-            self._enter(window)
-        return int(self._tiles[place - self._starts[window]])
-
-    @property
-    def window_of_pass(self) -> tuple[int, int]:
-        """(pass, window) of the place asked for last."""
-        return self._window
-
-    def blocks(self) -> list[int]:
-        """The blocks of the window of the place asked for last, then those of the next one."""
-        number, window = self._window
-        start = window * self.window
-        found: list[int] = self._blocks[start : start + 2 * self.window].tolist()
-        if start + self.window >= len(self._blocks):
-            found += self._permutation(number + 1, len(self._blocks), 0)[: self.window].tolist()
-        return found
-
-    def _begin(self, number: int) -> None:
-        self._pass = number
-        self._blocks = self._permutation(number, -(-self.total // BLOCK), 0)
-        sizes = np.minimum(BLOCK, self.total - self._blocks * BLOCK)
-        ends = np.cumsum(sizes)
-        self._starts = (ends - sizes)[:: self.window]
-
-    def _enter(self, window: int) -> None:
-        self._window = self._pass, window
-        blocks = self._blocks[window * self.window :][: self.window]
-        tiles = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
-        tiles = tiles[tiles < self.total]
-        self._tiles = tiles[self._permutation(self._pass, len(tiles), 1 + window)]
-
-    def _permutation(self, number: int, count: int, what: int) -> NDArray[np.int64]:
-        words = [0, number, _ORDER, (self.stream << 40) + what]
-        numbers = np.random.Philox(key=self.seed, counter=words).random_raw(count)
-        return np.argsort(numbers, kind="stable")
+    def same(self, other: "_Origin") -> bool:
+        """Whether two of the same name are the same picture."""
+        if self.sha256 == other.sha256:
+            return True
+        # lists of files say nothing of what is in them: two folders may have the same names
+        return self.source == other.source and self.decoded != other.decoded
 
 
-class Mixture:
-    """Which of several sets gives sample `index`, and its place among those of that set.
-
-    In every round of 4096 samples each set has its share by weight, in an order of the round's
-    own; so no set runs ahead of its weight, and each is gone through without gaps.
+def check_holdout(sets: Sequence[TileSet]) -> None:
+    """Refuse sets that do not hold out alike: one might train on what another validates with.
 
     Raises:
-        ConfigError: as many weights as sets are needed, each at least 1/4096 of their sum.
+        ConfigError: naming two of them.
     """
-
-    def __init__(self, weights: Sequence[float], seed: int) -> None:
-        self.shares = shares(weights)
-        self.seed = seed
-        self._round = -1
-        self._sets: NDArray[np.int64] = np.empty(0, np.int64)
-        self._ranks: NDArray[np.int64] = np.empty(0, np.int64)
-
-    def place(self, index: int) -> tuple[int, int]:
-        """(set, place in it)."""
-        if len(self.shares) == 1:
-            return 0, index
-        number, slot = divmod(index, _SLOTS)
-        if number != self._round:
-            self._begin(number)
-        which = int(self._sets[slot])
-        return which, number * self.shares[which] + int(self._ranks[slot])
-
-    def _begin(self, number: int) -> None:
-        self._round = number
-        philox = np.random.Philox(key=self.seed, counter=[0, number, _MIXTURE, 0])
-        order = np.argsort(philox.random_raw(_SLOTS), kind="stable")
-        self._sets = np.repeat(np.arange(len(self.shares)), self.shares)[order]
-        self._ranks = np.zeros(_SLOTS, np.int64)
-        for which, share in enumerate(self.shares):
-            self._ranks[self._sets == which] = np.arange(share)
+    first, *others = [tiles.manifest["settings"].get("val_fraction") for tiles in sets]
+    for tiles, fraction in zip(sets[1:], others, strict=True):
+        if fraction != first:
+            raise ConfigError(
+                f"{sets[0].root} holds out {first} of its images, {tiles.root} {fraction}:"
+                " images held out in one may be trained on in the other; prepare one of them "
+                f"again, with --val-fraction {first}, or train on one only"
+            )
 
 
-def shares(weights: Sequence[float]) -> list[int]:
-    """Weights -> samples of each round of 4096, by largest remainder.
+def photographs(sets: Sequence[TileSet]) -> tuple[dict[str, Path], set[str]]:
+    """Name and file of each whole photograph, and the names of those held out.
 
-    >>> shares([3, 1])
-    [3072, 1024]
+    Two photos with one name are duplicates if their SHA-256 match, or if both sets come from the
+    same source but were decoded or resized differently. Other namesakes get a suffix.
+
+    Raises:
+        DataError, StorageError: one cannot be fetched.
     """
-    if not weights or not all(weight > 0 and np.isfinite(weight) for weight in weights):
-        raise ConfigError(f"data.weights={list(weights)}: expected positive numbers")
-    exact = [weight / sum(weights) * _SLOTS for weight in weights]
-    whole = [int(value) for value in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda which: whole[which] - exact[which])
-    for which in by_remainder[: _SLOTS - sum(whole)]:
-        whole[which] += 1
-    if 0 in whole:
-        raise ConfigError(
-            f"data.weights={list(weights)}: each must be at least 1/{_SLOTS} of their sum"
-        )
-    return whole
+    named: dict[str, Path] = {}
+    held_out: set[str] = set()
+    known: dict[str, list[_Origin]] = {}
+    for tiles in sets:
+        for kind in (PHOTOGRAPHS, VALIDATION):
+            found = [(storage, part, item) for storage, part in tiles.parts for item in part[kind]]
+            for storage, part, item in sorted(found, key=lambda one: str(one[2]["name"])):
+                source = {key: fact for key, fact in part["source"].items() if key != "note"}
+                own = _Origin(
+                    json.dumps(source, sort_keys=True),
+                    json.dumps([part["settings"].get("resize"), part.get("made_with")]),
+                    str(item["sha256"]),
+                )
+                namesakes = known.setdefault(item["name"], [])
+                number = next((n for n, one in enumerate(namesakes) if own.same(one)), None)
+                if number is None:
+                    number = len(namesakes)
+                    namesakes.append(own)
+                name = f"{item['name']} ({number + 1})" if number else item["name"]
+                named[name] = storage.photograph(item)
+                if kind == VALIDATION:
+                    held_out.add(name)
+    return named, held_out
+
+
+def not_excluded(tiles: TileSet, hashes: Sequence[int]) -> int:
+    """How many of the pictures with these perceptual hashes a set was not prepared without."""
+    excluded = [int(value, 16) for value in tiles.manifest["excluded"]]
+    return sum(all((one ^ other).bit_count() > NEAR for other in excluded) for one in hashes)

@@ -1,8 +1,7 @@
 """Entropy models of the codes (paper section 5): floats to train, integers to code with."""
 
 from rnncodec.entropy.integer import IntegerModel, quantize, smooth
-from rnncodec.entropy.lookup import model_class
-from rnncodec.entropy.model import EntropyModel, bits_per_bit
+from rnncodec.entropy.model import EntropyModel, bits_per_bit, model_class
 from rnncodec.entropy.wavefront import Wavefront
 
 __all__ = [

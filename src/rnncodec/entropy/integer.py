@@ -15,10 +15,8 @@ from torch import Tensor
 
 from rnncodec.entropy import fixed_point as fp
 from rnncodec.entropy import planes as pl
-from rnncodec.entropy.integer_layer import TYPES, IntegerLayer, check_layer, stored
-from rnncodec.entropy.layers import Layer
-from rnncodec.entropy.lookup import model_class
-from rnncodec.entropy.model import EntropyModel
+from rnncodec.entropy.layers import TYPES, IntegerLayer, Layer, check_layer, stored
+from rnncodec.entropy.model import EntropyModel, model_class
 from rnncodec.errors import DataError, ModelError
 from rnncodec.geometry import BITS, UNSENT
 
@@ -67,17 +65,15 @@ class IntegerModel:
         self.hidden = int(config["hidden"])
         specs = model_class(config["name"]).specs(self.iterations, self.hidden)
         self.remembers = "memory" in specs
+        # Entries of the layers' tables: planes keep activations small, the rest is computed on.
+        results = dict.fromkeys(("context", "prior", "past_a", "past_b", "recall_b"), torch.int8)
+        results["logits"] = torch.int32
         self._layers = {
-            name: IntegerLayer(spec, stored(tensors, name), dtype, self._result(name))
+            name: IntegerLayer(spec, stored(tensors, name), dtype, results.get(name, dtype))
             for name, spec in specs.items()
         }
         gate = fp.gate_table()
         self._cell_tanh = (2 * gate.values - (1 << fp.GATE)).to(dtype)
-
-    def _result(self, name: str) -> torch.dtype:
-        """What a layer's table holds: planes keep activations small, the rest is computed on."""
-        planes = {"context", "prior", "past_a", "past_b", "recall_b"}
-        return {"logits": torch.int32}.get(name, torch.int8 if name in planes else self.dtype)
 
     @classmethod
     def from_state(
@@ -88,7 +84,13 @@ class IntegerModel:
         Raises ModelError if the config names no entropy model, a tensor is missing, superfluous,
         of another shape or type, or the sums of a layer could exceed 2^24.
         """
-        _check_config(config)
+        for key in ("iterations", "hidden"):
+            value = config.get(key)
+            if type(value) is not int or not 1 <= value <= 1024:
+                raise ModelError(
+                    f"entropy model: {key}={value!r}: expected a whole number from 1 to 1024; "
+                    "the model file is damaged"
+                )
         specs = model_class(config.get("name")).specs(config["iterations"], config["hidden"])
         if not specs:
             raise ModelError(
@@ -115,7 +117,14 @@ class IntegerModel:
         T may be a prefix of the model's iterations. Where nothing is sent codes are 2, and
         probabilities mean nothing. Raises DataError on anything else.
         """
-        self.check_codes(codes)
+        fits = codes.dim() == 5 and codes.shape[-1] == BITS and min(codes.shape) > 0
+        fits = fits and codes.dtype == torch.uint8 and codes.shape[1] <= self.iterations
+        if not fits or int(codes.max()) > UNSENT:
+            raise DataError(
+                f"codes of shape {tuple(codes.shape)} and {codes.dtype}: expected uint8 "
+                f"(B, T <= {self.iterations}, h, w, {BITS}) of 0, 1 and 2; encode them with "
+                "the codec this model belongs to"
+            )
         B, T, height, width, _ = codes.shape
         out = torch.empty(T, B, height, width, BITS, dtype=torch.int32, device="cpu")
         order = pl.Rows(height, width)
@@ -127,17 +136,6 @@ class IntegerModel:
                 row = self.predict(field, order.row(y, 0, T))
                 out[:, :, y] = row.view(T, B, width, BITS)
         return out.transpose(0, 1)
-
-    def check_codes(self, codes: Codes) -> None:
-        """Raise DataError unless codes are uint8 (B, T, h, w, 32) of 0, 1, 2, T <= iterations."""
-        fits = codes.dim() == 5 and codes.shape[-1] == BITS and min(codes.shape) > 0
-        fits = fits and codes.dtype == torch.uint8 and codes.shape[1] <= self.iterations
-        if not fits or int(codes.max()) > UNSENT:
-            raise DataError(
-                f"codes of shape {tuple(codes.shape)} and {codes.dtype}: expected uint8 "
-                f"(B, T <= {self.iterations}, h, w, {BITS}) of 0, 1 and 2; encode them with "
-                "the codec this model belongs to"
-            )
 
     def predict(self, field: Field, at: pl.Lattice) -> Tensor:
         """Probabilities (t, B*positions, 32) at a lattice; keeps the line LSTM's state there."""
@@ -153,7 +151,8 @@ class IntegerModel:
         h, cell = self._lstm(gates, field.cell.at(at, pl.ABOVE))
         field.write(field.h.at(at), h.to(torch.int8), at)
         field.write(field.cell.at(at), cell.to(torch.int16), at)
-        return self._then("logits", at, self._then("output", at, h))
+        output = self._layers["output"](h, at.t0, at.t1)
+        return self._layers["logits"](output, at.t0, at.t1)
 
     def remember(self, field: Field, order: pl.Rows, t0: int, t1: int) -> None:
         """Bring the memory from before t0 to before t1, all positions; the codes are known."""
@@ -179,9 +178,8 @@ class IntegerModel:
 
     def update_memory(self, field: Field, at: pl.Lattice) -> None:
         """The LSTM over iterations: reads slot t, writes slot t + 1. Its weights are shared."""
-        shape = (1, -1)
         x = pl.gather(self.dtype, field.past_b.at(at), field.memory_h.at(at))
-        gates = self._layers["memory"](x.view(*shape, x.shape[-1]), 0, 1)
+        gates = self._layers["memory"](x.view(1, -1, x.shape[-1]), 0, 1)
         h, cell = self._lstm(gates, field.memory_cell.at(at))
         field.write(field.memory_h.at(at, slot=1), h.to(torch.int8), at)
         field.write(field.memory_cell.at(at, slot=1), cell.to(torch.int16), at)
@@ -190,9 +188,6 @@ class IntegerModel:
 
     def _apply(self, name: str, at: pl.Lattice, *views: Tensor) -> Tensor:
         return self._layers[name](pl.gather(self.dtype, *views), at.t0, at.t1)
-
-    def _then(self, name: str, at: pl.Lattice, x: Tensor) -> Tensor:
-        return self._layers[name](x, at.t0, at.t1)
 
     def _lstm(self, gates: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """`layers.lstm` in integers: gates and cells in 2^-10, h in 2^-7; sums below 2^24."""
@@ -257,13 +252,3 @@ def smooth(model: IntegerModel) -> EntropyModel:
             layer.weight.copy_(weight * torch.exp2(-exponent).unsqueeze(1))
             layer.bias.copy_(bias * torch.exp2(-exponent - layer.spec.input_bits))
     return found.requires_grad_(False)
-
-
-def _check_config(config: Config) -> None:
-    for key in ("iterations", "hidden"):
-        value = config.get(key)
-        if type(value) is not int or not 1 <= value <= 1024:
-            raise ModelError(
-                f"entropy model: {key}={value!r}: expected a whole number from 1 to 1024; "
-                "the model file is damaged"
-            )

@@ -1,11 +1,13 @@
-"""The contract of an entropy model: codes in, the logit of every bit out."""
+"""The contract of an entropy model (codes in, the logit of every bit out), and its names."""
 
+import importlib
 import math
+import pkgutil
 
 from torch import Tensor, nn
 
 from rnncodec.entropy.layers import Layer, LayerSpec
-from rnncodec.errors import ConfigError, DataError
+from rnncodec.errors import ConfigError, DataError, ModelError
 from rnncodec.geometry import BITS
 
 
@@ -70,3 +72,25 @@ def bits_per_bit(logits: Tensor, codes: Tensor) -> Tensor:
     1.0
     """
     return nn.functional.softplus(-codes * logits).mean() / math.log(2)
+
+
+def model_class(name: object) -> type[EntropyModel]:
+    """The entropy model that the module `rnncodec.entropy.<name>` defines.
+
+    Raises ModelError, with the names there are, if there is none. Nothing outside this package
+    can be reached.
+
+    >>> model_class("progressive").__name__
+    'Progressive'
+    """
+    package = importlib.import_module("rnncodec.entropy")
+    classes: dict[str, type[EntropyModel]] = {}
+    for found in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{found.name}")
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, EntropyModel):
+                classes[value.__module__.rpartition(".")[2]] = value
+    del classes["model"]  # the base class
+    if not isinstance(name, str) or name not in classes:
+        raise ModelError(f"entropy={name!r}: no such entropy model; there are {sorted(classes)}")
+    return classes[name]

@@ -14,7 +14,7 @@ import PIL
 from PIL import Image, features
 
 from rnncodec.errors import DataError
-from rnncodec.evaluation.codecs import Coded
+from rnncodec.evaluation.codecs import CodedImage
 from rnncodec.images.reading import Pixels, open_image, to_rgb
 
 _REFUSALS = (OSError, ValueError, RuntimeError)
@@ -58,14 +58,11 @@ class Baseline:
 
     def libraries(self) -> dict[str, str | None]:
         """Versions: of Pillow, of the library it codes this format with, of the plugin."""
-        found: dict[str, str | None] = {"pillow": PIL.__version__}
-        if self.feature:
-            found[self.feature] = features.version(self.feature)
-        if self.feature == "jpg":
-            found["libjpeg_turbo"] = features.version("libjpeg_turbo")
+        parts = [self.feature, *(["libjpeg_turbo"] if self.feature == "jpg" else [])]
+        found = {part: features.version(part) for part in parts if part}
         if self.plugin is not None:
             found[self.plugin[1]] = importlib.metadata.version(self.plugin[1])
-        return found
+        return {"pillow": PIL.__version__} | found
 
     def missing(self) -> str | None:
         """Why this installation cannot write the format; None if it can."""
@@ -93,10 +90,7 @@ class Baseline:
     def encode(self, image: Pixels, setting: float, **more: Any) -> bytes:
         """The file of an image (H, W, 3) at one of ``ladder``.
 
-        Args:
-            image: the image.
-            setting: what is asked for.
-            more: arguments of ``Image.save`` beside those of the setting, or instead.
+        ``more`` are arguments of ``Image.save`` beside those of the setting, or instead.
 
         Raises:
             DataError: the format cannot hold this image.
@@ -104,8 +98,7 @@ class Baseline:
         self._register()
         file = io.BytesIO()
         try:
-            arguments = self.arguments(setting) | more
-            Image.fromarray(image).save(file, self.format, **arguments)
+            Image.fromarray(image).save(file, self.format, **self.arguments(setting) | more)
         except _REFUSALS as error:
             size = f"{image.shape[1]}x{image.shape[0]}"
             raise DataError(
@@ -114,28 +107,20 @@ class Baseline:
         return file.getvalue()
 
     def decode(self, data: bytes) -> Pixels:
-        """What a file shows, uint8 (H, W, 3).
-
-        Raises:
-            DataError: it cannot be read.
-        """
+        """What a file shows, uint8 (H, W, 3); DataError if it cannot be read."""
         self._register()
         with open_image(io.BytesIO(data), name=f"file of {self.name}") as image:
             return to_rgb(image)
 
-    def code(self, image: Pixels) -> Iterator[Coded]:
-        """Every one of ``settings``, written and read back.
-
-        Raises:
-            DataError: the format cannot hold this image.
-        """
+    def code(self, image: Pixels) -> Iterator[CodedImage]:
+        """Every one of ``settings``, written and read back; DataError as of :meth:`encode`."""
         for setting in self.settings:
             start = time.perf_counter()
             data = self.encode(image, setting)
             written = time.perf_counter()
             picture = self.decode(data)
-            read = time.perf_counter()
-            yield Coded(self.label(setting), None, data, picture, written - start, read - written)
+            seconds = written - start, time.perf_counter() - written
+            yield CodedImage(self.label(setting), None, data, picture, *seconds)
 
     def _register(self) -> None:
         if self.plugin is not None:
@@ -144,7 +129,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class RateBaseline(Baseline):
-    """A format that is told its rate: settings are bits per pixel of RGB."""
+    """A format that takes a target rate: settings are bits per pixel of RGB."""
 
     def label(self, setting: float) -> str:
         """A setting as the table of results has it."""
@@ -159,7 +144,7 @@ QUALITIES = tuple(float(q) for q in range(1, 101))
 JPEG_GRID = (1.0, 4.0, 8.0, 12.0, 18.0, 25.0, 35.0, 50.0, 65.0, 75.0, 85.0, 92.0)
 JXL_GRID = tuple(map(float, (0, 4, 7, 10, 13, 19, 23, 27, 32, 42, 51, 60, 72, 80, 87, 92)))
 """Up to 18 it codes at half the size: most photographs have larger and worse files at 14 to 18
-than at 19. Of these settings none is beaten by another quality on most photographs."""
+than at 19. Of these settings none is dominated by another quality on most photographs."""
 RATES = tuple(round(0.02 * 1.02**k, 5) for k in range(300))
 """0.02 to 7.5 bpp, in steps of 2 %."""
 
@@ -249,14 +234,9 @@ def best_trial(tried: Sequence[Trial], max_bytes: int) -> Trial | None:
 
 
 def encode_to_size(baseline: Baseline, image: Pixels, max_bytes: int) -> tuple[float, bytes]:
-    """The best file that is not larger than ``max_bytes``: its setting, and the file.
+    """The best file of an image (H, W, 3) of at most ``max_bytes``: its setting, and the file.
 
     Best is the least squared error, of all settings of the ladder.
-
-    Args:
-        baseline: the format.
-        image: uint8 (H, W, 3).
-        max_bytes: of the file.
 
     Raises:
         DataError: even the smallest file takes more; the format cannot hold this image.

@@ -1,28 +1,74 @@
-"""What an evaluation asks of a codec, and our models as it sees them: as their users do."""
+"""What is evaluated: image files, and codecs, our models as their users see them."""
 
+import copy
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import numpy as np
 
 from rnncodec import bitstream, models
 from rnncodec.codec import Codec, load
-from rnncodec.coding.adaptive import Rule
+from rnncodec.coding.adaptive import StopRule
 from rnncodec.coding.latent_optimization import Effort
-from rnncodec.errors import ConfigError, ModelError
-from rnncodec.evaluation.image_files import file_hash
-from rnncodec.images.reading import Pixels
+from rnncodec.data.photos import Photos
+from rnncodec.errors import ConfigError, DataError, ModelError
+from rnncodec.images.distortion import trained_for
+from rnncodec.images.reading import Pixels, find_images
 from rnncodec.machine.names import printable
+from rnncodec.machine.storage import sha256_of
 from rnncodec.models.model_description import parameter_counts, part_name, read_description
 
 
 @dataclass(frozen=True)
-class Coded:
+class ImageFile:
+    """An image file, and its name in tables."""
+
+    name: str
+    path: Path
+
+
+def images_in(folder: Path) -> list[ImageFile]:
+    """Every picture under a folder; DataError if it is missing or holds none."""
+    paths = find_images(folder)
+    return named(paths, [path.relative_to(folder).as_posix() for path in paths])
+
+
+def images_of(photos: Photos) -> list[ImageFile]:
+    """The files of a set of photographs."""
+    return named(photos.paths, photos.names)
+
+
+def named(paths: Sequence[Path], names: Sequence[str]) -> list[ImageFile]:
+    """Files under their names without endings, except where two would have the same.
+
+    Examples:
+        >>> [image.name for image in named([Path()] * 3, ["a/x.png", "y.jpg", "y.png"])]
+        ['a/x', 'y.jpg', 'y.png']
+    """
+    names = [printable(name) for name in names]
+    short = [str(PurePosixPath(name).with_suffix("")) for name in names]
+    often = Counter([*short, *names])
+    return [
+        ImageFile(brief if often[brief] == 1 else name, path)
+        for path, name, brief in zip(paths, names, short, strict=True)
+    ]
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal; DataError if it cannot be read."""
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class CodedImage:
     """One picture that a codec made of an image.
 
     Attributes:
@@ -54,12 +100,12 @@ class EvaluatedCodec(Protocol):
 
     @property
     def suffix(self) -> str | None:
-        """Of its files, if the last one of each image shall be kept; else None."""
+        """Of its files, if the last one of each image shall be stored; else None."""
 
     def identity(self) -> dict[str, Any]:
-        """What its results depend on, as plain data: results are kept under this."""
+        """What its results depend on, as plain data: the cache holds them under this."""
 
-    def code(self, image: Pixels) -> Iterator[Coded]:
+    def code(self, image: Pixels) -> Iterator[CodedImage]:
         """Every setting, or every iteration, of one image (H, W, 3).
 
         Raises:
@@ -77,7 +123,7 @@ class EvaluatedModel:
         path: its model file; the weights are loaded when they are first needed.
         iterations: how many; default: all.
         device: where the network runs.
-        adaptive, effort: of coding, see :meth:`rnncodec.codec.Codec.encode`. With
+        adaptive, effort, effort_for: of coding, see :meth:`rnncodec.codec.Codec.encode`. With
             adaptive rates k/8 bpp is not iteration k's rate, so rows carry ``setting`` and no
             ``iteration``. Once every block has stopped, later rows repeat the same file.
         rates: in bits a pixel, rising.
@@ -98,6 +144,7 @@ class EvaluatedModel:
         device: str = "cpu",
         adaptive: str | None = None,
         effort: int = 0,
+        effort_for: str | None = None,
         rates: Sequence[float] = (),
     ) -> None:
         self.name = printable(name)
@@ -105,6 +152,8 @@ class EvaluatedModel:
         self.device = device
         self.adaptive = adaptive
         self.effort = effort
+        own = trained_for(read_description(path)["notes"]) if effort else None
+        self.effort_for = effort_for or own
         self.rates = tuple(rates)
         self.facts = facts(path)
         self.file = file_hash(path)
@@ -126,6 +175,8 @@ class EvaluatedModel:
         encoders only share it, but neither their files nor their pictures.
         """
         how = {"adaptive": self.adaptive, "effort": self.effort, "rates": list(self.rates)}
+        if self.effort_for != "ms_ssim":  # for which all searches were before there was a choice
+            how["effort_for"] = self.effort_for
         return {
             "model": self.facts["fingerprint"],
             "file": self.file,
@@ -139,44 +190,37 @@ class EvaluatedModel:
         adaptive: str | None = None,
         effort: int | None = None,
         *,
+        effort_for: str | None = None,
         rates: Sequence[float] = (),
     ) -> "EvaluatedModel":
         """The same model, coding with these settings, as a codec of its own.
 
         Args:
-            adaptive: as :meth:`rnncodec.coding.adaptive.Rule.parse` reads it.
+            adaptive: as :meth:`rnncodec.coding.adaptive.StopRule.parse` reads it.
             effort: steps, at least one.
+            effort_for: the metric that they are for; None: what the model's own loss weighs.
             rates: files of their own for each; see the class.
 
         Raises:
             ConfigError: no such rule; an effort out of range.
         """
-        name = self.name
+        other = copy.copy(self)
+        other.adaptive, other.effort, other.rates = adaptive, effort or 0, tuple(rates)
+        own = trained_for(read_description(self.path)["notes"]) if effort else None
+        other.effort_for = effort_for or own
         if adaptive is not None:
-            Rule.parse(adaptive)
-            name += f"+{adaptive}"
+            StopRule.parse(adaptive)
+            other.name += f"+{adaptive}"
         if effort is not None:
-            Effort(effort)
-            name += f"+effort={effort}"
+            Effort(effort, effort_for or "ms_ssim")
+            other.name += f"+effort={effort}" + (f"+for={effort_for}" if effort_for else "")
         if rates:
-            name += "+bpp"
-        return EvaluatedModel(
-            name,
-            self.path,
-            iterations=self.iterations,
-            device=self.device,
-            adaptive=adaptive,
-            effort=effort or 0,
-            rates=rates,
-        )
+            other.name += "+bpp"
+        return other
 
     @property
     def codec(self) -> Codec:
-        """The codec, loaded.
-
-        Raises:
-            ModelError: the weights are damaged, or changed since this was made.
-        """
+        """The codec, loaded; ModelError if its file is damaged, or changed since this was made."""
         if self._codec is None:
             codec = load(self.path, device=self.device)
             if file_hash(self.path) != self.file:
@@ -184,18 +228,18 @@ class EvaluatedModel:
             self._codec = codec
         return self._codec
 
-    def code(self, image: Pixels) -> Iterator[Coded]:
-        """Every rate, or every iteration, of one image.
-
-        Raises:
-            RNNCodecError: this image cannot be coded.
-        """
+    def code(self, image: Pixels) -> Iterator[CodedImage]:
+        """Every rate, or every iteration, of one image; RNNCodecError if it cannot be coded."""
+        for bpp in self.rates:
+            data, encode_s = self._encode(image, bpp=bpp)
+            start = time.perf_counter()
+            picture = np.asarray(self.codec.decode(data, max_pixels=math.inf))
+            seconds = time.perf_counter() - start
+            yield CodedImage(f"bpp={bpp:g}", None, data, picture, encode_s, seconds)
         if self.rates:
-            yield from map(partial(self._code_to, image), self.rates)
             return
-        codec = self.codec
         data, encode_s = self._encode(image, iterations=self.iterations)
-        pictures = codec.decode_progressive(data, max_pixels=math.inf)
+        pictures = self.codec.decode_progressive(data, max_pixels=math.inf)
         sizes = bitstream.info(data).segment_bytes
         decode_s, end = 0.0, len(data) - sum(sizes)
         for iteration in range(1, self.iterations + 1):
@@ -206,27 +250,18 @@ class EvaluatedModel:
                 end += sizes[iteration - 1]
             nominal = iteration if self.adaptive is None else None
             whole = encode_s if end == len(data) else None
-            yield Coded(f"t={iteration}", nominal, data[:end], picture, whole, decode_s)
-
-    def _code_to(self, image: Pixels, bpp: float) -> Coded:
-        data, encode_s = self._encode(image, bpp=bpp)
-        start = time.perf_counter()
-        picture = np.asarray(self.codec.decode(data, max_pixels=math.inf))
-        return Coded(f"bpp={bpp:g}", None, data, picture, encode_s, time.perf_counter() - start)
+            yield CodedImage(f"t={iteration}", nominal, data[:end], picture, whole, decode_s)
 
     def _encode(self, image: Pixels, **target: Any) -> tuple[bytes, float]:
         codec = self.codec  # loaded before the clock starts
         start = time.perf_counter()
-        data = codec.encode(image, adaptive=self.adaptive, effort=self.effort, **target)
+        how = {"adaptive": self.adaptive, "effort": self.effort, "effort_for": self.effort_for}
+        data = codec.encode(image, **how, **target)  # type: ignore[arg-type]
         return data, time.perf_counter() - start
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """What a model file says about itself: names of its parts, sizes, fingerprint.
-
-    Raises:
-        ModelError: not a model file, or damaged.
-    """
+    """What a model file says about itself; ModelError if it is none, or damaged."""
     description = read_description(path)
     network, entropy = description["network"], description["entropy"]
     counts = parameter_counts(path)
@@ -259,11 +294,10 @@ def named_models(
         ModelError: no such model, or not a model file.
         ConfigError: the same model twice; more iterations than one has.
     """
-    paths = [models.path_of(model) for model in given]
-    found = [
-        EvaluatedModel(model_name(path), path, iterations=iterations, device=device)
-        for path in paths
-    ]
+    found = []
+    for path in map(models.path_of, given):
+        name = path.resolve().parent.name if path.stem == "model" else path.stem
+        found.append(EvaluatedModel(name, path, iterations=iterations, device=device))
     files = [model.file for model in found]
     prints = [model.facts["fingerprint"] for model in found]
     names = [*(model.name for model in found), *taken]
@@ -274,13 +308,3 @@ def named_models(
             own = fingerprint if prints.count(fingerprint) == 1 else model.file
             model.name = f"{model.name}-{own[:6]}"
     return found
-
-
-def model_name(path: Path) -> str:
-    """What tables call a model.
-
-    Examples:
-        >>> model_name(Path("outputs/cell=gru/model.safetensors")), model_name(Path("my-0.safe"))
-        ('cell=gru', 'my-0')
-    """
-    return path.resolve().parent.name if path.stem == "model" else path.stem

@@ -1,30 +1,27 @@
-"""Measures a trained model: results.csv, summary.json, rd.png, reconstructions.png (section 4)."""
+"""Evaluates codecs on images, and a trained model by itself: measures, writes tables and plots."""
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rnncodec.errors import DataError
 from rnncodec.evaluation import plots
-from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.curves import mean_curve, summarize, write_summary
-from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.export import describe, write_description
-from rnncodec.evaluation.image_files import Input
-from rnncodec.evaluation.metrics import METRICS, tabled
-from rnncodec.evaluation.plots import Line, lines_of, paper_plot, with_decibel_of
+from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile, file_hash
+from rnncodec.evaluation.curves import RDCurve, read_published
+from rnncodec.evaluation.evaluate_image import EvaluationSpec, versions
 from rnncodec.evaluation.results import Result, write_results
-from rnncodec.evaluation.runner import run
+from rnncodec.evaluation.runner import EvaluationResult, run
+from rnncodec.evaluation.summary import Summary, summarize, summary_json
+from rnncodec.evaluation.tables import latex, markdown, summary_tables
 from rnncodec.geometry import BITS, blocks
-from rnncodec.images.reading import read_image
-
-Pixels: TypeAlias = NDArray[np.uint8]
-"""Rounded 8-bit RGB, (H, W, 3)."""
+from rnncodec.images.reading import Pixels, read_image, read_size
+from rnncodec.machine.storage import write_bytes, write_text
 
 SHOWN_IMAGES = 3
 CROP = 256
@@ -32,139 +29,171 @@ CROP = 256
 
 
 def evaluate(
-    model: EvaluatedModel,
-    images: Sequence[Input],
-    out_dir: Path,
+    spec: EvaluationSpec,
     *,
     workers: int = 1,
     progress: bool = True,
-    label: str = "this run",
-    published: plots.Curves | None = None,
-) -> dict[str, Any]:
-    """Code ``images`` with a model, measure every iteration, write tables and pictures.
+    anchor: str | None = None,
+    left_out: Sequence[str] = (),
+    published: Path | None = None,
+    summary_file: str | None = "results.json",
+) -> tuple[EvaluationResult, Summary]:
+    """Measure codecs on images, and write what follows into its folder.
 
-    Besides the four files named above: evaluation.json, the coded files under ``files/``, and
-    ``cache/``, from which a repeated evaluation goes on.
+    Written: evaluation.json (what was measured, with which versions), results.csv, results.json,
+    table.md, table.tex, rd.pdf and rd.png; beside them the coded files under ``files/`` and
+    ``cache/``, from which a repeated evaluation resumes.
 
     Args:
-        model: what is measured.
-        images: what it is measured on.
-        out_dir: where the files go; made if missing.
+        spec: codecs, images and folder.
         workers: processes; 1 stays in this one.
         progress: show a progress bar on stderr.
-        label: the name of this curve in rd.png.
-        published: curves to draw dashed beside it.
+        anchor: the codec that areas and Bjontegaard deltas are taken against.
+        left_out: why codecs that were asked for are not measured.
+        published: a CSV of curves by others: dashed in the plots, and in no table.
+        summary_file: where the figures go, in the folder; None: nowhere.
+
+    Raises:
+        DataError: no images, or not one that could be coded.
+        ConfigError: the anchor is not among the codecs.
+        StorageError: a file could not be written.
+    """
+    curves = read_published(published) if published else []
+    measured = run(spec, workers=workers, progress=progress)
+    if published is not None:
+        write_bytes(spec.folder / "published.csv", published.read_bytes())
+    more = {"left_out": list(left_out), "published": published and "published.csv"}
+    description = describe(spec, measured) | more
+    write_json(spec.folder / "evaluation.json", description)  # it marks the table as ours
+    write_results(spec.folder / "results.csv", measured.results)
+    summary = summarize(measured.results, anchor)
+    if summary_file is not None:
+        write_json(spec.folder / summary_file, summary_json(summary, fingerprints(spec)))
+    write_figures(spec.folder, summary, curves)
+    return measured, summary
+
+
+def write_figures(folder: Path, summary: Summary, published: Sequence[RDCurve] = ()) -> None:
+    """Write the tables and plots of a summary; those that exist are replaced, each as a whole."""
+    shown = summary_tables(summary)
+    write_text(folder / "table.md", markdown(shown))
+    write_text(folder / "table.tex", latex(shown))
+    plots.paper_plot([folder / "rd.pdf", folder / "rd.png"], summary.curves, published=published)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write plain data, atomically; StorageError if it could not be written."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def describe(spec: EvaluationSpec, measured: EvaluationResult) -> dict[str, Any]:
+    """What evaluation.json holds.
+
+    ``images``: name, path, width, height, SHA-256 (an unreadable one has a reason instead).
+    ``codecs`` by name: for our models what the model file says and its path, for the others
+    settings and libraries; and the peak memory of a process while it codes, in bytes, all of
+    Python and torch included.
+    """
+    codecs = {}
+    for codec in spec.codecs:
+        codecs[codec.name] = codec.identity() | {"peak_memory": measured.peak_memory[codec.name]}
+        if isinstance(codec, EvaluatedModel):
+            codecs[codec.name] |= {**codec.facts, "path": str(codec.path)}
+    return {
+        "images": [describe_image(image) for image in spec.images],
+        "codecs": codecs,
+        "metrics": list(spec.extra),
+        "versions": versions(spec.extra),
+    }
+
+
+def describe_image(image: ImageFile) -> dict[str, Any]:
+    """One image file as plain data."""
+    described = {"name": image.name, "path": str(image.path.resolve())}
+    try:
+        width, height = read_size(image.path)
+        return {**described, "width": width, "height": height, "sha256": file_hash(image.path)}
+    except DataError as error:
+        return {**described, "reason": str(error)}
+
+
+def fingerprints(spec: EvaluationSpec) -> dict[str, str]:
+    """Of each of our models, by name."""
+    return {
+        codec.name: codec.facts["fingerprint"]
+        for codec in spec.codecs
+        if isinstance(codec, EvaluatedModel)
+    }
+
+
+def evaluate_model(
+    model: EvaluatedModel,
+    images: Sequence[ImageFile],
+    folder: Path,
+    *,
+    workers: int = 1,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """A run's own evaluation: :func:`evaluate` with one model, and what only a model has.
+
+    Instead of results.json it writes summary.json, of the same schema, with sections on the
+    ``model`` and its ``entropy`` coding; and reconstructions.png.
 
     Returns:
-        The summary, as in summary.json.
+        What summary.json holds.
 
     Raises:
         DataError: no images, or not one that could be coded.
         StorageError: a file could not be written.
     """
-    study = EvaluationSpec([model], images, out_dir)
-    measured = run(study, workers=workers, progress=progress)
-    description = describe(study, measured, left_out=[], published=None)
-    results = measured.results
-    summary = summarize(results) | model_sections(model, results, description["images"])
-    curves = {label: mean_samples(results), f"{label}, nominal rate": nominal_samples(results)}
-    write_results(out_dir / "results.csv", results)
-    write_description(out_dir, description)
-    others = [metric for metric in tabled() if metric != "ms_ssim"]
-    small = "ms_ssim" not in curves[label]
-    panels = ["psnr_rgb", *others] if small else with_decibel_of(tabled())
-    lines = lines_of(curves, {f"{label}, nominal rate": Line(like=label, fill=1)})
-    paper_plot([out_dir / "rd.png"], lines, published=published, panels=panels)
-    plots.reconstructions(out_dir / "reconstructions.png", list(sheet_rows(study, results)))
-    write_summary(out_dir / "summary.json", summary)  # last: it says that all is done
+    spec = EvaluationSpec([model], images, folder)
+    measured, found = evaluate(spec, workers=workers, progress=progress, summary_file=None)
+    plots.reconstructions(folder / "reconstructions.png", list(sheet_rows(spec, measured)))
+    summary = summary_json(found, fingerprints(spec)) | {"model": model.facts}
+    if notes := model.codec.model.notes.get("entropy"):
+        coded = {row.image for row in measured.results if row.bytes is not None}
+        sizes = {image.name: read_size(image.path) for image in images if image.name in coded}
+        summary["entropy"] = entropy_section(notes, gains(measured.results, sizes))
+    write_json(folder / "summary.json", summary)  # last: it says that all is done
     return summary
 
 
-def model_sections(
-    model: EvaluatedModel, results: Sequence[Result], images: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    """What the summary says beyond the curves: ``model``, ``failed`` images, ``entropy``."""
-    sections: dict[str, Any] = {"model": model.facts}
-    if failed := {row.image: row.reason for row in results if row.bytes is None}:
-        sections["failed"] = failed
-    if notes := model.codec.model.notes.get("entropy"):
-        sizes = {image["name"]: (image["width"], image["height"]) for image in images
-                 if "width" in image}  # fmt: skip
-        sections["entropy"] = entropy_section(notes, gains(results, sizes))
-    return sections
-
-
-def nominal_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
-    """As :func:`mean_samples`, at k/8 bpp: without entropy coding, as the authors' own curve."""
-    curves = {metric: mean_curve(points, metric) for metric in with_decibel_of(list(METRICS))}
-    return {
-        metric: [(k / 8, value) for k, value in zip(curve.iteration, curve.value, strict=True)]
-        for metric, curve in curves.items()
-        if curve is not None
-    }
-
-
-def mean_samples(points: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
-    """Metric -> mean curve, for the metrics that have one."""
-    curves = {metric: mean_curve(points, metric) for metric in with_decibel_of(list(METRICS))}
-    return {metric: curve.samples for metric, curve in curves.items() if curve is not None}
-
-
-def sheet_rows(study: EvaluationSpec, results: Sequence[Result]) -> Iterator[plots.Row]:
-    """The rows of the sheet of reconstructions: the first images, from their kept files."""
-    (model,) = study.codecs
+def sheet_rows(spec: EvaluationSpec, measured: EvaluationResult) -> Iterator[plots.Row]:
+    """The rows of the sheet of reconstructions: the first images, from their coded files."""
+    (model,) = spec.codecs
     assert isinstance(model, EvaluatedModel)
-    coded = {result.image for result in results if result.bytes is not None}
-    for image in [image for image in study.images if image.name in coded][:SHOWN_IMAGES]:
-        sheet = Sheet(image.name, read_image(image.path))
-        points = [result for result in results if result.image == image.name]
-        data = study.kept_file(model.name, image.name).read_bytes()
+    coded = {row.image for row in measured.results if row.bytes is not None}
+    for image in [image for image in spec.images if image.name in coded][:SHOWN_IMAGES]:
+        points = [row for row in measured.results if row.image == image.name]
+        data = spec.coded_file(model.name, image.name).read_bytes()
         pictures = model.codec.decode_progressive(data, max_pixels=math.inf)
-        for point, picture in zip(points, pictures, strict=True):
-            sheet.add(point, np.asarray(picture))
-        yield sheet.row()
+        crops = (centre(np.asarray(picture)) for picture in pictures)
+        cells = sheet_cells(zip(points, crops, strict=True))
+        yield plots.Row(image.name, centre(read_image(image.path)), cells)
 
 
-class Sheet:
-    """Collects what the sheet of reconstructions shows of one image: 1, 2, 4, 8, ... and the last.
-
-    Only centre crops are kept.
-    """
-
-    def __init__(self, name: str, image: Pixels) -> None:
-        self.name = name
-        self.original = centre(image)
-        self.shown: dict[int, tuple[Result, Pixels]] = {}
-
-    def add(self, point: Result, picture: Pixels) -> None:
-        """Keep this iteration, and forget the last one unless it is a power of two."""
+def sheet_cells(points: Iterator[tuple[Result, Pixels]]) -> list[tuple[str, Pixels, str]]:
+    """Title, crop and caption of iterations 1, 2, 4, 8, ... and the last; others are forgotten."""
+    shown: dict[int, tuple[Result, Pixels]] = {}
+    for point, crop in points:
         assert point.iteration is not None
-        self.shown = {k: cell for k, cell in self.shown.items() if k & (k - 1) == 0}
-        self.shown[point.iteration] = point, centre(picture)
-
-    def row(self) -> plots.Row:
-        """The sheet's row."""
-        cells = [
-            (f"iteration {k}", picture, caption(point))
-            for k, (point, picture) in self.shown.items()
-        ]
-        return plots.Row(self.name, self.original, cells)
+        shown = {k: cell for k, cell in shown.items() if k & (k - 1) == 0}
+        shown[point.iteration] = point, crop
+    return [(f"iteration {k}", crop, caption(point)) for k, (point, crop) in shown.items()]
 
 
 def caption(point: Result) -> str:
     """Rate and score of a point, in two lines.
 
     Examples:
-        >>> print(caption(Result("m", "t=1", "a", 1, 9, 0.125, 30.0, 0.9, *[None] * 5)))
+        >>> print(caption(Result("m", "t=1", "a", 1, 9, 0.125, {"psnr_rgb": 30.0})))
         0.125 bpp
         PSNR 30.00 dB
     """
-    score = (
-        f"PSNR {point.psnr_rgb:.2f} dB"
-        if point.ms_ssim is None
-        else f"MS-SSIM {point.ms_ssim:.4f}"
-    )
-    return f"{point.bpp:.3f} bpp\n{score}"
+    similarity = point.values.get("ms_ssim")
+    if similarity is None:
+        return f"{point.bpp:.3f} bpp\nPSNR {point.values['psnr_rgb']:.2f} dB"
+    return f"{point.bpp:.3f} bpp\nMS-SSIM {similarity:.4f}"
 
 
 def centre(image: Pixels, side: int = CROP) -> Pixels:
@@ -189,9 +218,7 @@ def gains(results: Sequence[Result], sizes: Mapping[str, tuple[int, int]]) -> li
         sizes: width and height of each image, by name.
 
     Examples:
-        >>> rows = [
-        ...     Result("a", f"t={k}", "b", k, size, *[None] * 8) for k, size in ((1, 6), (2, 16))
-        ... ]
+        >>> rows = [Result("a", f"t={k}", "b", k, n, 1.0, {}) for k, n in ((1, 6), (2, 16))]
         >>> gains(rows, {"b": (32, 16)})
         [0.25, 0.0]
     """

@@ -1,16 +1,18 @@
 """Image quality metrics on 8-bit pixels, one value per image (section 4; conventions are ours).
 
 Every metric is a pure function ``(reference, test) -> value``: two uint8 tensors (B, 3, H, W) of
-**rounded** 8-bit RGB pixels in, a float64 tensor (B,) out. Averages over images are taken last,
-by the caller. The decibel metrics are infinite for pictures without error, which is what their
-formulas say: any cap would rank a perfect picture below a nearly perfect one.
+**rounded** 8-bit RGB pixels in, a float64 tensor (B,) out; DataError where a side is smaller than
+its ``min_side``. Averages over images are taken last, by the caller. The decibel metrics are
+infinite for pictures without error, which is what their formulas say: any cap would rank a
+perfect picture below a nearly perfect one.
 """
 
 import contextlib
 import functools
 import importlib
 import io
-from collections.abc import Callable, Container
+import math
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -19,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnncodec.errors import DataError
+from rnncodec.errors import ConfigError, DataError
 from rnncodec.images import similarity
 
 Function: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -31,9 +33,7 @@ TILE = 8
 
 
 def psnr_rgb(reference: Tensor, test: Tensor) -> Tensor:
-    r"""Peak signal-to-noise ratio over all channels of an image, in dB.
-
-    .. math:: 10 \log_{10} (255^2 / \mathrm{MSE})
+    r"""Peak signal-to-noise ratio over all channels, in dB: :math:`10 \log_{10} (255^2 / MSE)`.
 
     Examples:
         >>> psnr_rgb(torch.zeros(1, 3, 4, 4).byte(), torch.full((1, 3, 4, 4), 255).byte())
@@ -45,20 +45,15 @@ def psnr_rgb(reference: Tensor, test: Tensor) -> Tensor:
 
 
 def ssim(reference: Tensor, test: Tensor) -> Tensor:
-    """Structural similarity on RGB, in [-1, 1]: the mean of the map over the whole image.
-
-    Raises:
-        DataError: a side under 11.
-    """
+    """Structural similarity on RGB, in [-1, 1]: the mean of the map over the whole image."""
     check_pair("ssim", reference, test)
     return similarity.similarity(planes(reference), planes(test))[0].mean(dim=(1, 2, 3))
 
 
 def ms_ssim(reference: Tensor, test: Tensor) -> Tensor:
-    """Multi-scale structural similarity on RGB, in [0, 1].
+    """Multi-scale structural similarity on RGB, in [0, 1]; for sides of at least 176.
 
-    Raises:
-        DataError: a side under 176, where the smallest scale is smaller than its window.
+    In smaller images the smallest scale is smaller than its window.
     """
     check_pair("ms_ssim", reference, test)
     return similarity.multi_scale(planes(reference), planes(test))
@@ -72,20 +67,13 @@ def psnr_hvs(reference: Tensor, test: Tensor) -> Tensor:
 
     ``Y`` is :func:`luma` as a fraction of 255. Sides that are no multiples of 8 are cropped to
     the next lower one, on the right and at the bottom.
-
-    Raises:
-        DataError: a side under 8.
     """
     check_pair("psnr_hvs", reference, test)
     return -10 * torch.log10(hvs_errors(reference, test)[:, 0])
 
 
 def psnr_hvs_m(reference: Tensor, test: Tensor) -> Tensor:
-    """:func:`psnr_hvs` that forgives what texture masks (Ponomarenko et al. 2007), in dB.
-
-    Raises:
-        DataError: a side under 8.
-    """
+    """:func:`psnr_hvs` that forgives what texture masks (Ponomarenko et al. 2007), in dB."""
     check_pair("psnr_hvs_m", reference, test)
     return -10 * torch.log10(hvs_errors(reference, test)[:, 1])
 
@@ -139,13 +127,10 @@ METRICS: dict[str, Metric] = {
     "psnr_hvs_m": Metric("PSNR-HVS-M", psnr_hvs_m, "dB", 2, TILE, tabled=False),
 }
 """All metrics by name, in the order of their columns. An entry here is all that a metric needs to
-be measured and shown; one without a column in :class:`~rnncodec.evaluation.results.Result` is
-written after those that have one."""
+be measured and shown."""
 
 DECIBEL = "ms_ssim_db"
 """MS-SSIM in dB: :func:`decibels` of the average over images (not the average of dB)."""
-
-DECIBEL_METRIC = Metric("MS-SSIM", unit="dB", digits=2)
 
 
 def described(name: str) -> Metric:
@@ -155,16 +140,25 @@ def described(name: str) -> Metric:
         >>> described("psnr_hvs").heading, described(DECIBEL).heading, described("vif").heading
         ('PSNR-HVS (dB)', 'MS-SSIM (dB)', 'vif')
     """
-    return DECIBEL_METRIC if name == DECIBEL else METRICS.get(name, Metric(name))
+    if name == DECIBEL:
+        return Metric("MS-SSIM", unit="dB", digits=2)
+    return METRICS.get(name, Metric(name))
 
 
 def tabled(present: Container[str] = METRICS) -> list[str]:
     """The metrics of tables, in their order: the usual ones, and of the others those present."""
-    return [
-        name
-        for name, metric in METRICS.items()
-        if metric.tabled and (name in USUAL or name in present)
-    ]
+    return [name for name, m in METRICS.items() if m.tabled and (name in USUAL or name in present)]
+
+
+def with_decibel_of(metrics: Sequence[str]) -> list[str]:
+    """The metrics, with MS-SSIM in dB after MS-SSIM.
+
+    Examples:
+        >>> with_decibel_of(["psnr_rgb", "ms_ssim", "psnr_hvs"])
+        ['psnr_rgb', 'ms_ssim', 'ms_ssim_db', 'psnr_hvs']
+    """
+    pairs = ((name, DECIBEL) if name == "ms_ssim" else (name,) for name in metrics)
+    return [name for pair in pairs for name in pair]
 
 
 USUAL = ("psnr_rgb", "ssim", "ms_ssim", "psnr_hvs", "psnr_hvs_m")
@@ -192,35 +186,68 @@ def defined(metric: str, height: int, width: int) -> bool:
     return min(height, width) >= METRICS[metric].min_side
 
 
-def measure(reference: Tensor, test: Tensor) -> dict[str, float | None]:
-    """All of ``METRICS`` of one image, None where its size leaves one undefined.
+def all_metrics(reference: Tensor, test: Tensor) -> dict[str, float]:
+    """Those of ``METRICS`` that are defined for one image's size, of two uint8 (1, 3, H, W).
 
     The values are those of the functions above; what several of them need is computed once.
-
-    Args:
-        reference: uint8 (1, 3, H, W).
-        test: the same.
 
     Raises:
         DataError: other types, or two sizes.
     """
     check_pair("psnr_rgb", reference, test)
     height, width = reference.shape[-2:]
-    once: dict[str, float] = {}
+    found: dict[str, float] = {}
     if defined("ms_ssim", height, width):
         both = similarity.both_scales(planes(reference), planes(test))
-        once["ssim"], once["ms_ssim"] = (value.item() for value in both)
+        found["ssim"], found["ms_ssim"] = (value.item() for value in both)
     if defined("psnr_hvs", height, width):
         errors = hvs_errors(reference, test)[0]
-        once["psnr_hvs"], once["psnr_hvs_m"] = (-10 * torch.log10(errors)).tolist()
+        found["psnr_hvs"], found["psnr_hvs_m"] = (-10 * torch.log10(errors)).tolist()
     return {
-        name: once[name]
-        if name in once
-        else metric(reference, test).item()
-        if defined(name, height, width)
-        else None
+        name: found[name] if name in found else metric(reference, test).item()
         for name, metric in METRICS.items()
+        if defined(name, height, width)
     }
+
+
+def visual_information_fidelity(reference: Tensor, test: Tensor) -> Tensor:
+    """Visual information fidelity (Sheikh, Bovik 2006) of torchmetrics, float64 (B,)."""
+    function = importlib.import_module("torchmetrics.functional.image").visual_information_fidelity
+    pairs = zip(test.float().split(1), reference.float().split(1), strict=True)
+    return torch.stack([function(*pair) for pair in pairs]).double()
+
+
+EXTRA_METRICS = {
+    "visual_information_fidelity": Metric(
+        "visual_information_fidelity", visual_information_fidelity
+    )
+}
+"""What `--metric` offers: slow, and by packages that are not always installed."""
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what is no extra metric: a ConfigError that lists the valid ones."""
+    for name in names:
+        if name not in EXTRA_METRICS:
+            raise ConfigError(
+                f"--metric {name}: no such metric; choose among {', '.join(EXTRA_METRICS)} (the "
+                "usual ones are always measured)"
+            )
+
+
+def extra_metric(name: str, reference: Tensor, test: Tensor) -> float:
+    """One of ``EXTRA_METRICS`` of one pair of pictures, uint8 (1, 3, H, W).
+
+    Raises:
+        DataError: the metric has no finite value for these pictures, or refuses their size.
+    """
+    try:
+        value = EXTRA_METRICS[name](reference, test).item()
+    except (ValueError, RuntimeError) as error:
+        raise DataError(f"{name}: {error}") from error
+    if not math.isfinite(value):
+        raise DataError(f"{name} is {value} for this picture; it is left out")
+    return value
 
 
 def planes(image: Tensor) -> Tensor:

@@ -1,26 +1,23 @@
 """Rate-distortion curves fit for a paper, and the sheet of reconstructions."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
-from rnncodec.evaluation.curves import Samples
-from rnncodec.evaluation.metrics import DECIBEL, decibels, described, tabled
+from rnncodec.evaluation.curves import NOMINAL, RDCurve, with_decibels
+from rnncodec.evaluation.metrics import described, tabled, with_decibel_of
 from rnncodec.machine.storage import replacing
-
-Curves: TypeAlias = dict[str, dict[str, list[tuple[float, float]]]]
-"""Name of a codec -> metric -> (bpp, value), by increasing bpp."""
 
 # Okabe & Ito's palette, which readers with any colour vision can tell apart; its yellow is left
 # out as too light for a line. Markers say the same again, for prints in grey.
@@ -37,10 +34,7 @@ INK, FAINT = "#222222", "#d9d9d9"
 class Row:
     """One image of the sheet: a crop of the original, and that crop after some iterations.
 
-    Attributes:
-        name: what the row is called.
-        original: uint8 (h, w, 3).
-        cells: title above, uint8 (h, w, 3), text below.
+    Pictures are uint8 (h, w, 3); of ``cells``, a title stands above and a text below.
     """
 
     name: str
@@ -52,48 +46,28 @@ def reconstructions(path: Path, rows: Sequence[Row]) -> None:
     """Draw a sheet, one row per image: the original, then its reconstructions.
 
     A crop pixel becomes a whole number of sheet pixels, so that no resampling hides artefacts.
-
-    Raises:
-        StorageError: it could not be written.
     """
     side = max(max(row.original.shape[:2]) for row in rows)
     columns = 1 + max(len(row.cells) for row in rows)
-    cell = 2.0  # inches
+    cell = 2.0  # inches, as all lengths below
     dpi = side * math.ceil(320 / side) / cell
     gap, text, head = (round(inches * dpi) / dpi for inches in (0.12, 0.5, 0.3))
     width = columns * cell + (columns + 1) * gap
     height = head + len(rows) * (cell + text)
     figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
-    place = grid(width, height, lambda r, c: (gap + c * (cell + gap), head + r * (cell + text)))
     with mpl.rc_context(AS_TEXT):
         for r, row in enumerate(rows):
             cells = [("original", row.original, row.name), *row.cells]
             for c, (title, picture, below) in enumerate(cells):
-                ax = figure.add_axes(place(r, c, cell))
-                draw_cell(ax, picture, title=title if r == 0 else "", below=below)
+                left, bottom = gap + c * (cell + gap), height - head - r * (cell + text) - cell
+                ax = figure.add_axes((left / width, bottom / height, cell / width, cell / height))
+                ax.imshow(picture, interpolation="nearest")
+                ax.set_axis_off()
+                if title and r == 0:
+                    ax.set_title(title, fontsize=9, color=INK, pad=5)
+                under = ax.text(0.5, -0.03, below, fontsize=8, color=INK, linespacing=1.35)
+                under.set(transform=ax.transAxes, ha="center", va="top")
     save(figure, path)
-
-
-def draw_cell(ax: Axes, picture: NDArray[np.uint8], *, title: str, below: str) -> None:
-    """One picture (h, w, 3) with what stands above and below it."""
-    ax.imshow(picture, interpolation="nearest")
-    ax.set_axis_off()
-    if title:
-        ax.set_title(title, fontsize=9, color=INK, pad=5)
-    under = ax.text(0.5, -0.03, below, fontsize=8, color=INK, linespacing=1.35)
-    under.set(transform=ax.transAxes, ha="center", va="top")
-
-
-def grid(
-    width: float, height: float, corner: Callable[[int, int], tuple[float, float]]
-) -> Callable[[int, int, float], tuple[float, float, float, float]]:
-    """Cells in inches from the top left, as figure fractions from the bottom left."""
-
-    def place(row: int, column: int, side: float) -> tuple[float, float, float, float]:
-        left, top = corner(row, column)
-        return left / width, 1 - (top + side) / height, side / width, side / height
-
-    return place
 
 
 WIDTH = 7.2
@@ -127,103 +101,89 @@ class Line:
     like: str = ""
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A curve by metric, how it is drawn, and its name, which several may share."""
-
-    curves: Mapping[str, Samples]
-    line: Line
-    label: str
-
-
-def lines_of(curves: Curves, given: Mapping[str, Line]) -> list[Drawn]:
+def lines_of(names: Sequence[str], given: Mapping[str, Line] | None = None) -> dict[str, Line]:
     """Lines for curves by name: those given, the others by their place; no two look alike."""
-    places = {name: k for k, name in enumerate(n for n in curves if n not in given)}
+    given = given or {}
+    places = {name: k for k, name in enumerate(n for n in names if n not in given)}
     cycle = len(COLOURS)
-    drawn = []
-    for name, by_metric in curves.items():
+    lines = {}
+    for name in names:
         line = given.get(name, Line())
         if line.like or name in places:
             k = places[line.like or name]
             again = k // cycle  # the same colours and markers, paired and filled otherwise
             line = Line(k % cycle, (k + again) % len(MARKERS), line.fill or 2 * again)
-        drawn.append(Drawn(by_metric, line, name))
-    return drawn
+        lines[name] = line
+    return lines
 
 
 def paper_plot(
     paths: Sequence[Path],
-    lines: Sequence[Drawn],
+    curves: Sequence[RDCurve],
     *,
-    published: Curves | None = None,
-    panels: Sequence[str] | None = None,
+    published: Sequence[RDCurve] = (),
+    panels: Sequence[str] = (),
+    lines: Mapping[str, Line] | None = None,
 ) -> None:
     """Draw quality over rate, one panel per metric, once per path.
 
     Args:
         paths: .pdf (vectors, TrueType fonts) or .png; written atomically.
-        lines: measured curves, solid with markers.
+        curves: measured ones, solid with markers; those of one name share a line in the legend.
         published: curves by others, dashed without markers and named so; MS-SSIM in dB is
             computed from theirs.
-        panels: metrics, those of the tables by default; one that no curve has is left out.
+        panels: metrics; one that no measured curve has is left out. By default those of the
+            tables, after PSNR where images are too small for MS-SSIM.
+        lines: by name; by default each has its own, nominal rates as their codec's but hollow.
 
     Raises:
         StorageError: one could not be written.
     """
-    others = {name: with_decibel(by_metric) for name, by_metric in (published or {}).items()}
-    panels = panels or with_decibel_of(tabled())
-    shown = [p for p in panels if any(drawn.curves.get(p) for drawn in lines)] or [panels[0]]
+    others = with_decibels(published)
+    has = {curve.metric for curve in curves if curve.samples}
+    panels = panels or [*([] if "ms_ssim" in has else ["psnr_rgb"]), *with_decibel_of(tabled())]
+    shown = [panel for panel in panels if panel in has] or [panels[0]]
     width = WIDTH * max(2, len(shown)) / 3
-    labels = list(dict.fromkeys(drawn.label for drawn in lines))
-    labels += [published_name(name) for name in others]
+    names = list(dict.fromkeys(curve.name for curve in curves))
+    if lines is None:
+        hollow = {c.name: Line(like=c.codec, fill=1) for c in curves if c.rates == NOMINAL}
+        lines = lines_of(names, hollow)
+    styles = {name: solid(lines[name], fine=len(curves) > CROWD * len(has)) for name in names}
+    dashes: dict[str, dict[str, Any]] = {}
+    for k, name in enumerate(dict.fromkeys(curve.name for curve in others)):
+        grey, dash = GREYS[k // len(DASHES) % len(GREYS)], DASHES[k % len(DASHES)]
+        dashes[name] = {"color": grey, "dashes": dash, "linewidth": 0.9, "zorder": 2}
+    labels = [*names, *dashes]
     columns = legend_columns(labels, width)
     with mpl.rc_context({**AS_TEXT, "pdf.fonttype": 42, "font.family": "DejaVu Sans"}):
         height = 2.45 + 0.16 * -(-len(labels) // columns)
         figure = Figure(figsize=(width, height), dpi=300, facecolor="white")
         figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
-        handles: dict[str, Any] = {}
         for ax, metric in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
-            handles |= panel(ax, metric, lines, others)
-        legend(figure, {label: handles[label] for label in labels}, columns)
+            panel(ax, metric, [*others, *curves], dashes | styles)
+        handles = {name: Line2D([], [], **(dashes | styles)[name]) for name in labels}
+        legend(figure, handles, columns)
         for path in paths:
             save(figure, path)
 
 
-def panel(ax: Any, metric: str, lines: Sequence[Drawn], others: Curves) -> dict[str, Any]:
-    """One panel; a handle for each label."""
-    handles = {}
-    fine = len(lines) > CROWD
-    for k, (name, by_metric) in enumerate(others.items()):
-        handles[published_name(name)] = plot(ax, by_metric.get(metric, []), dashed(k))
-    for drawn in lines:
-        handles[drawn.label] = plot(ax, drawn.curves.get(metric, []), solid(drawn.line, fine=fine))
-    curves = [*(drawn.curves for drawn in lines), *others.values()]
-    dress(ax, metric, [by_metric.get(metric, []) for by_metric in curves])
-    return handles
-
-
-def with_decibel_of(metrics: Sequence[str]) -> list[str]:
-    """The metrics, with MS-SSIM in dB after MS-SSIM.
-
-    Examples:
-        >>> with_decibel_of(["psnr_rgb", "ms_ssim", "psnr_hvs"])
-        ['psnr_rgb', 'ms_ssim', 'ms_ssim_db', 'psnr_hvs']
-    """
-    return [
-        name
-        for metric in metrics
-        for name in ((metric, DECIBEL) if metric == "ms_ssim" else (metric,))
-    ]
-
-
-def with_decibel(
-    by_metric: dict[str, list[tuple[float, float]]],
-) -> dict[str, list[tuple[float, float]]]:
-    """A published curve with MS-SSIM in dB beside MS-SSIM."""
-    decibel = [
-        (bpp, float(decibels(value))) for bpp, value in by_metric.get("ms_ssim", []) if value < 1
-    ]
-    return {**by_metric, DECIBEL: decibel}
+def panel(ax: Any, metric: str, curves: Sequence[RDCurve], styles: Mapping[str, Any]) -> None:
+    """The curves of one metric; what lies outside the axes is cut there."""
+    drawn = [curve for curve in curves if curve.metric == metric]
+    for curve in drawn:
+        ax.plot(*zip(*curve.samples, strict=True), **styles[curve.name])
+    ax.set_title(described(metric).heading, loc="left", fontsize=8, color=INK, pad=4)
+    ax.set_xlabel("rate (bpp)", fontsize=7.5, color=INK, labelpad=2)
+    ax.set_xlim(0, MAX_BPP)
+    ax.set_ylim(*limits([curve.samples for curve in drawn]))
+    ax.xaxis.set_major_locator(MultipleLocator(0.5))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.grid(visible=True, color=FAINT, linewidth=0.4)
+    ax.set_axisbelow(True)
+    ax.tick_params(length=0, labelsize=7, labelcolor=INK, pad=3)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color("#888888")
 
 
 def solid(line: Line, *, fine: bool = False) -> dict[str, Any]:
@@ -241,39 +201,7 @@ def solid(line: Line, *, fine: bool = False) -> dict[str, Any]:
     }
 
 
-def dashed(k: int) -> dict[str, Any]:
-    """The style of the k-th published curve."""
-    return {
-        "color": GREYS[k // len(DASHES) % len(GREYS)],
-        "dashes": DASHES[k % len(DASHES)],
-        "linewidth": 0.9,
-        "zorder": 2,
-    }
-
-
-def plot(ax: Any, samples: Samples, style: dict[str, Any]) -> Any:
-    """One curve; what lies outside the axes is cut there."""
-    (line,) = ax.plot([x for x, _ in samples], [y for _, y in samples], **style)
-    return line
-
-
-def dress(ax: Any, metric: str, curves: Sequence[Samples]) -> None:
-    """Axes, grid and labels of one panel."""
-    ax.set_title(described(metric).heading, loc="left", fontsize=8, color=INK, pad=4)
-    ax.set_xlabel("rate (bpp)", fontsize=7.5, color=INK, labelpad=2)
-    ax.set_xlim(0, MAX_BPP)
-    ax.set_ylim(*limits(curves))
-    ax.xaxis.set_major_locator(MultipleLocator(0.5))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    ax.grid(visible=True, color=FAINT, linewidth=0.4)
-    ax.set_axisbelow(True)
-    ax.tick_params(length=0, labelsize=7, labelcolor=INK, pad=3)
-    for side, spine in ax.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color("#888888")
-
-
-def limits(curves: Sequence[Samples]) -> tuple[float, float]:
+def limits(curves: Sequence[Sequence[tuple[float, float]]]) -> tuple[float, float]:
     """The qualities that a panel shows: those at 0.25-2 bpp, or all of curves that end below.
 
     Very low rates would else squeeze everything else into the top.
@@ -283,11 +211,6 @@ def limits(curves: Sequence[Samples]) -> tuple[float, float]:
     low, high = min(values), max(values)
     margin = 0.05 * (high - low) or 0.01
     return low - margin, high + margin
-
-
-def published_name(name: str) -> str:
-    """What a published curve is called."""
-    return f"{name} (published)"
 
 
 def legend_columns(names: Sequence[str], width: float) -> int:
@@ -307,7 +230,7 @@ def legend_columns(names: Sequence[str], width: float) -> int:
 
 
 def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
-    """All curves below the panels."""
+    """All curves below the panels; a name is text, whatever it begins with."""
     drawn = figure.legend(
         handles.values(),
         [str(k) for k in range(len(handles))],  # matplotlib leaves out names that begin with _

@@ -2,7 +2,8 @@
 
 One file of an image is written and its prefixes are decoded by decoders as they are: a JPEG by
 Pillow, the others by the programs of their libraries, since Pillow refuses their prefixes or
-shows black. Quality and layers were chosen on training photographs.
+shows black. A JPEG is cut after its scans, a JPEG 2000 after its layers, a JPEG XL at shares of
+its bytes. Quality and layers were chosen on training photographs.
 """
 
 import tempfile
@@ -10,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,8 +19,7 @@ import numpy as np
 
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.baselines import BASELINES, Baseline
-from rnncodec.evaluation.codecs import Coded
-from rnncodec.evaluation.cut_points import END_OF_IMAGE, layer_ends, packet_lengths, scan_ends
+from rnncodec.evaluation.codecs import CodedImage
 from rnncodec.images.reading import Pixels, open_image, to_rgb
 from rnncodec.machine.external_tool import Tool
 
@@ -28,6 +29,15 @@ photographs; with a lower one prefixes are better, and end too early to be compa
 
 HEADER = 1024
 """Bytes that a decoded picture's file may have beside its pixels."""
+
+JXL_ARGUMENTS = ("--quality", str(QUALITY), "--effort", "7", "--progressive_ac")
+"""--progressive_ac shows more of training photographs below 0.75 bpp than --progressive does, and
+as much on average from 0.5 to 1.5 bpp."""
+
+PERCENTS = range(2, 101, 2)
+
+SCANS = BASELINES["jpeg-420-progressive"]
+LAYERS = BASELINES["jpeg2000"]
 
 
 @dataclass(frozen=True)
@@ -56,25 +66,17 @@ class PrefixCodec(ABC):
 
     @abstractmethod
     def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
-        """The file of an image (H, W, 3), and where it is cut: a label, and how many bytes.
-
-        Raises:
-            DataError: the format cannot hold this image.
-        """
+        """The file of an image (H, W, 3), and where it is cut: a label, and how many bytes."""
 
     @abstractmethod
     def read(self, prefix: bytes, shape: tuple[int, ...]) -> Pixels | None:
-        """What a prefix of a file shows, uint8 (H, W, 3); None if nothing yet.
-
-        Raises:
-            DataError: the decoder failed otherwise.
-        """
+        """What a prefix of a file shows, uint8 (H, W, 3); None if nothing yet."""
 
     def identity(self) -> dict[str, Any]:
         """Name, settings and the version of every library and program."""
         return {"prefixes": self.name, "settings": self.settings(), "libraries": self.libraries()}
 
-    def code(self, image: Pixels) -> Iterator[Coded]:
+    def code(self, image: Pixels) -> Iterator[CodedImage]:
         """Every prefix that shows a picture.
 
         Of a program, its start and its files count into the seconds, too.
@@ -88,11 +90,11 @@ class PrefixCodec(ABC):
         for label, end in cuts:
             start = time.perf_counter()
             picture = self.read(data[:end], image.shape)
-            whole = end == len(data)
+            whole = encode_s if end == len(data) else None
             if picture is not None:
                 seconds = time.perf_counter() - start
-                yield Coded(label, None, data[:end], picture, encode_s if whole else None, seconds)
-            elif whole:
+                yield CodedImage(label, None, data[:end], picture, whole, seconds)
+            elif whole is not None:
                 raise DataError(f"{self.name}: its decoder shows nothing of a whole file")
 
 
@@ -120,8 +122,7 @@ class JpegPrefixes(PrefixCodec):
     def write(self, image: Pixels) -> tuple[bytes, list[tuple[str, int]]]:
         """The file, and its scans' ends."""
         data = SCANS.encode(image, QUALITY)
-        ends = scan_ends(data)
-        ends[-1] = len(data)
+        ends = [*scan_ends(data)[:-1], len(data)]
         return data, [(f"scan={k}", end) for k, end in enumerate(ends, start=1)]
 
     def read(self, prefix: bytes, shape: tuple[int, ...]) -> Pixels | None:
@@ -151,29 +152,26 @@ class ToolPrefixes(PrefixCodec):
 
     def read(self, prefix: bytes, shape: tuple[int, ...]) -> Pixels | None:
         """What the program makes of a prefix; it is given files of ours alone."""
-        source, target = f"prefix{self.suffix_in}", "picture.ppm"
+        source = f"prefix{self.suffix_in}"
         with tempfile.TemporaryDirectory(prefix="rnncodec-") as name:
-            folder = Path(name)
-            (folder / source).write_bytes(prefix)
-            failed = self.decoder.run(*self.arguments(source, target), cwd=folder)
-            if failed is not None or not (folder / target).is_file():
+            target = Path(name, "picture.ppm")
+            Path(name, source).write_bytes(prefix)
+            failed = self.decoder.run(*self.arguments(source, target.name), cwd=Path(name))
+            if failed is not None or not target.is_file():
                 return None
-            return read_picture(folder / target, shape, self.name)
+            return read_picture(target, shape, self.name)
 
 
-def read_picture(path: Path, shape: tuple[int, ...], whose: str) -> Pixels:
-    """A decoder's picture, which must be of the image's size.
-
-    Raises:
-        DataError: it is of another one, or cannot be read.
-    """
+def read_picture(path: Path, shape: tuple[int, ...], codec: str) -> Pixels:
+    """A decoder's picture; DataError if it is of another size, or cannot be read."""
+    expected = f"{shape[1]}x{shape[0]}"
     if path.stat().st_size > np.prod(shape, dtype=np.int64) + HEADER:
-        raise DataError(f"{whose}: its decoder wrote a larger picture than {shape[1]}x{shape[0]}")
-    with open_image(path, name=f"picture of {whose}") as image:
+        raise DataError(f"{codec}: its decoder wrote a larger picture than {expected}")
+    with open_image(path, name=f"picture of {codec}") as image:
         picture = to_rgb(image)
     if picture.shape != shape:
         size = f"{picture.shape[1]}x{picture.shape[0]}"
-        raise DataError(f"{whose}: expected {shape[1]}x{shape[0]} pixels, got {size}")
+        raise DataError(f"{codec}: expected {expected} pixels, got {size}")
     return picture
 
 
@@ -208,20 +206,11 @@ class Jpeg2000Prefixes(ToolPrefixes):
         They are known from the lengths of packets, which a second file states; in the file
         itself they would be dead weight.
         """
-        data, stating = (
-            LAYERS.encode(
-                image,
-                LAYERS.settings[-1],
-                quality_layers=[24 / rate for rate in LAYERS.settings],
-                progression="LRCP",
-                no_jp2=True,
-                plt=stated,
-            )
-            for stated in (False, True)
-        )
-        ends = layer_ends(data, packet_lengths(stating), len(LAYERS.settings))
-        ends[-1] = len(data)
-        return data, list(zip(map(LAYERS.label, LAYERS.settings), ends, strict=True))
+        rates = LAYERS.settings
+        how = {"progression": "LRCP", "no_jp2": True, "quality_layers": [24 / r for r in rates]}
+        data, stating = (LAYERS.encode(image, rates[-1], plt=plt, **how) for plt in (False, True))
+        ends = layer_ends(data, packet_lengths(stating), len(rates))
+        return data, list(zip(map(LAYERS.label, rates), [*ends[:-1], len(data)], strict=True))
 
 
 @dataclass(frozen=True)
@@ -260,30 +249,18 @@ class JxlPrefixes(ToolPrefixes):
         return data, [(f"{percent}%", len(data) * percent // 100) for percent in PERCENTS]
 
 
-JXL_ARGUMENTS = ("--quality", str(QUALITY), "--effort", "7", "--progressive_ac")
-"""--progressive_ac shows more of training photographs below 0.75 bpp than --progressive does, and
-as much on average from 0.5 to 1.5 bpp."""
-
-PERCENTS = range(2, 101, 2)
-
-
 def written(encoder: Tool, image: Pixels, *arguments: str) -> bytes:
-    """What cjxl makes of an image (H, W, 3).
-
-    Raises:
-        DataError: it failed.
-    """
+    """What cjxl makes of an image (H, W, 3); DataError if it fails."""
     height, width = image.shape[:2]
     with tempfile.TemporaryDirectory(prefix="rnncodec-") as name:
-        folder = Path(name)
-        (folder / "image.ppm").write_bytes(b"P6\n%d %d\n255\n" % (width, height) + image.tobytes())
-        asked = ("image.ppm", "image.jxl", *arguments, "--num_threads=0", "--quiet")
-        failed = encoder.run(*asked, cwd=folder)
+        source, target = Path(name, "image.ppm"), Path(name, "image.jxl")
+        source.write_bytes(b"P6\n%d %d\n255\n" % (width, height) + image.tobytes())
+        asked = (source.name, target.name, *arguments, "--num_threads=0", "--quiet")
+        failed = encoder.run(*asked, cwd=Path(name))
         if failed is not None:
-            raise DataError(
-                f"{encoder.program} cannot write an image of {width}x{height}: {failed}"
-            )
-        return (folder / "image.jxl").read_bytes()
+            size = f"{width}x{height}"
+            raise DataError(f"{encoder.program} cannot write an image of {size}: {failed}")
+        return target.read_bytes()
 
 
 def progressive(encoder: Tool) -> bool:
@@ -301,8 +278,78 @@ def first_line(tool: Tool) -> str:
     return tool.says("--version").partition("\n")[0].partition("[")[0].strip()
 
 
-SCANS = BASELINES["jpeg-420-progressive"]
-LAYERS = BASELINES["jpeg2000"]
+END_OF_IMAGE = b"\xff\xd9"
+"""The marker that ends a JPEG."""
+
+
+def scan_ends(data: bytes) -> list[int]:
+    """Where the scans of a JPEG end, in bytes from its start; DataError if it is damaged."""
+    ends, place = [], 2
+    while data[place : place + 2] != END_OF_IMAGE:
+        if place + 4 > len(data) or data[place] != 0xFF:
+            raise DataError(f"byte {place}: expected a marker of JPEG")
+        scan = data[place + 1] == 0xDA
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if scan:
+            place = next_marker(data, place)
+            ends.append(place)
+    return ends
+
+
+def next_marker(data: bytes, place: int) -> int:
+    """Where the coded data from ``place`` on end: at a 0xff that is neither data nor a restart.
+
+    Examples:
+        >>> next_marker(bytes.fromhex("12ff00ffd034ffd9"), 0)
+        6
+    """
+    while True:
+        place = data.find(0xFF, place)
+        if not 0 <= place < len(data) - 1:
+            raise DataError(f"byte {len(data)}: expected the end of a scan of JPEG")
+        if data[place + 1] != 0 and not 0xD0 <= data[place + 1] <= 0xD7:
+            return place
+        place += 2
+
+
+def layer_ends(data: bytes, packets: list[int], layers: int) -> list[int]:
+    """Where the quality layers of a JPEG 2000 codestream of one tile end, in bytes.
+
+    ``packets`` are the lengths of packets, layer by layer, as many in each; DataError if they do
+    not fill the codestream.
+    """
+    start = next(end for marker, end in segments(data) if marker == 0x93)
+    each, rest = divmod(len(packets), layers)
+    if rest or not each or start + sum(packets) + 2 != len(data):
+        raise DataError(f"byte {start}: expected {layers} layers to fill the codestream")
+    return list(accumulate(packets, initial=start))[each::each]
+
+
+def packet_lengths(data: bytes) -> list[int]:
+    """What the PLT segments of a codestream say: seven bits a byte, the highest bit continues."""
+    lengths, value, start = [], 0, 2
+    for marker, end in segments(data):
+        for byte in data[start + 5 : end] if marker == 0x58 else b"":
+            value = value << 7 | byte & 0x7F
+            if byte < 0x80:
+                lengths.append(value)
+                value = 0
+        start = end
+    return lengths
+
+
+def segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """The second byte of each marker of a codestream, up to the data, and where it ends."""
+    place = 2
+    while place + 4 <= len(data):
+        marker = data[place + 1]
+        place += 2 if marker == 0x93 else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        yield marker, place
+        if marker == 0x93:
+            return
+    raise DataError(f"byte {place}: expected a marker of JPEG 2000")
+
+
 _ALL: tuple[PrefixCodec, ...] = (
     JpegPrefixes("jpeg-420-prefixes"),
     Jpeg2000Prefixes(
@@ -319,7 +366,6 @@ _ALL: tuple[PrefixCodec, ...] = (
 )
 PREFIXES: dict[str, PrefixCodec] = {codec.name: codec for codec in _ALL}
 """All of these codecs by name, in the order of tables."""
-
 
 Anchor: TypeAlias = Baseline | PrefixCodec
 

@@ -1,22 +1,19 @@
 """Every codec's points image by image, so that they can be averaged over any of the images."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnncodec.errors import DataError
+from rnncodec.evaluation.curves import FILES, NOMINAL, Array, RDCurve
 from rnncodec.evaluation.metrics import DECIBEL, METRICS, decibels
 from rnncodec.evaluation.results import Result
 
-Array: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
-
-FILES, NOMINAL = "file bytes", "nominal"
-"""What rates are: those of the files, or k/8 bpp after iteration k, without entropy coding."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +27,13 @@ class RDPoints:
     file, whose course is what is measured.
 
     Attributes:
-        codec: its name.
-        metric: a name of a Result's metrics, or :data:`DECIBEL`.
-        rates: :data:`FILES` or :data:`NOMINAL`.
+        codec, metric, rates: as of an :class:`RDCurve`.
         images: N names, sorted.
         settings: P of them, by rising average rate.
         iterations: of one of our models, P of them; None for another codec.
         bpp, value: (P, N); of :data:`DECIBEL`, value is the plain MS-SSIM.
         left_out: further settings, which an image lacks or where one is perfect.
-        beaten: setting -> on how many of the images another one beats it, where on any.
+        dominated: setting -> on how many of the images another one beats it, where on any.
     """
 
     codec: str
@@ -50,30 +45,15 @@ class RDPoints:
     bpp: Array
     value: Array
     left_out: tuple[str, ...] = ()
-    beaten: Mapping[str, int] = field(default_factory=dict)
+    dominated: Mapping[str, int] = field(default_factory=dict)
 
-    def curves(self, weights: Array) -> tuple[Array, Array]:
-        """(R, N) weights over images -> (R, P) rates and (R, P) qualities, by rising rate.
+    def curve(self, weights: Array | None = None) -> RDCurve:
+        """The averages over all images, or for each of (R, N) weights over them.
 
         Averages that others beat are left out as images' points are: those stand in their place.
         """
-        bpp, value, _ = self._curves(weights)
-        return bpp, value
-
-    def samples(self) -> list[tuple[float, float]]:
-        """The curve through the averages over all images."""
-        return [(bpp, value) for bpp, value, _ in self.labelled()]
-
-    def labelled(self) -> list[tuple[float, float, str]]:
-        """:meth:`samples`, each with its setting; those that are left out are not among them."""
-        count = len(self.images)
-        (bpp,), (value,), (places,) = self._curves(np.full((1, count), 1 / count))
-        points = zip(bpp.tolist(), value.tolist(), places.tolist(), strict=True)
-        chosen = {place: (x, y, self.settings[place]) for x, y, place in points}
-        return list(chosen.values())
-
-    def _curves(self, weights: Array) -> tuple[Array, Array, Indices]:
-        """Rates and qualities as :meth:`curves` has them, and which of the P each is of."""
+        if weights is None:
+            weights = np.full((1, len(self.images)), 1 / max(1, len(self.images)))
         bpp, value = weights @ self.bpp.T, weights @ self.value.T
         if self.metric == DECIBEL:
             value = decibels(value)
@@ -83,7 +63,25 @@ class RDPoints:
             bpp, value = (np.take_along_axis(each, places, -1) for each in (bpp, value))
         order = np.lexsort((value, bpp), axis=-1)
         bpp, value = (np.take_along_axis(each, order, -1) for each in (bpp, value))
-        return bpp, value, np.take_along_axis(places, order, -1)
+        places = np.take_along_axis(places, order, -1)
+        first = places[0].tolist()
+        names = [f"iteration {k}" for k in self.iterations or ()]
+        return RDCurve(
+            self.codec,
+            self.metric,
+            bpp,
+            value,
+            tuple((names or self.settings)[k] for k in first),
+            self.iterations and tuple(self.iterations[k] for k in first),
+            self.rates,
+            self.images,
+        )
+
+    def at_nominal_rates(self) -> "RDPoints":
+        """One of our models at k/8 bpp: without entropy coding, as the authors' own curve."""
+        assert self.iterations is not None, self.codec
+        rates = np.array(self.iterations, float)[:, None] / 8
+        return replace(self, rates=NOMINAL, bpp=np.broadcast_to(rates, self.bpp.shape).copy())
 
 
 def best_within(bpp: Array, value: Array) -> Indices:
@@ -107,15 +105,9 @@ def best_within(bpp: Array, value: Array) -> Indices:
     return best
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Failure:
-    """Points that a codec has not, or not with all metrics, for an image.
-
-    Attributes:
-        codec, image: whose and of what.
-        rows: how many rows of the table.
-        reason: why; "no reason given" where the table is silent.
-    """
+    """Rows of the table without picture or with metrics missing, and why."""
 
     codec: str
     image: str
@@ -123,49 +115,26 @@ class Failure:
     reason: str
 
 
+def failures(results: Iterable[Result]) -> list[Failure]:
+    """The rows with a reason, and those without any quality, by codec, image and reason."""
+    bad = Counter(
+        (r.codec, r.image, r.reason or "no reason given")
+        for r in results
+        if r.reason or not r.values
+    )
+    return [Failure(codec, image, n, why) for (codec, image, why), n in sorted(bad.items())]
+
+
 def metrics_of(results: Iterable[Result]) -> list[str]:
-    """The metrics that any row has: ours, MS-SSIM in dB, then further ones by name."""
-    further: set[str] = set()
-    present: set[str] = set()
-    for result in results:
-        further |= {name for name, value in result.more.items() if value is not None}
-        present |= {name for name in METRICS if quality(result, name) is not None}
+    """The metrics that any row has: ours, MS-SSIM in dB after MS-SSIM, then others by name."""
+    present = {name for result in results for name in result.values}
     names = [name for name in METRICS if name in present]
     if "ms_ssim" in names:
         names.insert(names.index("ms_ssim") + 1, DECIBEL)
-    return names + sorted(further - {*METRICS, DECIBEL})
+    return names + sorted(present - {*METRICS, DECIBEL})
 
 
-def quality(result: Result, metric: str) -> float | None:
-    """A row's value of a metric; that of :data:`DECIBEL` is the plain MS-SSIM."""
-    name = "ms_ssim" if metric == DECIBEL else metric
-    return result.more[name] if name in result.more else getattr(result, name, None)
-
-
-def failures(results: Iterable[Result]) -> list[Failure]:
-    """The rows with a reason, and those without any quality, by codec, image and reason."""
-    bad = [
-        (r.codec, r.image, r.reason or "no reason given")
-        for r in results
-        if r.reason or all(quality(r, metric) is None for metric in (*METRICS, *r.more))
-    ]
-    return [
-        Failure(codec, image, len(list(rows)), reason)
-        for (codec, image, reason), rows in groupby(sorted(bad))
-    ]
-
-
-class Point(NamedTuple):
-    """One image after one iteration or at one setting: what it cost, and how good it was."""
-
-    iteration: int | None
-    setting: str
-    image: str
-    bpp: float
-    value: float
-
-
-def measure(results: Sequence[Result], metric: str) -> list[RDPoints]:
+def rd_points(results: Sequence[Result], metric: str) -> list[RDPoints]:
     """The points of every codec that has some, in the table's order, over the same images.
 
     The images are those for which every such codec has the metric. A setting that one of them
@@ -176,9 +145,10 @@ def measure(results: Sequence[Result], metric: str) -> list[RDPoints]:
         DataError: two rows for the same codec, setting and image; a rate that is not positive; a
             quality that is no number.
     """
-    tables: dict[str, list[Point]] = {}
+    name = "ms_ssim" if metric == DECIBEL else metric
+    tables: dict[str, list[Result]] = {}
     for row in results:
-        value = quality(row, metric)
+        value = row.values.get(name)
         if row.bpp is None or value is None:
             continue
         if not 0 < row.bpp < np.inf or not value > -np.inf:
@@ -186,45 +156,43 @@ def measure(results: Sequence[Result], metric: str) -> list[RDPoints]:
                 f"results: {row.codec}, {row.setting}, {row.image}: expected a positive rate and "
                 f"a quality, got bpp={row.bpp}, {metric}={value}"
             )
-        point = Point(row.iteration, row.setting, row.image, row.bpp, value)
-        tables.setdefault(row.codec, []).append(point)
+        tables.setdefault(row.codec, []).append(row)
     if not tables:
         return []
-    common = set.intersection(*({point.image for point in table} for table in tables.values()))
+    common = set.intersection(*({row.image for row in table} for table in tables.values()))
     images = tuple(sorted(common))
-    return [tabulate(codec, metric, table, images) for codec, table in tables.items()]
+    return [points_of(table, metric, name, images) for table in tables.values()]
 
 
-def tabulate(
-    codec: str, metric: str, points: Sequence[Point], images: tuple[str, ...]
+def points_of(
+    results: Sequence[Result], metric: str, column: str, images: tuple[str, ...]
 ) -> RDPoints:
-    """The points of one codec as arrays over ``images``; see :func:`measure`."""
-    cells: dict[tuple[int | None, str], dict[str, Point]] = {}
-    for point in points:
-        row = cells.setdefault((point.iteration, point.setting), {})
-        if point.image in row:
-            raise DataError(f"results: two rows for {codec}, {point.setting}, {point.image}")
-        row[point.image] = point
+    """The points of one codec as arrays over ``images``; see :func:`rd_points`."""
+    cells: dict[tuple[int | None, str], dict[str, tuple[float, float]]] = {}
+    for row in results:
+        by_image = cells.setdefault((row.iteration, row.setting), {})
+        if row.image in by_image:
+            raise DataError(f"results: two rows for {row.codec}, {row.setting}, {row.image}")
+        by_image[row.image] = row.bpp or 0.0, row.values[column]
     perfect = 1.0 if metric == DECIBEL else np.inf
-    full = [
-        [row[image] for image in images]
-        for row in cells.values()
-        if images and all(image in row and row[image].value < perfect for image in images)
-    ]
-    kept = {row[0].setting for row in full}
-    full.sort(key=lambda row: sum(point.bpp for point in row))
-    shape = (len(full), len(images))
-    iterations = tuple(row[0].iteration for row in full if row[0].iteration is not None)
+    full = {
+        key: [by_image[image] for image in images]
+        for key, by_image in cells.items()
+        if images and all(image in by_image and by_image[image][1] < perfect for image in images)
+    }
+    order = sorted(full, key=lambda key: sum(bpp for bpp, _ in full[key]))
+    points = np.array([full[key] for key in order]).reshape(len(order), len(images), 2)
+    iterations = tuple(iteration for iteration, _ in order if iteration is not None)
     found = RDPoints(
-        codec,
+        results[0].codec,
         metric,
-        rates=FILES,
-        images=images,
-        settings=tuple(row[0].setting for row in full),
-        iterations=iterations if full and len(iterations) == len(full) else None,
-        bpp=np.array([[point.bpp for point in row] for row in full]).reshape(shape),
-        value=np.array([[point.value for point in row] for row in full]).reshape(shape),
-        left_out=tuple(setting for _, setting in cells if images and setting not in kept),
+        FILES,
+        images,
+        tuple(setting for _, setting in order),
+        iterations if order and len(iterations) == len(order) else None,
+        points[..., 0],
+        points[..., 1],
+        tuple(key[1] for key in cells if images and key not in full),
     )
     return at_its_best(found) if found.iterations is None else found
 
@@ -232,7 +200,7 @@ def tabulate(
 def at_its_best(found: RDPoints) -> RDPoints:
     """The points that no other setting of the same image beats, which stand for those it does.
 
-    Settings that come to the same points are one, that which is beaten least.
+    Settings that come to the same points are one, that which is dominated least.
     """
     places = best_within(found.bpp.T, found.value.T).T
     bpp, value = (np.take_along_axis(each, places, 0) for each in (found.bpp, found.value))
@@ -240,18 +208,20 @@ def at_its_best(found: RDPoints) -> RDPoints:
     distinct: dict[bytes, int] = {}
     for row in np.argsort(lost, kind="stable").tolist():
         distinct.setdefault(bpp[row].tobytes() + value[row].tobytes(), row)
-    kept = sorted(distinct.values(), key=lambda row: float(bpp[row].sum()))
+    chosen = sorted(distinct.values(), key=lambda row: float(bpp[row].sum()))
     return replace(
         found,
-        settings=tuple(found.settings[row] for row in kept),
-        bpp=bpp[kept],
-        value=value[kept],
-        beaten={s: n for s, n in zip(found.settings, lost.tolist(), strict=True) if n},
+        settings=tuple(found.settings[row] for row in chosen),
+        bpp=bpp[chosen],
+        value=value[chosen],
+        dominated={s: n for s, n in zip(found.settings, lost.tolist(), strict=True) if n},
     )
 
 
-def nominal(measured: RDPoints) -> RDPoints:
-    """One of our models at k/8 bpp: without entropy coding, as the authors' own curve."""
-    assert measured.iterations is not None, measured.codec
-    rates = np.array(measured.iterations, float)[:, None] / 8
-    return replace(measured, rates=NOMINAL, bpp=np.broadcast_to(rates, measured.bpp.shape).copy())
+def mean_curve(results: Sequence[Result], metric: str) -> RDCurve | None:
+    """One model's averages of rate and metric at equal iteration; None if no image has it.
+
+    Rows without an iteration do not count; for what else is left out see :func:`rd_points`.
+    """
+    found = rd_points([row for row in results if row.iteration is not None], metric)
+    return found[0].curve() if found and found[0].settings else None

@@ -1,32 +1,16 @@
-"""Runs a study: side by side in processes, going on where an earlier run stopped."""
+"""Runs an evaluation: side by side in processes, resuming where an earlier run stopped."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.synchronize import Event
 from typing import TypeAlias
 
 import torch
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
-from rnncodec.errors import ConfigError, DataError
+from rnncodec.errors import DataError
 from rnncodec.evaluation.evaluate_image import Entry, EvaluationSpec, known, measure_image
 from rnncodec.evaluation.results import Result
-from rnncodec.machine.signals import sigint_blocked
+from rnncodec.machine.pool import ProcessPool, is_stopping, is_worker, worker_count
+from rnncodec.machine.progress import progress_bar
 
 Entries: TypeAlias = dict[tuple[str, str], Entry]
 """(codec, image) -> what was measured."""
@@ -42,7 +26,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What a study found.
+    """What an evaluation found.
 
     Attributes:
         results: the table, by codec, then image, then setting.
@@ -69,26 +53,25 @@ def run(study: EvaluationSpec, *, workers: int = 1, progress: bool = True) -> Ev
         StorageError: something could not be written.
         ModelError: a model's weights cannot be loaded.
     """
-    if workers < 0:
-        raise ConfigError(f"workers={workers}: expected at least 0")
+    workers = worker_count(workers)
     if not study.images:
         raise DataError("evaluation: expected at least one image, got none; check the eval folder")
     entries, units = plan(study)
     found = len(entries)
-    with progress_bar(disable=not progress) as bar:
+    processes = min(workers, len(units)) if workers > 1 else 0
+    with progress_bar(hidden=not progress) as bar, ProcessPool(Work(study), processes) as pool:
         total = len(study.images) * len(study.codecs)
         task = bar.add_task("evaluating", total=total, completed=found)
-        source = in_processes if workers > 1 and units else in_this_process
-        for pair, entry in source(study, units, workers):
-            entries[pair] = entry
-            bar.advance(task)
+        for done in pool.completed(units):
+            entries |= done
+            bar.advance(task, len(done))
     return collect(study, entries, found)
 
 
 def plan(study: EvaluationSpec) -> tuple[Entries, list[Unit]]:
     """What is known already, and what is to do.
 
-    A model's work on an image is one unit. The formats that are kept without files are another
+    A model's work on an image is one unit. The formats whose files are not stored are another
     one, all together: some of them share their pictures, which are then measured once.
     """
     entries: Entries = {}
@@ -107,100 +90,32 @@ def plan(study: EvaluationSpec) -> tuple[Entries, list[Unit]]:
 
 def collect(study: EvaluationSpec, entries: Entries, found: int) -> EvaluationResult:
     """The table of everything; DataError if there is nothing in it but failures."""
-    pairs = [(codec.name, image.name) for codec in study.codecs for image in study.images]
-    results = [result for pair in pairs for result in entries[pair].results]
-    if all(entries[pair].failed for pair in pairs):
+    results: list[Result] = []
+    memory: dict[str, int | None] = {}
+    for codec in study.codecs:
+        own = [entries[codec.name, image.name] for image in study.images]
+        results += [result for entry in own for result in entry.results]
+        peaks = [entry.peak_memory for entry in own if entry.peak_memory is not None]
+        memory[codec.name] = max(peaks, default=None)
+    if all(result.bytes is None for result in results):
         raise DataError(
             f"none of the {len(study.images)} images could be coded by any codec; the first: "
             f"{results[0].image}: {results[0].reason}"
         )
-    memory: dict[str, int | None] = {}
-    for codec in study.codecs:
-        peaks = [entries[codec.name, image.name].peak_memory for image in study.images]
-        memory[codec.name] = max((peak for peak in peaks if peak is not None), default=None)
     return EvaluationResult(results, memory, found)
 
 
-def in_this_process(
-    study: EvaluationSpec, units: Sequence[Unit], _: int
-) -> Iterator[tuple[tuple[str, str], Entry]]:
-    """The units one after the other."""
-    for unit in units:
-        image = study.images[unit.image]
-        codecs = [study.codecs[k] for k in unit.codecs]
-        for name, entry in measure_image(study, image, codecs):
-            yield (name, image.name), entry
-
-
-def in_processes(
-    study: EvaluationSpec, units: Sequence[Unit], workers: int
-) -> Iterator[tuple[tuple[str, str], Entry]]:
-    """The units in worker processes, in the order in which they get done."""
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads, broken
-    stop = context.Event()
-    pool = ProcessPoolExecutor(
-        min(workers, max(1, len(units))),
-        mp_context=context,
-        initializer=Worker.start,
-        initargs=(study, stop),
-    )
-    try:
-        with sigint_blocked():
-            futures = [pool.submit(Worker.work, unit) for unit in units]
-        for future in as_completed(futures):
-            yield from future.result()
-    except BrokenProcessPool as error:
-        raise ConfigError(
-            f"workers={workers}: a worker process was killed, most likely for want of memory; "
-            "what was measured is kept: repeat the command with --workers 1"
-        ) from error
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-
-
-class Worker:
-    """What a worker process holds; models stay loaded from one unit to the next."""
+@dataclass(frozen=True)
+class Work:
+    """Does a unit; models stay loaded from one unit to the next."""
 
     study: EvaluationSpec
-    stop: Event
 
-    @classmethod
-    def start(cls, study: EvaluationSpec, stop: Event) -> None:
-        """Called once in each new process."""
-        cls.study, cls.stop = study, stop
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says stop
-        torch.set_num_threads(1)
-        threading.Thread(target=end_with_parent, daemon=True).start()
-
-    @classmethod
-    def work(cls, unit: Unit) -> list[tuple[tuple[str, str], Entry]]:
-        """Do one unit."""
-        image = cls.study.images[unit.image]
-        codecs = [cls.study.codecs[k] for k in unit.codecs]
-        done = measure_image(cls.study, image, codecs, cls.stop.is_set)
-        return [((name, image.name), entry) for name, entry in done]
-
-
-def end_with_parent() -> None:
-    """Wait for the parent to end, and end too: one that is killed says no goodbye."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def progress_bar(*, disable: bool) -> Progress:
-    """Codings done (a codec on an image each), time so far and time left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("codings,"),
-        TimeElapsedColumn(),
-        TextColumn("so far, left:"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=disable,
-        speed_estimate_period=600,  # models take far longer than formats: average over both
-    )
+    def __call__(self, unit: Unit) -> Entries:
+        """What was measured."""
+        if is_worker():
+            torch.set_num_threads(1)
+        image = self.study.images[unit.image]
+        codecs = [self.study.codecs[k] for k in unit.codecs]
+        done = measure_image(self.study, image, codecs, is_stopping)
+        return {(name, image.name): entry for name, entry in done}

@@ -1,59 +1,52 @@
-"""Figures of merit of any set of codecs, measured over the same images (section 4).
+"""Figures of any set of codecs, measured over the same images, and their file (section 4).
 
 Everything is computed from the table of results: areas under the curves, Bjontegaard deltas
 against an anchor, rates at equal quality, each with a 95 % bootstrap interval over images. A
 figure that the data do not support is absent, and its reason stated.
+
+``results.json`` of `rnncodec evaluate` and ``summary.json`` of a run are one schema: see
+:func:`summary_json`; :func:`read_summary` reads these and those of earlier versions.
 """
 
+import json
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.evaluation.curves import (
-    HIGH,
-    LOW,
-    NOMINAL_ITERATIONS,
-    mean_over,
-    over_eighths,
-    rate_at,
-)
+from rnncodec.evaluation.curves import FILES, HIGH, LOW, NOMINAL, NOMINAL_ITERATIONS, RDCurve
 from rnncodec.evaluation.metrics import DECIBEL, METRICS
-from rnncodec.evaluation.rd_points import (
-    FILES,
-    NOMINAL,
-    Array,
-    Failure,
-    RDPoints,
-    failures,
-    measure,
-    metrics_of,
-    nominal,
-)
+from rnncodec.evaluation.rd_points import Failure, RDPoints, failures, metrics_of, rd_points
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.statistics import (
-    Curves,
+    RESAMPLES,
+    SEED,
     Estimate,
     bd_metric,
     bd_rate,
     estimate,
     resamples,
 )
+from rnncodec.version import __version__
 
 NOT_BY_DELTA = ("ms_ssim",)
 """Metrics without Bjontegaard delta: MS-SSIM has its own in dB, which spreads it evenly."""
 
 
 @dataclass(frozen=True)
-class CodecMerits:
-    """What one codec is worth, at the rates of its files or at nominal ones.
+class CodecSummary:
+    """The figures of one codec, at the rates of its files or at nominal ones.
 
     Attributes:
         codec: its name.
-        rates: ``file bytes``, or ``nominal``: k/8 bpp after iteration k.
+        rates: ``FILES``, or ``NOMINAL``: k/8 bpp after iteration k.
         ours: whether it is one of our models.
-        curves: by metric, (bpp, average quality) by rising rate.
+        curves: by metric, the average over images.
         auc: by metric, the mean of its curve over [0.25, 1.5] bpp.
         auc_delta: by metric, the AUC minus the anchor's, with an interval of its own: paired.
         auc_nominal: by metric, the area over 0.125-2.0 bpp at nominal rates; ours at those only.
@@ -65,7 +58,7 @@ class CodecMerits:
     codec: str
     rates: str
     ours: bool
-    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    curves: dict[str, RDCurve] = field(default_factory=dict)
     auc: dict[str, Estimate] = field(default_factory=dict)
     auc_delta: dict[str, Estimate] = field(default_factory=dict)
     auc_nominal: dict[str, Estimate] = field(default_factory=dict)
@@ -80,8 +73,8 @@ class CodecMerits:
 
 
 @dataclass(frozen=True)
-class Merits:
-    """What all codecs of a table are worth.
+class Summary:
+    """The figures of all codecs of a table.
 
     Attributes:
         anchor: the codec that the deltas are taken against, or None: there are none.
@@ -93,27 +86,28 @@ class Merits:
     """
 
     anchor: str | None
-    codecs: list[CodecMerits]
+    codecs: list[CodecSummary]
     images: dict[str, tuple[str, ...]]
     failures: list[Failure]
     notes: list[str]
     absent: list[str] = field(default_factory=list)
 
-    def of(self, codec: str, rates: str = FILES) -> CodecMerits:
-        """One of the codecs.
-
-        Raises:
-            ConfigError: there is none of this name and these rates.
-        """
+    def of(self, codec: str, rates: str = FILES) -> CodecSummary:
+        """One of the codecs; ConfigError if there is none of this name and these rates."""
         for found in self.codecs:
             if (found.codec, found.rates) == (codec, rates):
                 return found
         known = ", ".join(found.name for found in self.codecs)
         raise ConfigError(f"no curve of {codec} at {rates}; there are {known or 'none'}")
 
+    @property
+    def curves(self) -> list[RDCurve]:
+        """All curves, codec by codec."""
+        return [curve for entry in self.codecs for curve in entry.curves.values()]
 
-def merits(results: Sequence[Result], anchor: str | None = None) -> Merits:
-    """All figures of merit of all codecs.
+
+def summarize(results: Sequence[Result], anchor: str | None = None) -> Summary:
+    """All figures of all codecs.
 
     Args:
         results: the table; any codecs, in any order.
@@ -128,100 +122,80 @@ def merits(results: Sequence[Result], anchor: str | None = None) -> Merits:
     names = list(dict.fromkeys(result.codec for result in results))
     if anchor is not None and anchor not in names:
         raise ConfigError(f"anchor {anchor!r}: not among the codecs {', '.join(names)}")
-    tables = {metric: measure(results, metric) for metric in metrics_of(results)}
+    tables = {metric: rd_points(results, metric) for metric in metrics_of(results)}
     ours = {result.codec for result in results if result.iteration is not None}
     found = {
-        (name, rates): CodecMerits(name, rates, name in ours)
+        (name, rates): CodecSummary(name, rates, name in ours)
         for name in names
         for rates in ((FILES, NOMINAL) if name in ours else (FILES,))
     }
     for metric, table in tables.items():
-        fill(found, metric, table, anchor)
+        add_figures(found, metric, table, anchor)
     images = {metric: table[0].images for metric, table in tables.items()}
     failed = failures(results)
-    absent = [
-        *notes_on_images(results, images),
-        *notes_on_settings(tables),
-        *notes_on_beaten(tables),
+    absent = [*notes_on_images(results, images), *notes_on_settings(tables)]
+    rows = [
+        f"{f.codec}, {f.image}: {f.rows} row{'s' if f.rows > 1 else ''} without picture or with "
+        f"metrics missing: {f.reason}"
+        for f in failed
     ]
-    notes = [*absent, *notes_on_failures(failed, names, tables)]
-    return Merits(anchor, list(found.values()), images, failed, notes, absent)
+    measured = {codec.codec for table in tables.values() for codec in table}
+    empty = [f"{name}: nothing was measured" for name in names if name not in measured]
+    return Summary(anchor, list(found.values()), images, failed, [*absent, *rows, *empty], absent)
 
 
-def fill(
-    found: dict[tuple[str, str], CodecMerits],
+def add_figures(
+    found: dict[tuple[str, str], CodecSummary],
     metric: str,
     table: Sequence[RDPoints],
     anchor: str | None,
 ) -> None:
     """Enter one metric's curves and figures."""
-    if not table[0].images:
+    if not (images := len(table[0].images)):
         return
-    weights = resamples(len(table[0].images))
-    against = [Curves(*codec.curves(weights)) for codec in table if codec.codec == anchor]
-    both = [*table, *(nominal(codec) for codec in table if codec.iterations is not None)]
-    for codec in both:
-        entry = found[codec.codec, codec.rates]
-        entry.curves[metric] = codec.samples()
-        bpp, value = codec.curves(weights)
-        entry.auc[metric] = area(Curves(bpp, value), len(codec.images))
-        if codec.rates == NOMINAL:
-            entry.auc_nominal[metric] = nominal_area(value, codec)
+    weights = resamples(images)
+    base = next((codec.curve(weights) for codec in table if codec.codec == anchor), None)
+    nominal = [codec.at_nominal_rates() for codec in table if codec.iterations is not None]
+    for points in (*table, *nominal):
+        entry, curve = found[points.codec, points.rates], points.curve(weights)
+        entry.curves[metric] = points.curve()
+        area = curve.area()
+        entry.auc[metric] = estimate(area, images, reason=uncovered("the curve", curve))
+        if points.rates == NOMINAL:
+            there = sum(k <= NOMINAL_ITERATIONS for k in points.iterations or ())
+            reason = f"iterations 1-16 are needed; {there} of them are there"
+            entry.auc_nominal[metric] = estimate(curve.nominal_area(), images, reason=reason)
         if metric in METRICS and (levels := METRICS[metric].levels):
-            entry.rate_at[metric] = {level: rate_of(bpp, value, codec, level) for level in levels}
-        if against and codec.codec != anchor:
-            fill_deltas(entry, metric, (against[0], Curves(bpp, value)), len(codec.images))
+            entry.rate_at[metric] = {
+                level: estimate(curve.rate_at(level), images, reason=unreached(curve, level))
+                for level in levels
+            }
+        if base is None or points.codec == anchor:
+            continue
+        both = (("the anchor's curve", base), ("the curve", curve))
+        lacking = [uncovered(*each) for each in both if np.isnan(each[1].area()[0])]
+        entry.auc_delta[metric] = estimate(area - base.area(), images, reason="; ".join(lacking))
+        if metric not in NOT_BY_DELTA:
+            entry.bd_rate[metric] = bd_rate(base, curve, images)
+            entry.bd_metric[metric] = bd_metric(base, curve, images)
 
 
-def fill_deltas(entry: CodecMerits, metric: str, pair: tuple[Curves, Curves], images: int) -> None:
-    """Enter what an anchor's and a codec's curves of one metric differ by."""
-    entry.auc_delta[metric] = area_delta(*pair, images)
-    if metric not in NOT_BY_DELTA:
-        entry.bd_rate[metric] = bd_rate(*pair, images)
-        entry.bd_metric[metric] = bd_metric(*pair, images)
-
-
-def area(curves: Curves, images: int) -> Estimate:
-    """AUC [0.25, 1.5]."""
-    return estimate(areas(curves), images, reason=uncovered("the curve", curves))
-
-
-def area_delta(anchor: Curves, test: Curves, images: int) -> Estimate:
-    """AUC of ``test`` minus that of ``anchor``, resample by resample: both of the same images."""
-    both = (("the anchor's curve", anchor), ("the curve", test))
-    lacking = [uncovered(*each) for each in both if np.isnan(areas(each[1])[0])]
-    return estimate(areas(test) - areas(anchor), images, reason="; ".join(lacking))
-
-
-def areas(curves: Curves) -> Array:
-    """(R,) AUCs, NaN where a curve does not cover the range."""
-    return mean_over(curves.bpp, curves.value, LOW, HIGH)
-
-
-def uncovered(whose: str, curves: Curves) -> str:
+def uncovered(whose: str, curve: RDCurve) -> str:
     """Why the curve over all images has no AUC, if it has none."""
-    bpp = curves.bpp[0]
+    bpp = curve.bpp[0]
     if not bpp.size:
         return f"{whose} has no points, so it does not cover {LOW}-{HIGH} bpp"
     return f"{whose} covers {bpp[0]:.3f}-{bpp[-1]:.3f} bpp, not {LOW}-{HIGH}"
 
 
-def nominal_area(value: Array, codec: RDPoints) -> Estimate:
-    """AUC nominal, of (R, P) qualities after the iterations of ``codec``."""
-    has = codec.iterations or ()
-    there = len({k for k in has if k <= NOMINAL_ITERATIONS})
-    reason = f"iterations 1-16 are needed; {there} of them are there"
-    return estimate(over_eighths(has, value), len(codec.images), reason=reason)
-
-
-def rate_of(bpp: Array, value: Array, codec: RDPoints, level: float) -> Estimate:
-    """The rate at which (R, P) curves reach a level."""
-    reason = "the curve has no points"
-    if bpp.shape[1] and value[0, 0] > level:
-        reason = f"{value[0, 0]:.4g} already at its lowest rate, {bpp[0, 0]:.3f} bpp"
-    elif bpp.shape[1]:
-        reason = f"no more than {value[0].max():.4g} up to {bpp[0, -1]:.3f} bpp"
-    return estimate(rate_at(bpp, value, level), len(codec.images), reason=reason)
+def unreached(curve: RDCurve, level: float) -> str:
+    """Why the curve over all images has no rate at a level, if it has none."""
+    bpp, quality = curve.bpp[0], curve.quality[0]
+    if not bpp.size:
+        return "the curve has no points"
+    if quality[0] > level:
+        return f"{quality[0]:.4g} already at its lowest rate, {bpp[0]:.3f} bpp"
+    return f"no more than {quality.max():.4g} up to {bpp[-1]:.3f} bpp"
 
 
 def notes_on_images(results: Sequence[Result], images: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -239,46 +213,27 @@ def notes_on_images(results: Sequence[Result], images: Mapping[str, tuple[str, .
 
 
 def notes_on_settings(tables: Mapping[str, Sequence[RDPoints]]) -> list[str]:
-    """One sentence for each codec and set of settings that its averages leave out."""
-    by_settings: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    """One sentence for each codec and set of settings that averages leave out, and why."""
+    left_out: dict[tuple[str, str], list[str]] = {}
+    dominated: dict[str, dict[str, list[str]]] = {}
     for metric, table in tables.items():
         for codec in table:
             if codec.left_out:
-                by_settings.setdefault((codec.codec, codec.left_out), []).append(metric)
+                key = codec.codec, shortened(codec.left_out)
+                left_out.setdefault(key, []).append(metric)
+            if codec.dominated:
+                which = shortened([f"{setting} ({n})" for setting, n in codec.dominated.items()])
+                dominated.setdefault(codec.codec, {}).setdefault(which, []).append(metric)
     return [
         f"{codec}, {', '.join(metrics)}: left out, since an image lacks them or is perfect there "
-        f"(its decibels infinite): {shortened(settings)}"
-        for (codec, settings), metrics in by_settings.items()
-    ]
-
-
-def notes_on_beaten(tables: Mapping[str, Sequence[RDPoints]]) -> list[str]:
-    """One sentence for each codec of which an image has points that another setting beats."""
-    by_codec: dict[str, dict[str, list[str]]] = {}
-    for metric, table in tables.items():
-        for codec in table:
-            if codec.beaten:
-                told = shortened([f"{setting} ({n})" for setting, n in codec.beaten.items()])
-                by_codec.setdefault(codec.codec, {}).setdefault(told, []).append(metric)
-    return [
+        f"(its decibels infinite): {settings}"
+        for (codec, settings), metrics in left_out.items()
+    ] + [
         f"{codec}: left out for another of its settings that takes no more bytes and is better "
         "(on how many images): "
-        + "; ".join(f"{told} by {', '.join(metrics)}" for told, metrics in beaten.items())
-        for codec, beaten in by_codec.items()
+        + "; ".join(f"{which} by {', '.join(metrics)}" for which, metrics in by_metric.items())
+        for codec, by_metric in dominated.items()
     ]
-
-
-def notes_on_failures(
-    failed: Sequence[Failure], names: Sequence[str], tables: Mapping[str, Sequence[RDPoints]]
-) -> list[str]:
-    """What is absent from the averages, and why."""
-    rows = [
-        f"{f.codec}, {f.image}: {f.rows} row{'s' if f.rows > 1 else ''} without picture or with "
-        f"metrics missing: {f.reason}"
-        for f in failed
-    ]
-    measured = {codec.codec for table in tables.values() for codec in table}
-    return rows + [f"{name}: nothing was measured" for name in names if name not in measured]
 
 
 def shortened(names: Sequence[str], most: int = 6) -> str:
@@ -309,3 +264,114 @@ RULES: Mapping[str, str] = {
     "intervals": "95 %, percentile bootstrap over images, paired across codecs",
 }
 """How each figure is made, for results.json and the report."""
+
+LIBRARIES = (
+    *("bjontegaard", "matplotlib", "numpy", "pillow", "pillow-jxl-plugin", "psnr-hvsm"),
+    *("scikit-image", "scipy", "torch", "torchmetrics"),
+)
+
+
+def provenance() -> dict[str, Any]:
+    """Versions of what figures come from; libraries that are not installed are absent."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {"rnncodec": __version__, "versions": versions}
+
+
+def summary_json(summary: Summary, identities: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Everything as plain data: what results.json and summary.json hold.
+
+    Args:
+        summary: the figures.
+        identities: what each codec is exactly: a model's fingerprint, a library's version.
+    """
+    return {
+        "provenance": provenance() | {"codecs": dict(identities or {})},
+        "rules": dict(RULES),
+        "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "over": "images", "paired": True},
+        "anchor": summary.anchor,
+        "images": {metric: list(names) for metric, names in summary.images.items()},
+        "image_count": {metric: len(names) for metric, names in summary.images.items()},
+        "notes": summary.notes,
+        "failures": [vars(failure) for failure in summary.failures],
+        "codecs": [codec_json(entry, summary) for entry in summary.codecs],
+    }
+
+
+def codec_json(entry: CodecSummary, summary: Summary) -> dict[str, Any]:
+    """One codec as plain data; beside each of its rates the anchor's, if there is an anchor."""
+    base = {} if summary.anchor is None else summary.of(summary.anchor).rate_at
+    figures = ("auc", "auc_delta", "auc_nominal", "bd_rate", "bd_metric")
+    return {
+        **{name: getattr(entry, name) for name in ("codec", "rates", "ours")},
+        **{
+            name: {metric: figure.plain() for metric, figure in getattr(entry, name).items()}
+            for name in figures
+        },
+        "rate_at": [
+            {"metric": metric, "level": level, **found.plain()}
+            | ({"anchor": base[metric][level].value} if metric in base else {})
+            for metric, levels in entry.rate_at.items()
+            for level, found in levels.items()
+        ],
+        "curves": {
+            metric: [list(sample) for sample in curve.samples]
+            for metric, curve in entry.curves.items()
+        },
+    }
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Read results.json or summary.json of this version or an earlier one.
+
+    A summary.json of before was of another form: its curves and areas are handed on in today's,
+    at the rates of files; without intervals, which it did not have.
+
+    Raises:
+        DataError: it is not what an evaluation writes.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return of_earlier_version(found) if "curve" in found else found
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: damaged ({error!r}); remove it and repeat the run") from error
+
+
+def of_earlier_version(old: Mapping[str, Any]) -> dict[str, Any]:
+    """A summary.json of the first form in the schema of today; rates are over all images."""
+    metrics = dict.fromkeys(name for row in old["curve"] for name in row if name in METRICS)
+    codec: dict[str, Any] = {"codec": "this run", "rates": FILES, "ours": True}
+    for key, name in (("auc", f"[{LOW}, {HIGH}]"), ("auc_nominal", "nominal")):
+        areas = {metric: old["auc"].get(f"{metric} AUC {name}") for metric in metrics}
+        codec[key] = {metric: {"value": a["value"]} for metric, a in areas.items() if a}
+    codec["curves"] = {
+        metric: [[row["bpp"], row[metric]] for row in old["curve"] if metric in row]
+        for metric in metrics
+    }
+    failed = old.get("failed", {})
+    return {
+        "anchor": None,
+        "image_count": {m: old["images"] - old["absent"].get(m, 0) for m in metrics},
+        "failures": [
+            {"codec": "this run", "image": image, "rows": 1, "reason": reason}
+            for image, reason in failed.items()
+        ],
+        "codecs": [codec],
+        **{key: old[key] for key in ("model", "entropy") if key in old},
+    }
+
+
+def named_areas(summary: Mapping[str, Any]) -> dict[str, float]:
+    """The areas of the only model of a summary that was read, named with their rule."""
+    found = {}
+    for entry in summary["codecs"]:
+        ranged = entry["auc"] if entry["rates"] == FILES else {}
+        for name, areas in ((f"[{LOW}, {HIGH}]", ranged), ("nominal", entry["auc_nominal"])):
+            for metric, area in areas.items():
+                if "value" in area:
+                    found[f"{metric} AUC {name}"] = area["value"]
+    return found

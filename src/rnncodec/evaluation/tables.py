@@ -1,13 +1,15 @@
 """Tables for Markdown, LaTeX and terminals, and those of an evaluation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tabulate import DataRow, Line, TableFormat, tabulate
+
+from rnncodec.evaluation.curves import FILES
 from rnncodec.evaluation.metrics import DECIBEL, METRICS, described, tabled
-from rnncodec.evaluation.rd_points import FILES
 from rnncodec.evaluation.statistics import RESAMPLES, SEED, Estimate
-from rnncodec.evaluation.summary import NOT_BY_DELTA, Merits
+from rnncodec.evaluation.summary import NOT_BY_DELTA, CodecSummary, Summary
 
 ABSENT = "–"
 
@@ -17,7 +19,17 @@ TEX = {
     **{"–": "--", "−": "$-$", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}"},
     "|": r"\textbar{}",
 }
-
+BOOKTABS = TableFormat(
+    lineabove=Line("", "", "", r"\toprule"),
+    linebelowheader=Line("", "", "", r"\midrule"),
+    linebetweenrows=None,
+    linebelow=Line("", "", "", r"\bottomrule"),
+    headerrow=DataRow("", " & ", r" \\"),
+    datarow=DataRow("", " & ", r" \\"),
+    padding=0,
+    with_header_hide=None,
+)
+"""tabulate's own, ``latex_booktabs``, escapes less than :func:`escape`."""
 
 MARKDOWN = re.compile(r"[\\`*<|$~]|&(?=#?\w+;)|\](?=[(\[:])|(?<!\w)_|_(?!\w)")
 """What Markdown may take for more than text; an underscore inside of a word is text."""
@@ -47,41 +59,38 @@ class Table:
         """A figure with its interval, or a mark with a remark on why it is absent."""
         if figure is None:
             return ABSENT
+        if figure.reason and figure.reason not in self.remarks:
+            self.remarks.append(figure.reason)
+        mark = f" ({self.remarks.index(figure.reason) + 1})" if figure.reason else ""
         if figure.value is None:
-            return f"{ABSENT} {self.mark(figure.reason)}"
+            return ABSENT + mark
         text = format(figure.value, form)
         if figure.low is None or figure.high is None:
-            return f"{text} {self.mark(figure.reason)}" if figure.reason else text
+            return text + mark
         return f"{text} [{figure.low:{form}}, {figure.high:{form}}]"
-
-    def mark(self, reason: str) -> str:
-        """The mark of a remark, which is added unless it is there."""
-        if reason not in self.remarks:
-            self.remarks.append(reason)
-        return f"({self.remarks.index(reason) + 1})"
 
     def below(self) -> list[str]:
         """Remarks and notes, one line each."""
         return [f"({k}) {text}" for k, text in enumerate(self.remarks, start=1)] + [*self.notes]
 
+    def aligned(self, form: str) -> str:
+        """Heading and rows in one of tabulate's formats."""
+        align = ["left" if k < self.words else "right" for k in range(len(self.columns))]
+        text: str = tabulate(
+            self.rows, self.columns, tablefmt=form, colalign=align, disable_numparse=True
+        )
+        return text
+
 
 def markdown(tables: Sequence[Table]) -> str:
     """All tables as one Markdown document."""
-    return "\n".join("\n".join(markdown_lines(table)) for table in tables)
-
-
-def markdown_lines(table: Table) -> list[str]:
-    """One table: heading, rows, what stands below."""
-    rules = ["---" if k < table.words else "---:" for k in range(len(table.columns))]
-    rows = [[as_markdown(text) for text in row] for row in (table.columns, *table.rows)]
-    rows.insert(1, rules)
-    lines = [
-        f"### {as_markdown(table.title)}",
-        "",
-        *(f"| {' | '.join(row)} |" for row in rows),
-        "",
-    ]
-    return [*lines, *(f"{as_markdown(text)}  " for text in table.below()), ""]
+    parts = []
+    for table in tables:
+        safe = Table(table.title, [as_markdown(text) for text in table.columns], words=table.words)
+        safe.rows = [[as_markdown(text) for text in row] for row in table.rows]
+        below = "".join(f"{as_markdown(text)}  \n" for text in table.below())
+        parts.append(f"### {as_markdown(table.title)}\n\n{safe.aligned('pipe')}\n\n{below}")
+    return "\n".join(parts)
 
 
 def as_markdown(text: str) -> str:
@@ -95,27 +104,27 @@ def as_markdown(text: str) -> str:
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """All tables as LaTeX floats; the preamble needs the packages booktabs and graphicx."""
-    head = "% \\usepackage{booktabs,graphicx}\n"
-    return head + "\n".join("\n".join(latex_lines(table)) for table in tables)
+    """All tables as LaTeX floats, no wider than a line of text.
 
-
-def latex_lines(table: Table) -> list[str]:
-    """One float, no wider than a line of text."""
-    align = "".join("l" if k < table.words else "r" for k in range(len(table.columns)))
-    below = [f"\\par\\smallskip\\footnotesize {escape(text)}" for text in table.below()]
-    return [
-        *(r"\begin{table}", r"\centering", rf"\caption{{{escape(table.title)}}}"),
-        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        *(rf"\begin{{tabular}}{{{align}}}", r"\toprule", latex_row(table.columns), r"\midrule"),
-        *(latex_row(row) for row in table.rows),
-        *(r"\bottomrule", r"\end{tabular}}", *below, r"\end{table}", ""),
-    ]
-
-
-def latex_row(cells: Sequence[str]) -> str:
-    """Cells in braces: a bracket after a line's end would be read as its argument."""
-    return " & ".join(f"{{{escape(text)}}}" for text in cells) + r" \\"
+    The preamble needs the packages booktabs and graphicx. Cells stand in braces: a bracket after
+    a line's end would be read as its argument.
+    """
+    parts = ["% \\usepackage{booktabs,graphicx}\n"]
+    for table in tables:
+        align = "".join("l" if k < table.words else "r" for k in range(len(table.columns)))
+        cells = [[f"{{{escape(text)}}}" for text in row] for row in (table.columns, *table.rows)]
+        rows = tabulate(
+            cells[1:], cells[0], tablefmt=BOOKTABS, stralign=None, disable_numparse=True
+        )
+        lines = [
+            *(r"\begin{table}", r"\centering", rf"\caption{{{escape(table.title)}}}"),
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            *(rf"\begin{{tabular}}{{{align}}}", rows, r"\end{tabular}}"),
+            *(f"\\par\\smallskip\\footnotesize {escape(text)}" for text in table.below()),
+            *(r"\end{table}", ""),
+        ]
+        parts.append("\n".join(lines))
+    return parts[0] + "\n".join(parts[1:])
 
 
 def escape(text: str) -> str:
@@ -131,27 +140,13 @@ def escape(text: str) -> str:
 
 def plain(table: Table) -> str:
     """Aligned columns for a terminal."""
-    rows = [[*table.columns], *table.rows]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(table.columns))]
-    lines = []
-    for row in rows:
-        cells = [
-            f"{text:<{width}}" if k < table.words else f"{text:>{width}}"
-            for k, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join([table.title, "", *lines, *table.below()])
+    return "\n".join([table.title, "", table.aligned("plain"), *table.below()])
 
 
-def areas_of(merits: Merits) -> dict[str, str]:
+def areas_of(summary: Summary) -> dict[str, str]:
     """The metrics whose areas the tables show, and how."""
-    present = [metric for metric, images in merits.images.items() if images]
+    present = [metric for metric, images in summary.images.items() if images]
     return {metric: f".{METRICS[metric].digits}f" for metric in tabled(present)}
-
-
-def deltas_of(merits: Merits) -> list[str]:
-    """The metrics whose Bjontegaard deltas the tables show; results.json has all."""
-    return [DECIBEL if metric in NOT_BY_DELTA else metric for metric in areas_of(merits)]
 
 
 def name_of(metric: str) -> str:
@@ -159,71 +154,105 @@ def name_of(metric: str) -> str:
     return described(metric).heading if metric == DECIBEL else described(metric).title
 
 
-def tables(merits: Merits) -> list[Table]:
-    """What table.md and table.tex hold."""
-    deltas = [] if merits.anchor is None else [deltas_table(merits, merits.anchor)]
-    return [areas_table(merits), *deltas, rates_table(merits)]
+@dataclass(frozen=True)
+class Column:
+    """One figure of all codecs.
+
+    Attributes:
+        title: the head of its column; a new line may break it.
+        figure: what stands in it; None where the figure is not defined for a codec.
+        form: as in :func:`format`.
+        unit: of the figure, "" without one.
+        low_is_better: as for rates.
+    """
+
+    title: str
+    figure: Callable[[CodecSummary], Estimate | None]
+    form: str
+    unit: str = ""
+    low_is_better: bool = False
 
 
-def areas_table(merits: Merits) -> Table:
+def column(title: str, kind: str, metric: str, form: str, unit: str = "") -> Column:
+    """The column of one kind of figure, an attribute of CodecSummary, of one metric."""
+    return Column(title, lambda c: getattr(c, kind).get(metric), form, unit, kind == "bd_rate")
+
+
+def area_columns(summary: Summary) -> list[Column]:
     """Areas under the curves."""
-    first, *others = areas_of(merits).items()
-    columns = ["codec", "rates", f"{name_of(first[0])} AUC", f"{name_of(first[0])} AUC nominal"]
-    columns += [f"{name_of(metric)} AUC" for metric, _ in others]
-    title = f"Figures of merit over {count(merits)}, with 95 % intervals"
-    table = Table(title, columns, notes=[*conventions(), *merits.notes], words=2)
-    table.rows = [
-        [
-            *(entry.codec, entry.rates, table.cell(entry.auc.get(first[0]), first[1])),
-            table.cell(entry.auc_nominal.get(first[0]), first[1]),
-            *(table.cell(entry.auc.get(metric), form) for metric, form in others),
-        ]
-        for entry in merits.codecs
+    areas = areas_of(summary)
+    found = [
+        column(f"{name_of(metric)}\nAUC", "auc", metric, form, described(metric).unit)
+        for metric, form in areas.items()
     ]
-    return table
+    first, form = next(iter(areas.items()))
+    found.insert(1, column(f"{name_of(first)}\nAUC nominal", "auc_nominal", first, form))
+    return found
 
 
-def deltas_table(merits: Merits, anchor: str) -> Table:
-    """Areas minus the anchor's, and Bjontegaard deltas."""
-    areas, deltas = areas_of(merits), deltas_of(merits)
-    columns = ["codec", "rates", *(f"AUC minus anchor, {name_of(metric)}" for metric in areas)]
-    columns += [f"BD-rate, {name_of(metric)} (%)" for metric in deltas]
-    columns += [f"BD-{name_of(metric)}" for metric in deltas]
-    title = f"Against {anchor} over {count(merits)}, with 95 % intervals of the differences"
-    table = Table(title, columns, words=2)
-    for entry in merits.codecs:
-        cells = ["anchor"] * (len(columns) - 2)
-        if entry.codec != anchor:
-            cells = [
-                *(table.cell(entry.auc_delta.get(m), f"+{form}") for m, form in areas.items()),
-                *(table.cell(entry.bd_rate.get(metric), "+.1f") for metric in deltas),
-                *(table.cell(entry.bd_metric.get(metric), "+.2f") for metric in deltas),
-            ]
-        elif entry.rates != FILES:
-            cells = [ABSENT] * len(cells)
-        table.rows.append([entry.codec, entry.rates, *cells])
-    return table
-
-
-def rates_table(merits: Merits) -> Table:
-    """Bits per pixel at equal quality; beside each the change against the anchor."""
-    levels = [
-        (metric, level)
-        for metric in areas_of(merits)
-        for level in next((e.rate_at[metric] for e in merits.codecs if metric in e.rate_at), ())
+def delta_columns(summary: Summary, *, with_metric: bool = False) -> list[Column]:
+    """Areas minus the anchor's, BD-rates, and if wanted Bjontegaard deltas of the metrics."""
+    areas = areas_of(summary)
+    deltas = [DECIBEL if metric in NOT_BY_DELTA else metric for metric in areas]
+    found = [
+        column(f"AUC minus anchor,\n{name_of(metric)}", "auc_delta", metric, f"+{form}")
+        for metric, form in areas.items()
     ]
-    columns = ["codec", "rates", *(f"{name_of(metric)} {level:g}" for metric, level in levels)]
-    base = None if merits.anchor is None else merits.of(merits.anchor)
-    title = f"Rate at equal quality over {count(merits)} (bpp)"
-    if base is not None:
-        title += f"; in brackets the anchor {base.codec}'s rate and the change against it"
-    table = Table(title, columns, words=2)
-    for entry in merits.codecs:
+    found += [column(f"BD-rate,\n{name_of(m)} (%)", "bd_rate", m, "+.1f") for m in deltas]
+    if with_metric:
+        found += [column(f"BD-{name_of(m)}", "bd_metric", m, "+.2f") for m in deltas]
+    return found
+
+
+def rate_columns(summary: Summary) -> list[Column]:
+    """Bits per pixel at equal quality."""
+
+    def rate(metric: str, level: float) -> Callable[[CodecSummary], Estimate | None]:
+        return lambda entry: entry.rate_at.get(metric, {}).get(level)
+
+    return [
+        Column(f"{name_of(metric)}\n{level:g}", rate(metric, level), ".3f", low_is_better=True)
+        for metric in areas_of(summary)
+        if summary.images.get(metric)
+        for level in METRICS[metric].levels
+    ]
+
+
+def summary_tables(summary: Summary) -> list[Table]:
+    """What table.md and table.tex hold: areas, differences from the anchor, rates."""
+    over, anchor = count(summary), summary.anchor
+    areas = summary_table(
+        f"Figures of merit over {over}, with 95 % intervals", summary, area_columns(summary)
+    )
+    areas.notes = [*conventions(), *summary.notes]
+    rates = f"Rate at equal quality over {over} (bpp)"
+    if anchor is None:
+        return [areas, summary_table(rates, summary, rate_columns(summary))]
+    title = f"Against {anchor} over {over}, with 95 % intervals of the differences"
+    deltas = summary_table(title, summary, delta_columns(summary, with_metric=True))
+    for row in deltas.rows:
+        if row[:2] == [anchor, FILES]:
+            row[2:] = ["anchor"] * (len(row) - 2)
+    rates += f"; in brackets the anchor {anchor}'s rate and the change against it"
+    base = summary.of(anchor)
+    return [areas, deltas, summary_table(rates, summary, rate_columns(summary), base)]
+
+
+def summary_table(
+    title: str,
+    summary: Summary,
+    columns: Sequence[Column],
+    base: CodecSummary | None = None,
+) -> Table:
+    """A row for each codec; beside each figure that of ``base``, and the change against it."""
+    titles = [column.title.replace("\n", " ") for column in columns]
+    table = Table(title, ["codec", "rates", *titles], words=2)
+    for entry in summary.codecs:
         row = [entry.codec, entry.rates]
-        for metric, level in levels:
-            own = entry.rate_at.get(metric, {}).get(level)
-            anchor = base.rate_at.get(metric, {}).get(level) if base else None
-            row.append(table.cell(own, ".3f") + beside(own, None if entry is base else anchor))
+        for column in columns:
+            own = column.figure(entry)
+            other = column.figure(base) if base is not None and base is not entry else None
+            row.append(table.cell(own, column.form) + beside(own, other))
         table.rows.append(row)
     return table
 
@@ -252,15 +281,15 @@ def conventions() -> list[str]:
     ]
 
 
-def count(merits: Merits) -> str:
+def count(summary: Summary) -> str:
     """How many images the averages are over.
 
     Examples:
-        >>> count(Merits(None, [], {"ms_ssim": ("a", "b"), "ssim": ("a",)}, [], []))
+        >>> count(Summary(None, [], {"ms_ssim": ("a", "b"), "ssim": ("a",)}, [], []))
         '1-2 images'
     """
-    numbers = sorted({len(images) for images in merits.images.values()})
+    numbers = sorted({len(images) for images in summary.images.values()})
     if not numbers:
         return ABSENT
-    text = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
+    text = "-".join(dict.fromkeys((str(numbers[0]), str(numbers[-1]))))
     return f"{text} image{'' if text == '1' else 's'}"

@@ -29,6 +29,13 @@ _UPRIGHT = {
 _PACKED = {"L;2": (0x3, 85), "L;4": (0xF, 17), "RGB;16B": (0xFFFF, 1)}
 _PACKED |= {"I;16": (0xFFFF, 1), "I;16B": (0xFFFF, 1)}
 
+_TO_RGB_EXACTLY = {"1", "L", "P", "RGB", "RGBX"}
+_COLOUR_KEYED = {"1": int, "L": int, "I;16": int, "RGB": tuple}
+"""Modes of which PNG may declare one colour transparent, and what Pillow states that in."""
+
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT, _SUBSAMPLING = 258, 262, 339, 530  # TIFF tags
+_WHITE_IS_ZERO = 0
+
 _MEANINGLESS = "; convert it to 8 or 16 bits unsigned, where 0 is black"
 
 
@@ -99,7 +106,9 @@ def convert(image: Image.Image) -> Converted:
         alpha = np.where(transparent, 0, 255).astype(np.uint8)
     if alpha is not None and (alpha != 255).any():
         notes.append("transparency is not kept: composited over white")
-        colour = _over_white(colour, alpha)
+        wide, opacity = colour.astype(np.uint16), alpha.astype(np.uint16)[:, :, None]
+        # at most 255 * 255, so 16 bits hold the sum; 255 is odd, so there are no ties
+        colour = ((wide * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
     # now, when the pixels are loaded: Pillow turns a TIFF while it loads it
     mirror, turns = _UPRIGHT.get(orientation(image), (False, 0))
     colour = colour[:, ::-1] if mirror else colour
@@ -134,15 +143,13 @@ def _refuse_undefined(image: Image.Image) -> None:
         raise DataError(f"a {image.format} file, whose black and white are unknown{_MEANINGLESS}")
 
 
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT, _SUBSAMPLING = 258, 262, 339, 530  # TIFF tags
-_WHITE_IS_ZERO = 0
-
-
 def _decoded(image: Image.Image, notes: list[str]) -> tuple[Pixels, Pixels | None]:
     """Colours (H, W, 3), and alpha (H, W) where there is some."""
     if image.mode == "F" or image.mode.startswith("I"):
-        return _grey(_eight_bits(image, notes)), None
-    depth = _jpeg2000_depth(image)
+        return np.repeat(_eight_bits(image, notes)[:, :, None], 3, axis=2), None
+    # an image that was loaded already has no bytes left that tell
+    jpeg2000 = jpeg2000_depths(file_bytes(image)) if image.format == "JPEG2000" else []
+    depth = max(jpeg2000, default=8)
     if image.has_transparency_data and image.mode not in _COLOUR_KEYED:
         # Pillow converts La only to LA, and RGBa only to RGBA
         straight = image.convert("LA") if image.mode == "La" else image
@@ -153,27 +160,12 @@ def _decoded(image: Image.Image, notes: list[str]) -> tuple[Pixels, Pixels | Non
     return _stretched(np.asarray(image.convert("RGB")), depth), None
 
 
-_TO_RGB_EXACTLY = {"1", "L", "P", "RGB", "RGBX"}
-_COLOUR_KEYED = {"1": int, "L": int, "I;16": int, "RGB": tuple}
-"""Modes of which PNG may declare one colour transparent, and what Pillow states that in."""
-
-
-def _jpeg2000_depth(image: Image.Image) -> int:
-    """Bits per sample of a JPEG 2000 file that is not loaded yet; 8 of all else."""
-    depths = jpeg2000_depths(file_bytes(image)) if image.format == "JPEG2000" else []
-    return max(depths, default=8)
-
-
 def _stretched(pixels: Pixels, depth: int) -> Pixels:
     """Samples of fewer than 8 bits, which Pillow's JPEG 2000 shifts up, so that white is 255."""
     if depth >= 8:
         return pixels
     most = (1 << depth) - 1
     return (((pixels >> (8 - depth)).astype(np.uint16) * 255 + most // 2) // most).astype(np.uint8)
-
-
-def _grey(values: Pixels) -> Pixels:
-    return np.repeat(values[:, :, None], 3, axis=2)
 
 
 def _eight_bits(image: Image.Image, notes: list[str]) -> Pixels:
@@ -211,10 +203,15 @@ def _transparent_colour(image: Image.Image) -> Mask | None:
     key = image.info.get("transparency")
     if not isinstance(key, _COLOUR_KEYED.get(image.mode, ())):
         return None
-    packed = _packing(image)
-    low = _low_bytes(image) if packed == "RGB;16B" else None
+    tiles = getattr(image, "tile", None)
+    # how the samples lie in the file, as Pillow calls it; empty once they are loaded
+    packed = str(tiles[0][3]) if image.format == "PNG" and tiles else ""
+    data = file_bytes(image) if packed == "RGB;16B" else b""
     samples: Samples = np.asarray(image.convert("L") if image.mode == "1" else image)
-    samples = samples if low is None else samples.astype(np.uint16) * 256 + low
+    if data:  # the low bytes are those of the file in the other byte order
+        again = Image.open(io.BytesIO(data), formats=["PNG"])
+        again.tile = [tile._replace(args="RGB;16L") for tile in again.tile]
+        samples = samples.astype(np.uint16) * 256 + np.asarray(again)
     wanted: Samples = np.array(key, np.uint32)
     if samples.dtype == np.uint8 and not packed and wanted.max() > 255:
         wanted = wanted >> 8
@@ -222,22 +219,3 @@ def _transparent_colour(image: Image.Image) -> Mask | None:
     wanted = (wanted & bits) * scale
     same: Mask = samples == wanted
     return np.asarray(same.all(axis=2)) if same.ndim == 3 else same
-
-
-def _packing(image: Image.Image) -> str:
-    """How the samples lie in the file, as Pillow calls it; empty once they are loaded."""
-    tiles = getattr(image, "tile", None)
-    return str(tiles[0][3]) if image.format == "PNG" and tiles else ""
-
-
-def _low_bytes(image: Image.Image) -> Pixels:
-    """The low bytes of a PNG of 16 bits a channel: the file once more, in the other byte order."""
-    again = Image.open(io.BytesIO(file_bytes(image)), formats=["PNG"])
-    again.tile = [tile._replace(args="RGB;16L") for tile in again.tile]
-    return np.asarray(again)
-
-
-def _over_white(colour: Pixels, alpha: Pixels) -> Pixels:
-    wide, opacity = colour.astype(np.uint16), alpha.astype(np.uint16)[:, :, None]
-    # at most 255 * 255, so 16 bits hold the sum; 255 is odd, so there are no ties
-    return ((wide * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)

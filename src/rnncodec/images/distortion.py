@@ -8,17 +8,22 @@ over the batch; 0 where nothing is lost. :func:`weighted_sum` puts parts togethe
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from rnncodec.errors import ConfigError
-from rnncodec.images import windowed_similarity
-from rnncodec.images.windowed_similarity import STRIDE, WINDOW, local_similarity, three_scales
 
 Part: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+WINDOW, STRIDE = 8, 4
+"""SSIM to learn with looks at 8x8 pixels, half of which the next window sees too."""
+C1, C2 = 0.01**2, 0.03**2
+"""The constants of SSIM for pixels in a range of length 1."""
+SCALES = 3
+"""The last of three still has whole windows in crops of 32x32; five would need 128x128."""
 
 DCT_SIDE = 8
 """Side in pixels of the blocks that the eye's sensitivity is defined for."""
@@ -113,11 +118,48 @@ PARTS: dict[str, Part] = {
 """All parts by the name that a configuration uses."""
 
 SMALLEST = {
-    "ms_ssim": windowed_similarity.SMALLEST,
+    "ms_ssim": WINDOW << (SCALES - 1),
     "ssim_weighted": WINDOW,
     "hvs": DCT_SIDE,
 }
 """The shorter side, in pixels, from which on a part is defined; for the others 1."""
+
+
+MS_SSIM = {"ms_ssim": 0.84, "l1": 1 - 0.84}
+PSNR_HVS = {"hvs": 1.0, "chroma": 1.0}
+SEARCH_LOSSES: dict[str, tuple[dict[str, float], ...]] = {
+    "ms_ssim": (MS_SSIM,),
+    "psnr_hvs": (PSNR_HVS,),
+    "psnr": ({"rmse": 1.0},),
+    "balanced": (MS_SSIM, PSNR_HVS),
+}
+"""The weighted sums that a search for bits lowers, by the metric that it is for; of several their
+geometric mean, in which a percent of each counts the same. ``l1`` and ``chroma`` hold the colours,
+which the metrics themselves hardly see, or do not."""
+
+
+def trained_for(notes: Mapping[str, Any]) -> str:
+    """What a model's own loss weighs, a key of ``SEARCH_LOSSES``, from the notes in its file.
+
+    Examples:
+        >>> loss = {"_target_": "rnncodec.training.losses.Mixed", "weights": {"hvs": 1.0}}
+        >>> trained_for({"settings": {"loss": loss}}), trained_for({})
+        ('psnr_hvs', 'ms_ssim')
+    """
+    settings = notes.get("settings")
+    loss = settings.get("loss") if isinstance(settings, dict) else None
+    if not isinstance(loss, dict):
+        return "ms_ssim"  # earlier files do not say; those of the packaged models mean this
+    weights = loss.get("weights")
+    named = {"L1": {"l1"}, "SSIMWeighted": {"ssim_weighted"}, "L1MSSSIM": {"ms_ssim"}}
+    if isinstance(weights, dict):
+        parts = {name for name, weight in weights.items() if weight}
+    else:
+        parts = named.get(str(loss.get("_target_")).rpartition(".")[2], {"ms_ssim"})
+    similarity = bool(parts & {"ms_ssim", "ssim_weighted"})
+    if "hvs" in parts:
+        return "balanced" if similarity else "psnr_hvs"
+    return "ms_ssim" if similarity else "psnr"
 
 
 def weighted_sum(x: Tensor, y: Tensor, weights: Mapping[str, float]) -> Tensor:
@@ -156,6 +198,43 @@ def check_weights(weights: Mapping[str, float]) -> dict[str, float]:
             f"weights of loss parts: expected finite numbers, one above 0, got {dict(weights)}"
         )
     return {str(name): float(weight) for name, weight in weights.items()}
+
+
+def local_similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """SSIM and its contrast-structure factor in windows of 8x8, four pixels apart.
+
+    Args:
+        x: (B, C, H, W) in a range of length 1, sides of at least 8.
+        y: the same.
+
+    Returns:
+        Two maps (B, C, h, w).
+    """
+    mean_x, mean_y, squares, product = (
+        F.avg_pool2d(part, WINDOW, STRIDE) for part in (x, y, x * x + y * y, x * y)
+    )
+    # the means of the pictures as they are seen, in [0, 1]; variances do not mind the shift
+    means, means_squared = mean_x * mean_y, mean_x.square() + mean_y.square()
+    cs = (2 * (product - means) + C2) / (squares - means_squared + C2)
+    bright_x, bright_y = mean_x + 0.5, mean_y + 0.5
+    luminance = (2 * bright_x * bright_y + C1) / (bright_x.square() + bright_y.square() + C1)
+    return luminance * cs, cs
+
+
+def three_scales(x: Tensor, y: Tensor) -> Tensor:
+    """Mean over a batch of MS-SSIM on three scales, equally weighted; scalar.
+
+    Each factor is the mean over one image, as in the metric; where it is negative its gradient
+    would be undefined, so it is held at a small positive number.
+    """
+    score = x.new_ones(x.shape[0])
+    for scale in range(SCALES):
+        if scale > 0:
+            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+        ssim, cs = local_similarity(x, y)
+        factor = ssim if scale == SCALES - 1 else cs
+        score = score * factor.mean(dim=(1, 2, 3)).clamp(min=1e-3) ** (1 / SCALES)
+    return score.mean()
 
 
 def root(error: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -10,6 +10,12 @@ _JPEG2000_START = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a cod
 _BOXED = (b"ftyp", b"jP  ", b"JXL ")  # the first box of AVIF and HEIF, of JPEG 2000, of JPEG XL
 
 _HOLD_PIXELS = (b"mdat", b"jp2c", b"jxlc", b"jxlp")
+
+_JXL_CODESTREAM = b"\xff\x0a"
+_JXL_CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
+_JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
+_JXL_SIDE = ((1, 9), (1, 13), (1, 18), (1, 30))
+_JXL_LONGEST = 64  # bytes, more than what is read here can take
 
 
 def file_bytes(image: Image.Image) -> bytes:
@@ -106,3 +112,82 @@ def avif_depth(data: bytes) -> int:
     """Bits per sample of an AVIF file."""
     flags = [part[2] & 0x60 for part in contents(data, b"meta", b"iprp", b"ipco", b"av1C")]
     return {0: 8, 0x40: 10, 0x60: 12}.get(max(flags, default=0), 8)
+
+
+class JpegXLHeader(NamedTuple):
+    """What JPEG XL (ISO/IEC 18181-1) says of an image, as far as its plugin does not tell it."""
+
+    width: int
+    height: int
+    depth: int = 8  # bits per sample
+    animated: bool = False  # has more than one frame
+
+
+def is_jpeg_xl(data: bytes) -> bool:
+    """Whether a file begins as JPEG XL, bare or in a container."""
+    return data.startswith((_JXL_CODESTREAM, _JXL_CONTAINER))
+
+
+def jpeg_xl_header(data: bytes) -> JpegXLHeader:
+    """The header of a JPEG XL file; of other files one without pixels."""
+    if data.startswith(_JXL_CONTAINER):
+        parts = []
+        for kind, start, end in boxes(data):
+            if kind in (b"jxlc", b"jxlp"):
+                # a box `jxlp` has its number before its part of the codestream
+                first = start + 4 * (kind == b"jxlp")
+                parts.append(data[first : min(start + _JXL_LONGEST, end)])
+        data = b"".join(parts)
+    if not data.startswith(_JXL_CODESTREAM):
+        return JpegXLHeader(0, 0)
+    bits = _Bits(data[2:_JXL_LONGEST])
+    return JpegXLHeader(*_jxl_size(bits), *_jxl_metadata(bits))
+
+
+class _Bits:
+    """Bits of a header, least significant first."""
+
+    def __init__(self, data: bytes) -> None:
+        self._rest = int.from_bytes(data, "little")
+
+    def take(self, count: int) -> int:
+        value = self._rest & ((1 << count) - 1)
+        self._rest >>= count
+        return value
+
+    def choose(self, *choices: tuple[int, int]) -> int:
+        """One of four (base, number of bits to add), which two bits name."""
+        base, count = choices[self.take(2)]
+        return base + self.take(count)
+
+
+def _jxl_size(bits: _Bits) -> tuple[int, int]:
+    """SizeHeader: width and height."""
+    small = bits.take(1)
+    height = 8 * (bits.take(5) + 1) if small else bits.choose(*_JXL_SIDE)
+    if ratio := bits.take(3):
+        across, down = _JXL_RATIOS[ratio - 1]
+        return height * across // down, height
+    return 8 * (bits.take(5) + 1) if small else bits.choose(*_JXL_SIDE), height
+
+
+def _jxl_metadata(bits: _Bits) -> tuple[int, bool]:
+    """The start of ImageMetadata: bits per sample, and whether it is an animation."""
+    animated = False
+    if bits.take(1):  # all by default
+        return 8, False
+    if bits.take(1):  # extra fields
+        bits.take(3)  # orientation
+        if bits.take(1):
+            _jxl_size(bits)  # intrinsic
+        if bits.take(1):  # a preview, which nobody writes: what follows is not read
+            return 8, False
+        animated = bool(bits.take(1))
+        if animated:
+            bits.choose((100, 0), (1000, 0), (1, 10), (1, 30))  # ticks: numerator
+            bits.choose((1, 0), (1001, 0), (1, 8), (1, 10))  # denominator
+            bits.choose((0, 0), (0, 3), (0, 16), (0, 32))  # loops
+            bits.take(1)  # time codes
+    if bits.take(1):  # float samples
+        return bits.choose((32, 0), (16, 0), (24, 0), (1, 6)), animated
+    return bits.choose((8, 0), (10, 0), (12, 0), (1, 6)), animated

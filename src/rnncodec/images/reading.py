@@ -11,9 +11,8 @@ from PIL import Image
 
 from rnncodec.errors import DataError
 from rnncodec.images.conversion import Pixels, orientation, to_rgb
-from rnncodec.images.formats import formats, picture_extensions
-from rnncodec.images.jpeg_xl import is_jpeg_xl, jpeg_xl_header
-from rnncodec.images.unreadable import readable
+from rnncodec.images.file_headers import is_jpeg_xl, jpeg_xl_header
+from rnncodec.images.formats import RAISE_LIMIT, formats, picture_extensions, readable
 
 __all__ = [
     "Pixels",
@@ -21,6 +20,7 @@ __all__ = [
     "is_hidden",
     "open_image",
     "picture_extensions",
+    "pixel_limit",
     "read_image",
     "read_size",
     "to_rgb",
@@ -71,6 +71,21 @@ def open_image(
             yield image
 
 
+@contextmanager
+def pixel_limit(most: int | None) -> Iterator[None]:
+    """Let pictures have so many pixels for the length of the block; None: Pillow's own limit.
+
+    The limit is Pillow's, `PIL.Image.MAX_IMAGE_PIXELS`, hence that of all threads.
+    """
+    before = Image.MAX_IMAGE_PIXELS
+    if most is not None:
+        Image.MAX_IMAGE_PIXELS = most
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def _refuse_large_jpeg_xl(source: str | Path | BinaryIO) -> None:
     """Apply Pillow's limit of pixels to JPEG XL, whose plugin decodes before Pillow can look."""
     if isinstance(source, str | Path):
@@ -84,7 +99,8 @@ def _refuse_large_jpeg_xl(source: str | Path | BinaryIO) -> None:
     pixels, most = header.width * header.height, Image.MAX_IMAGE_PIXELS
     if most is not None and pixels > most:
         raise DataError(
-            f"{header.width}x{header.height} pixels are more than Pillow's limit, {most}"
+            f"{header.width}x{header.height} pixels are more than Pillow's limit, {most}; "
+            f"{RAISE_LIMIT}"
         )
 
 
@@ -117,8 +133,8 @@ def find_images(root: str | Path, exclude: Collection[Path] = ()) -> list[Path]:
             f"*.jpg, *.png, *.tif, *.webp and {len(extensions) - 4} more extensions Pillow reads"
         )
     excluded = {path.resolve() for path in exclude}
-    kept = [path for path in found if not excluded or path.resolve() not in excluded]
-    return sorted(kept, key=lambda path: path.relative_to(folder).as_posix())
+    chosen = [path for path in found if not excluded or path.resolve() not in excluded]
+    return sorted(chosen, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def walk(folder: Path) -> Iterator[Path]:

@@ -89,50 +89,39 @@ def multi_scale(x: Tensor, y: Tensor) -> Tensor:
     return both_scales(x, y)[1]
 
 
+def both_scales(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """SSIM (the mean of its map) and :func:`multi_scale`, whose finest scale has the same maps."""
+    ssim, factors = scale_factors(x, y)
+    return ssim, weighted(factors)
+
+
 def multi_scale_by_channel(x: Tensor, y: Tensor) -> Tensor:
     """:func:`multi_scale` of uint8 images (B, C, H, W), in a third of the memory: (B,).
 
     A factor is the mean of those of the channels, one of which is looked at at a time.
     """
-    weights = torch.tensor(WEIGHTS, dtype=torch.float64)
     channels = [
-        scale_factors(x[:, c, None].double(), y[:, c, None].double()) for c in range(x.shape[1])
+        scale_factors(x[:, c, None].double(), y[:, c, None].double())[1] for c in range(x.shape[1])
     ]
-    return (torch.stack(channels).mean(dim=0).clamp(min=0) ** weights).prod(dim=1)
+    return weighted(torch.stack(channels).mean(dim=0))
 
 
-def scale_factors(x: Tensor, y: Tensor) -> Tensor:
-    """The factors of :func:`multi_scale`, finest first, before their weights: (B, 5)."""
-    factors = []
+def scale_factors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """SSIM (B,), and the factors of :func:`multi_scale`, finest first, unweighted: (B, 5)."""
+    ssims, factors = [], []
     for scale in range(len(WEIGHTS)):
         if scale:
             x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
         ssim, cs = similarity(x, y)
-        factor = ssim if scale == len(WEIGHTS) - 1 else inside(cs)
-        factors.append(factor.mean(dim=(1, 2, 3)))
-    return torch.stack(factors, dim=1)
+        ssims.append(ssim.mean(dim=(1, 2, 3)))
+        factors.append(cs[..., RADIUS:-RADIUS, RADIUS:-RADIUS].mean(dim=(1, 2, 3)))
+    return ssims[0], torch.stack([*factors[:-1], ssims[-1]], dim=1)
 
 
-def both_scales(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """SSIM (the mean of its map) and :func:`multi_scale`, whose finest scale has the same maps."""
-    ssim, cs = similarity(x, y)
-    finest = ssim.mean(dim=(1, 2, 3))
-    score = weighted(inside(cs), WEIGHTS[0])
-    for scale, weight in enumerate(WEIGHTS[1:], start=1):
-        x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
-        ssim, cs = similarity(x, y)
-        score = score * weighted(ssim if scale == len(WEIGHTS) - 1 else inside(cs), weight)
-    return finest, score
-
-
-def inside(x: Tensor) -> Tensor:
-    """The part of a map whose windows lie inside the image."""
-    return x[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
-
-
-def weighted(factor: Tensor, weight: float) -> Tensor:
-    """The mean of a map (B, C, H, W), not below zero, to the power of its weight: (B,)."""
-    return factor.mean(dim=(1, 2, 3)).clamp(min=0) ** weight
+def weighted(factors: Tensor) -> Tensor:
+    """The product (B,) of the factors (B, 5), not below zero, each to the power of its weight."""
+    weights = torch.tensor(WEIGHTS, dtype=torch.float64)
+    return (factors.clamp(min=0) ** weights).prod(dim=1)
 
 
 def blur(x: Tensor) -> Tensor:

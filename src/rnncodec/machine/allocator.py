@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
-KEEP = 1 << 30
+THRESHOLD = 1 << 30
 """Blocks up to this size come from the heap, which may have this much free at its end."""
 GLIBC_MOST = 32 << 20
 """As far as glibc's own thresholds move up by themselves (``DEFAULT_MMAP_THRESHOLD_MAX``)."""
@@ -27,7 +27,7 @@ def freed_memory_kept() -> Iterator[None]:
     if library is None:
         yield
         return
-    set_thresholds(library, KEEP)
+    set_thresholds(library, THRESHOLD)
     try:
         yield
     finally:

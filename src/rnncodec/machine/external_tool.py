@@ -11,8 +11,8 @@ from rnncodec.errors import DataError
 TIMEOUT = 120.0
 """Seconds that a program may take for one file."""
 
-TOLD = 300
-"""How many characters of what a program says an error repeats."""
+REPEATED = 300
+"""How many characters of what a program prints an error repeats."""
 
 
 @dataclass(frozen=True)
@@ -34,23 +34,14 @@ class Tool:
         return None
 
     def run(self, *arguments: str, cwd: Path, timeout: float = TIMEOUT) -> str | None:
-        """Run it in a folder: None if it ended well, else the end of what it said.
+        """Run it in a folder: None if it ended well, else the end of what it printed.
 
         Raises:
             DataError: it took longer than ``timeout`` seconds, or could not be started.
         """
-        code, output = self._ended((self.program, *arguments), cwd, timeout)
-        return None if code == 0 else output.strip()[-TOLD:] or f"exit code {code}"
-
-    def says(self, argument: str) -> str:
-        """What it prints with one argument, such as ``--version``; "" if it cannot be run."""
-        path = shutil.which(self.program)
-        return "" if path is None else said(path, argument)
-
-    def _ended(self, command: tuple[str, ...], cwd: Path, timeout: float) -> tuple[int, str]:
         try:
             done = subprocess.run(
-                command,
+                (self.program, *arguments),
                 cwd=cwd,
                 timeout=timeout,
                 check=False,
@@ -64,7 +55,13 @@ class Tool:
             ) from error
         except OSError as error:
             raise DataError(f"{self.program}: cannot be started: {error}") from error
-        return done.returncode, done.stdout.decode(errors="replace")
+        output = done.stdout.decode(errors="replace").strip()[-REPEATED:]
+        return None if done.returncode == 0 else output or f"exit code {done.returncode}"
+
+    def says(self, argument: str) -> str:
+        """What it prints with one argument, such as ``--version``; "" if it cannot be run."""
+        path = shutil.which(self.program)
+        return "" if path is None else said(path, argument)
 
 
 @functools.cache

@@ -1,14 +1,26 @@
-"""Writing files so that a reader sees the old content or the whole new one, never a part."""
+"""Writing files so that a reader sees the old content or the whole new one, never a part.
+
+Small JSON files of one disk page (:func:`write_page`) are overwritten in place. Where a disk is
+full, no file can be replaced by a new one, but a page that it already has can be written: so a run
+can still record that the disk was full.
+"""
 
 import hashlib
+import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rnncodec.errors import StorageError
+
+PAGE = 4096
+LONGEST = 1500
+"""Bytes of a text in a page; with every character escaped, still less than a page."""
 
 
 @contextmanager
@@ -39,7 +51,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary = Path(name)
         yield temporary
         # Only now: both mkstemp and writers that replace the file make it private.
-        temporary.chmod(0o666 & ~current_umask())
+        mask = os.umask(0o077)  # the one way to read it
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
         flush_to_disk(temporary)
         temporary.replace(target)
     except OSError as error:
@@ -91,8 +105,42 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def current_umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def write_page(path: Path, fields: dict[str, Any]) -> None:
+    """Write a JSON object of few and short fields, in place if the file exists.
+
+    Texts are cut after :data:`LONGEST` bytes.
+
+    Raises:
+        StorageError: the file does not exist yet and cannot be made.
+    """
+    short = {key: cut(value) if isinstance(value, str) else value for key, value in fields.items()}
+    data = json.dumps(short, ensure_ascii=False).encode()
+    assert len(data) < PAGE, "a page holds few and short fields"
+    data = data.ljust(PAGE - 1) + b"\n"
+    try:
+        with path.open("r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), data, 0)
+    except FileNotFoundError:
+        write_bytes(path, data)
+    except OSError as error:
+        raise StorageError(f"{path}: could not be written ({error.strerror})") from error
+
+
+def cut(text: str) -> str:
+    """The beginning of a text, with a space for what cannot be printed."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return printable.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore")
+
+
+def read_page(path: Path) -> dict[str, Any] | None:
+    """The fields of a page; None if there is no such file, or it is damaged."""
+    for _ in range(3):  # a reader may see a page that is being written
+        try:
+            fields = json.loads(path.read_bytes())
+        except OSError:
+            return None
+        except ValueError:
+            time.sleep(0.01)
+        else:
+            return fields if isinstance(fields, dict) else None
+    return None

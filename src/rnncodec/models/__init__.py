@@ -72,11 +72,7 @@ def names() -> list[str]:
 
 
 def path_of(model: str | os.PathLike[str]) -> Path:
-    """The file of a model.
-
-    Args:
-        model: a name, or the path of a model file. A string is first looked up as a name, a
-            path object is taken as it is.
+    """The file of a model, by its name or path; a path object is not looked up as a name.
 
     Raises:
         ModelError: no model has this name, and no file either, with the names there are; or the
@@ -91,7 +87,13 @@ def path_of(model: str | os.PathLike[str]) -> Path:
     known = catalogue()
     name = aliases().get(model, model)
     if name in known:
-        return _genuine(name, known[name])
+        path, expected = known[name], released().get(name)  # which a release's name stands for
+        if expected is not None and (got := fingerprint_of(path).hex()) != expected:
+            raise ModelError(
+                f"{path}: has the name of a release but not its fingerprint: expected {expected}, "
+                f"got {got}. Rename it, or give its path"
+            )
+        return path
     if Path(model).is_file():
         return Path(model)
     if name in released():
@@ -110,13 +112,13 @@ def find(fingerprint: bytes) -> Path:
     Raises:
         ModelError: none has; says where it looked.
     """
-    passed = []
+    unreadable = []
     for path in files():
         try:
             if fingerprint_of(path) == fingerprint:
                 return path
         except ModelError as error:
-            passed.append(str(error))
+            unreadable.append(str(error))
     for name, stated in released().items():
         if stated == fingerprint.hex():
             raise ModelError(_absent(name))
@@ -124,15 +126,12 @@ def find(fingerprint: bytes) -> Path:
     raise ModelError(
         f"no model with fingerprint {fingerprint.hex()}; looked in: {looked}. Get the model file "
         f"that wrote this file and name it, or put its folder into {VARIABLE}"
-        + "".join(f"; passed over {reason}" for reason in passed)
+        + "".join(f"; passed over {reason}" for reason in unreadable)
     )
 
 
 def name_of(fingerprint: bytes) -> str | None:
-    """The full name of the model with this fingerprint, None if it is unknown.
-
-    That of a release is known without its file.
-    """
+    """The full name of the model with this fingerprint; that of a release without its file."""
     for name, stated in released().items():
         if stated == fingerprint.hex():
             return name
@@ -157,17 +156,6 @@ def fingerprint_of(path: Path) -> bytes:
         return bytes.fromhex(stated)
     except ValueError as error:
         raise ModelError(f"{path}: its description is damaged ({error})") from error
-
-
-def _genuine(name: str, path: Path) -> Path:
-    """A released name stands for one model, wherever its file was found."""
-    expected = released().get(name)
-    if expected is not None and (got := fingerprint_of(path).hex()) != expected:
-        raise ModelError(
-            f"{path}: has the name of a release but not its fingerprint: expected {expected}, "
-            f"got {got}. Rename it, or give its path"
-        )
-    return path
 
 
 def _absent(name: str) -> str:

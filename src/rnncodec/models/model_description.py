@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from rnncodec.errors import ModelError
+from rnncodec.network.families import RENAMED
 
 KEY = "rnncodec"
 FORMAT = 1
@@ -50,7 +51,7 @@ def opened(path: str | Path, *, framework: str) -> Iterator[Any]:
 
 
 def describe(file: Any, path: Path) -> dict[str, Any]:
-    """The description in an open safetensors file.
+    """The description in an open safetensors file, its keys checked.
 
     Raises:
         ModelError: it has none of ours; damaged, or of a newer format.
@@ -58,15 +59,6 @@ def describe(file: Any, path: Path) -> dict[str, Any]:
     text = (file.metadata() or {}).get(KEY)
     if text is None:
         raise ModelError(f"{path}: a safetensors file, but not of rnncodec: no {KEY!r} metadata")
-    return parse_description(text, path)
-
-
-def parse_description(text: str, path: Path) -> dict[str, Any]:
-    """The JSON description of a model file, its keys checked.
-
-    Raises:
-        ModelError: damaged, or of a newer format.
-    """
     try:
         description = json.loads(text)
         version = int(description["format"])
@@ -92,8 +84,7 @@ def parse_description(text: str, path: Path) -> dict[str, Any]:
 def score_metric(notes: Mapping[str, Any]) -> str | None:
     """The metric of a model's selection score, a key of :data:`SCORE_METRICS`; None without one.
 
-    Files from before it was noted tell it by the value: MS-SSIM is at most 1, and an average PSNR
-    of so few dB is none.
+    Earlier files do not note it: a value of at most 1 is MS-SSIM, since no mean PSNR is so low.
 
     Examples:
         >>> score_metric({"score": 0.97}), score_metric({"score": 7.96}), score_metric({})
@@ -108,8 +99,9 @@ def score_metric(notes: Mapping[str, Any]) -> str | None:
 
 
 def part_name(description: Any) -> str | None:
-    """The name in a part's description, if it has one."""
-    return description.get("name") if isinstance(description, dict) else None
+    """The name in a part's description, if it has one; of one that was renamed, today's."""
+    name = description.get("name") if isinstance(description, dict) else None
+    return RENAMED.get(name, name) if isinstance(name, str) else name
 
 
 def not_finite_in(path: str | Path) -> list[str]:

@@ -47,12 +47,16 @@ class Model:
         Over the descriptions of network and entropy model, and over the values of all weights
         but the encoder's: another encoder writes files that the same decoder reads.
         """
+        return fingerprint(*self.state())
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """The descriptions of network and entropy model, and all tensors by name."""
         config = {"network": self.network.config, "entropy": None}
         tensors = {NETWORK + name: value for name, value in self.network.state_dict().items()}
         if self.entropy is not None:
             config["entropy"], integers = self.entropy.state()
             tensors |= {ENTROPY + name: value for name, value in integers.items()}
-        return fingerprint(config, tensors)
+        return config, tensors
 
 
 def fingerprint(config: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
@@ -86,22 +90,13 @@ def save(path: str | os.PathLike[str], model: Model, *, dtype: torch.dtype | Non
         raise ConfigError(f"{type(path).__name__}: expected the path of a file to write")
     if dtype is not None and not getattr(dtype, "is_floating_point", False):
         raise ConfigError(f"dtype={dtype!r}: expected one of floating point, as torch.float16")
-    tensors = {
-        NETWORK + name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
-        for name, tensor in model.network.state_dict().items()
-    }
+    config, tensors = model.state()
+    for name, tensor in tensors.items():
+        as_stored = (dtype or tensor.dtype) if name.startswith(NETWORK) else tensor.dtype
+        tensors[name] = tensor.detach().to("cpu", as_stored).contiguous()
     require_finite(tensors, source=path)
-    description: dict[str, Any] = {
-        "format": FORMAT,
-        "network": model.network.config,
-        "entropy": None,
-        "notes": model.notes,
-    }
-    if model.entropy is not None:
-        description["entropy"], integers = model.entropy.state()
-        tensors |= {ENTROPY + name: tensor.contiguous() for name, tensor in integers.items()}
-    config = {key: description[key] for key in ("network", "entropy")}
-    description["fingerprint"] = fingerprint(config, tensors).hex()
+    stated = fingerprint(config, tensors).hex()
+    description = {"format": FORMAT, **config, "notes": model.notes, "fingerprint": stated}
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={KEY: json.dumps(description, sort_keys=True)})
 
@@ -122,22 +117,13 @@ def load(path: str | Path) -> Model:
             entropy = IntegerModel.from_state(description["entropy"], part(tensors, ENTROPY))
     except ConfigError as error:
         raise ModelError(f"{path}: {error}") from error
-    model = Model(network, entropy, description["notes"])
-    check_fingerprint(model, description["fingerprint"], source=path)
-    return model
-
-
-def check_fingerprint(model: Model, stated: str | None, *, source: str | Path) -> None:
-    """Hold the fingerprint that a file states, if it states one, against the model's own.
-
-    Raises:
-        ModelError: they differ.
-    """
+    model, stated = Model(network, entropy, description["notes"]), description["fingerprint"]
     if stated is not None and stated != (own := model.fingerprint().hex()):
         raise ModelError(
-            f"{source}: damaged or altered: it says that its fingerprint is {stated}, but its "
+            f"{path}: damaged or altered: it says that its fingerprint is {stated}, but its "
             f"weights have {own}"
         )
+    return model
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

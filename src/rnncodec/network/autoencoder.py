@@ -13,10 +13,9 @@ from torch.nn import functional as F
 from rnncodec.errors import ConfigError
 from rnncodec.geometry import BITS
 from rnncodec.network import cells, families, recon
-from rnncodec.network.cells import Cell, State
-from rnncodec.network.layers import conv2d
+from rnncodec.network.cells import Cell, State, conv2d
 from rnncodec.network.recon import Reconstruction
-from rnncodec.validation import check_number, check_whole
+from rnncodec.validation import check_number, check_whole, is_whole
 
 MAX_ITERATIONS = 255
 MAX_EXTRA_RUNS = 16
@@ -26,6 +25,9 @@ MAX_WIDTH = 4
 
 PAPER_KERNELS = (1, 1, 3, 3)
 """Of the decoder's four cells, the sides of their hidden kernels in the paper's layer table."""
+
+OPTIONAL = ("priming", "diffusion", "hidden_kernels")
+"""Arguments that a model description leaves out at their defaults."""
 
 Recon: TypeAlias = Callable[[], Reconstruction]
 """A reconstruction framework's class, or a ``functools.partial`` of it."""
@@ -54,7 +56,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
         """(B, 3, H, W), states -> (B, C, H/16, W/16), new states."""
-        return run_cells(self.cells, self.conv(x), states, after=lambda y: y)
+        return run_cells(self.cells, self.conv(x), states)
 
 
 class Binarizer(nn.Module):
@@ -119,23 +121,18 @@ class Decoder(nn.Module):
         self, code: Tensor, states: list[State] | None = None
     ) -> tuple[Tensor, list[State]]:
         """(B, 32, h, w), states -> (B, 3, 16 h, 16 w), new states."""
-        depth_to_space = partial(F.pixel_shuffle, upscale_factor=2)
-        x, states = run_cells(self.cells, self.conv(code), states, after=depth_to_space)
+        x, states = run_cells(self.cells, self.conv(code), states, upscale=2)
         return self.output(x), states
 
 
 def run_cells(
-    layers: nn.ModuleList,
-    x: Tensor,
-    states: list[State] | None,
-    *,
-    after: Callable[[Tensor], Tensor],
+    layers: nn.ModuleList, x: Tensor, states: list[State] | None, *, upscale: int = 1
 ) -> tuple[Tensor, list[State]]:
-    """Run a stack of cells for one iteration; ``after`` maps each output to the next input."""
+    """Run a stack of cells for one iteration, with depth-to-space after each if it upscales."""
     new_states: list[State] = []
     for k, layer in enumerate(layers):
         x, state = layer(x, None if states is None else states[k])
-        x = after(x)
+        x = F.pixel_shuffle(x, upscale) if upscale > 1 else x
         new_states.append(state)
     return x, new_states
 
@@ -180,7 +177,12 @@ class Network(nn.Module):
         hidden_kernels: Sequence[int] = PAPER_KERNELS,
     ) -> None:
         super().__init__()
-        kernels = check_kernels(hidden_kernels)
+        kernels = tuple(hidden_kernels) if isinstance(hidden_kernels, Sequence) else ()
+        if len(kernels) != 4 or not all(is_whole(side) and side in (1, 3) for side in kernels):
+            raise ConfigError(
+                f"hidden_kernels={hidden_kernels!r}: expected 4 sides, each 1 or 3, as "
+                f"{list(PAPER_KERNELS)} (the paper's) or [1, 1, 1, 1]"
+            )
         check_number("width", width, 0, MAX_WIDTH)
         check_whole("iterations", iterations, 1, MAX_ITERATIONS)  # one byte in a file
         check_whole("priming", priming, 0, MAX_EXTRA_RUNS)
@@ -202,10 +204,9 @@ class Network(nn.Module):
         }
         # Left out at their defaults: the fingerprint of a model hashes its description, and the
         # models that were trained before these arguments existed keep theirs.
-        extra = {"priming": priming, "diffusion": diffusion}
-        self.config |= {name: runs for name, runs in extra.items() if runs}
-        if kernels != PAPER_KERNELS:
-            self.config["hidden_kernels"] = list(kernels)
+        own_kernels = [] if kernels == PAPER_KERNELS else list(kernels)
+        extra = zip(OPTIONAL, (priming, diffusion, own_kernels), strict=True)
+        self.config |= {name: value for name, value in extra if value}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Network":
@@ -220,32 +221,13 @@ class Network(nn.Module):
                 restore(recon, Reconstruction, config["recon"]),
                 width=config["width"],
                 iterations=config["iterations"],
-                priming=config.get("priming", 0),
-                diffusion=config.get("diffusion", 0),
-                hidden_kernels=config.get("hidden_kernels", PAPER_KERNELS),
+                **{name: config[name] for name in OPTIONAL if name in config},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"model description {config!r} is not understood: {error!r}; it may need a newer "
                 "version of rnncodec"
             ) from error
-
-
-def check_kernels(given: Sequence[int]) -> tuple[int, ...]:
-    """The sides of the decoder's hidden kernels, if they are.
-
-    Raises:
-        ConfigError: they are not.
-    """
-    kernels = tuple(given) if isinstance(given, Sequence) else ()
-    if len(kernels) == len(PAPER_KERNELS) and all(
-        isinstance(side, int) and not isinstance(side, bool) and side in (1, 3) for side in kernels
-    ):
-        return kernels
-    raise ConfigError(
-        f"hidden_kernels={given!r}: expected {len(PAPER_KERNELS)} sides, each 1 or 3, as "
-        f"{list(PAPER_KERNELS)} (the paper's) or [1, 1, 1, 1]"
-    )
 
 
 def unwrap(factory: Any) -> Any:
@@ -256,7 +238,7 @@ def unwrap(factory: Any) -> Any:
 def describe(factory: Any) -> dict[str, Any]:
     """Plain data from which :func:`restore` makes the factory again."""
     arguments = factory.keywords if isinstance(factory, partial) else {}
-    return {"name": families.name_of(unwrap(factory)), **arguments}
+    return {"name": families.stored_name(unwrap(factory)), **arguments}
 
 
 def restore(package: ModuleType, base: type, description: dict[str, Any]) -> Any:

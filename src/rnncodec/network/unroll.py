@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from rnncodec.geometry import BITS, BLOCK
-from rnncodec.network.autoencoder import Decoder, Encoder, Network
+from rnncodec.network.autoencoder import Decoder, Encoder, Network, straight_through
 from rnncodec.network.cells import State
 
 CodeSource: TypeAlias = Callable[[int, Tensor | None, Tensor | None], Tensor]
@@ -31,7 +31,7 @@ class Iteration:
     """The outcome of one iteration.
 
     Args:
-        code: ``b_t``, (B, 32, H/16, W/16), in {-1, +1}; 0 where a position sends nothing.
+        code: ``b_t``, (B, 32, H/16, W/16), in {-1, +1}; 0 where a block sends nothing.
         decode: what the decoder makes of it.
     """
 
@@ -62,56 +62,53 @@ class EncoderLoop:
         x: images (B, 3, H, W) in [-0.5, 0.5]; H and W multiples of 16.
         noise: uniform in [0, 1), (B, T, 32, H/16, W/16), for the stochastic binarizer of
             training; None at inference.
+        delta: added to the expectations of the bits before their sign is taken,
+            (B, 32, H/16, W/16); see :mod:`rnncodec.coding.latent_optimization`.
+        ends: how many iterations each block is active in, 1 or more, (B, 1, H/16, W/16); None:
+            all. Where a block has stopped its code is 0, and its residual is not shown to the
+            encoder: nothing can be done about it any more, and its neighbours do better without.
     """
 
-    def __init__(self, network: Network, x: Tensor, noise: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        x: Tensor,
+        noise: Tensor | None = None,
+        *,
+        delta: Tensor | None = None,
+        ends: Tensor | None = None,
+    ) -> None:
         assert x.shape[-2] % BLOCK == 0, x.shape
         assert x.shape[-1] % BLOCK == 0, x.shape
         self.network = network
         self.x = x
         self.noise = noise
+        self.delta = delta
+        self.ends = ends
         self.states: list[State] | None = None
 
     def __call__(self, t: int, x_hat: Tensor | None, gain: Tensor | None) -> Tensor:
         """Iteration ``t`` (from 0), the picture so far and its gain -> code (B, 32, h, w)."""
+        active = None if self.ends is None else self.ends > t
+        if active is not None:
+            if not active.any():
+                b, _, h, w = active.shape
+                return self.x.new_zeros(b, BITS, h, w)
+            if x_hat is not None:
+                x_hat = torch.where(over_blocks(active), x_hat, self.x)
         residual = self.x if x_hat is None else self.x - x_hat
         scaled = residual if gain is None else residual * gain
-        features, self.states = repeat(
-            self.network.encoder, scaled, self.states, runs=encoder_runs(self.network, t)
-        )
-        return self.binarize(t, features)
-
-    def binarize(self, t: int, features: Tensor) -> Tensor:
-        """What the encoder saw in iteration ``t``, (B, C, h, w) -> code (B, 32, h, w)."""
-        noise = None if self.noise is None else self.noise[:, t]
-        code: Tensor = self.network.binarizer(features, noise)
-        return code
-
-
-class AdaptiveEncoderLoop:
-    """A sender whose positions end, each after its own number of iterations.
-
-    Where a position has ended its code is 0, and its block's residual is not shown to the
-    encoder: nothing can be done about it any more, and its neighbours do better without.
-
-    Args:
-        sender: what would be sent if none ended.
-        ends: (B, 1, H/16, W/16), how many iterations each position sends, 1 or more.
-    """
-
-    def __init__(self, sender: EncoderLoop, ends: Tensor) -> None:
-        self.sender = sender
-        self.ends = ends
-
-    def __call__(self, t: int, x_hat: Tensor | None, gain: Tensor | None) -> Tensor:
-        """As :class:`EncoderLoop`."""
-        sends = self.ends > t
-        if not sends.any():
-            b, _, h, w = sends.shape
-            return self.sender.x.new_zeros(b, BITS, h, w)
-        if x_hat is not None:
-            x_hat = torch.where(over_blocks(sends), x_hat, self.sender.x)
-        return self.sender(t, x_hat, gain) * sends
+        runs = 1 + (self.network.priming if t == 0 else 0)
+        features, self.states = repeat(self.network.encoder, scaled, self.states, runs=runs)
+        code: Tensor
+        if self.delta is None:
+            code = self.network.binarizer(
+                features, None if self.noise is None else self.noise[:, t]
+            )
+        else:
+            p = self.network.binarizer.expectation(features) + self.delta
+            code = straight_through(p, p >= 0)
+        return code if active is None else code * active
 
 
 def iterate(
@@ -120,25 +117,25 @@ def iterate(
     """Run the codec for ``iterations``, taking each iteration's bits from ``source``.
 
     With an :class:`EncoderLoop` this encodes (or trains); with received codes it decodes, and no
-    encoder runs. If it is ``adaptive``, a code of 0 says that a position has ended: the picture
-    of its block stays as it is (Johnston et al. 2018).
+    encoder runs. If it is ``adaptive``, a code of 0 says that a block has stopped: its picture
+    stays as it is (Johnston et al. 2018).
     """
-    decoding = DecoderLoop(network, adaptive=adaptive)
+    decoder = DecoderLoop(network, adaptive=adaptive)
     step: Iteration | None = None
     for t in range(iterations):
         x_hat = None if step is None else step.x_hat
         gain = network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
-        step = Iteration(code, partial(decoding.run, t, code, x_hat, gain))
+        step = Iteration(code, partial(decoder.run, t, code, x_hat, gain))
         yield step
 
 
 class DecoderLoop:
-    """The decoder's side: codes to pictures, with the states that lie between.
+    """The decoder's side: codes to pictures, with the states in between.
 
     Args:
         network: the codec.
-        adaptive: whether a code of 0 says that a position has ended.
+        adaptive: whether a code of 0 says that a block has stopped.
     """
 
     def __init__(self, network: Network, *, adaptive: bool) -> None:
@@ -150,34 +147,20 @@ class DecoderLoop:
     def run(self, t: int, code: Tensor, x_hat: Tensor | None, gain: Tensor | None) -> Tensor:
         """The picture (B, 3, H, W) after iteration ``t``, from its code and the one before."""
         with self.mode():  # a picture may be asked for elsewhere than its code was made
-            return self._run(t, code, x_hat, gain)
-
-    def _run(self, t: int, code: Tensor, x_hat: Tensor | None, gain: Tensor | None) -> Tensor:
-        sends = code[:, :1] != 0 if self.adaptive and x_hat is not None else None
-        if sends is not None and x_hat is not None and not sends.any():
-            return x_hat
-        decoded, self.states = repeat(
-            self.network.decoder, code, self.states, runs=decoder_runs(self.network, t)
-        )
-        combined = self.network.recon.combine(x_hat, decoded.float(), gain)
-        if sends is None or x_hat is None:
-            return combined
-        return torch.where(over_blocks(sends), combined, x_hat)
+            active = code[:, :1] != 0 if self.adaptive and x_hat is not None else None
+            if active is not None and x_hat is not None and not active.any():
+                return x_hat
+            runs = 1 + (self.network.priming if t == 0 else 0) + self.network.diffusion
+            decoded, self.states = repeat(self.network.decoder, code, self.states, runs=runs)
+            combined = self.network.recon.combine(x_hat, decoded.float(), gain)
+            if active is None or x_hat is None:
+                return combined
+            return torch.where(over_blocks(active), combined, x_hat)
 
 
 def over_blocks(positions: Tensor) -> Tensor:
-    """A map of positions (B, C, h, w) as one of pixels, (B, C, 16 h, 16 w)."""
+    """A map of blocks (B, C, h, w) as one of pixels, (B, C, 16 h, 16 w)."""
     return positions.repeat_interleave(BLOCK, -2).repeat_interleave(BLOCK, -1)
-
-
-def encoder_runs(network: Network, t: int) -> int:
-    """How often the encoder sees the residual before the code of iteration ``t`` (from 0)."""
-    return 1 + (network.priming if t == 0 else 0)
-
-
-def decoder_runs(network: Network, t: int) -> int:
-    """How often the decoder sees the code of iteration ``t`` (from 0)."""
-    return encoder_runs(network, t) + network.diffusion
 
 
 def repeat(

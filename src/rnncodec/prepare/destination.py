@@ -6,8 +6,8 @@ from typing import Any
 
 from rnncodec.data import tile_manifest
 from rnncodec.errors import ConfigError
-from rnncodec.prepare.ledger import FOLDER, Ledger, is_begun, is_empty
-from rnncodec.prepare.listing import Outline
+from rnncodec.prepare.journal import FOLDER, Journal, is_begun, is_empty
+from rnncodec.prepare.listing import SourceDigest
 from rnncodec.prepare.sources import Source
 
 _OWN = re.compile(
@@ -17,15 +17,15 @@ _OWN = re.compile(
 """Whatever a run, or its page, writes in its destination."""
 
 
-def clear(destination: Path) -> None:
-    """Clear away what a run that was killed at its very end has left."""
+def remove_leftovers(destination: Path) -> None:
+    """Remove what a run that was killed at its very end has left."""
     folder = destination / FOLDER
     if folder.is_dir() and (is_begun(destination) or is_empty(folder)):
-        with Ledger(destination) as ledger:
-            ledger.remove()
+        with Journal(destination) as journal:
+            journal.remove()
 
 
-def place_of(destination: Path, part: tuple[int, int]) -> Path:
+def part_folder(destination: Path, part: tuple[int, int]) -> Path:
     """The folder of the whole set, or of a part.
 
     Raises:
@@ -64,7 +64,7 @@ def refuse_inside(destination: Path, source: Source) -> None:
 
 
 def refuse_foreign(destination: Path) -> None:
-    """Refuse to begin where there are files that a run would overwrite or clear away.
+    """Refuse to begin where there are files that a run would overwrite or remove.
 
     Raises:
         ConfigError: naming the first of them.
@@ -72,18 +72,18 @@ def refuse_foreign(destination: Path) -> None:
     if not destination.is_dir() or is_begun(destination):
         return
     for path in sorted(destination.iterdir()):
-        if _OWN.fullmatch(path.name) and not _nothing(path):
+        if not _OWN.fullmatch(path.name):
+            continue
+        if path.is_symlink() or not path.is_dir():
+            harmless = False
+        else:
+            harmless = is_empty(path) if path.name == FOLDER else not any(path.iterdir())
+        if not harmless:
             raise ConfigError(
-                f"{destination} holds {path.name}, which no run of `rnncodec prepare` that can go "
-                "on has written, and a new one might overwrite; choose another destination, or "
-                "move that away"
+                f"{destination} holds {path.name}, which no run of `rnncodec prepare` that can be "
+                "resumed has written, and a new one might overwrite; choose another destination, "
+                "or move that away"
             )
-
-
-def _nothing(path: Path) -> bool:
-    if path.is_symlink() or not path.is_dir():
-        return False
-    return is_empty(path) if path.name == FOLDER else not any(path.iterdir())
 
 
 def refuse_changed(made_from: dict[str, Any], source: Source, destination: Path) -> None:
@@ -92,13 +92,13 @@ def refuse_changed(made_from: dict[str, Any], source: Source, destination: Path)
     Raises:
         ConfigError: it has.
     """
-    outline = Outline()
+    digest = SourceDigest()
     for item in source.items():
-        outline.add(item)
-    if outline.plain().items() <= made_from.items():
+        digest.add(item)
+    if digest.plain().items() <= made_from.items():
         return
     then = made_from.get("items")
-    how = f"files then {then}, now {outline.items}" if then != outline.items else "other files"
+    how = f"files then {then}, now {digest.items}" if then != digest.items else "other files"
     raise ConfigError(
         f"{destination} is finished, and its source has changed since ({how}). The tiles stay as "
         "they are; prepare the source as it is now into another destination, or only what was "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rnncodec.errors import ConfigError, DataError
-from rnncodec.prepare.listing import Entry, Item, Tell, silent
+from rnncodec.prepare.listing import Entry, Item, OnCount, no_progress
 
 HUGGING_FACE = "hf:"
 _DEFAULT = "train"
@@ -41,10 +41,10 @@ class HuggingFace:
         return str(Path(self.name).resolve()) if Path(self.name).exists() else self.name
 
     def folder(self) -> Path | None:
-        """None: the hub's files lie in a cache."""
+        """None: the hub's files are in a cache."""
         return None
 
-    def items(self, tell: Tell = silent) -> Iterator[Item]:
+    def items(self, on_count: OnCount = no_progress) -> Iterator[Item]:
         """One, as long as there are rows."""
         rows, _ = self.rows()
         yield Item(self._split(rows), len(rows))
@@ -93,7 +93,12 @@ class HuggingFace:
         return self.split or str(rows.split or _DEFAULT)
 
     def _load(self) -> Any:
-        datasets = _datasets()
+        try:
+            import datasets
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "Hugging Face sources need `datasets`; run: pip install 'rnncodec[prepare]'"
+            ) from error
         split = self.split or _DEFAULT
         try:
             if not (Path(self.name) / "state.json").is_file():
@@ -108,13 +113,3 @@ class HuggingFace:
                 f"out @{split}, or name another folder"
             )
         return rows
-
-
-def _datasets() -> Any:
-    try:
-        import datasets
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "Hugging Face sources need `datasets`; run: pip install 'rnncodec[prepare]'"
-        ) from error
-    return datasets

@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from rnncodec.errors import StorageError
 from rnncodec.machine.storage import replacing
 
-RUN = 50_000
+SORTED_TOGETHER = 50_000
 """Lines that are sorted in memory at a time."""
 
 EVERY = 1000
-"""Of so many things found while listing, one is told."""
+"""Things found while listing between two reports."""
 
 T = TypeVar("T")
-Tell = Callable[[int], None]
+OnCount = Callable[[int], None]
 
 
 class Entry(NamedTuple):
@@ -53,15 +53,15 @@ class Item(NamedTuple):
     size: int = -1
 
 
-class Outline:
-    """How many items a source has, and a SHA-256 of their list: tells whether it has changed."""
+class SourceDigest:
+    """How many items a source has, and a SHA-256 of their list: shows whether it has changed."""
 
     def __init__(self) -> None:
         self.items = 0
         self._digest = hashlib.sha256()
 
     def add(self, item: Item) -> Item:
-        """Note an item, and give it back."""
+        """Count an item in, and return it."""
         self.items += 1
         self._digest.update(json.dumps(item).encode() + b"\n")
         return item
@@ -71,15 +71,15 @@ class Outline:
         return {"items": self.items, "items_sha256": self._digest.hexdigest()}
 
 
-def silent(_: int) -> None:
-    """Tell nobody."""
+def no_progress(_: int) -> None:
+    """Report nothing."""
 
 
-def counted(things: Iterable[T], tell: Tell) -> Iterator[T]:
-    """Pass things on, and now and then tell how many they are so far."""
+def counted(things: Iterable[T], on_count: OnCount) -> Iterator[T]:
+    """Pass things on, and report how many they are after each `EVERY` of them."""
     for number, thing in enumerate(things, 1):
         if number % EVERY == 0:
-            tell(number)
+            on_count(number)
         yield thing
 
 
@@ -122,7 +122,7 @@ def length_and_hash(path: Path) -> tuple[int, str]:
 
 
 def sorted_lines(lines: Iterable[str]) -> Iterator[str]:
-    """Strings without line ends, sorted; all but `RUN` of them wait in temporary files.
+    """Strings without line ends, sorted; most of them wait in temporary files.
 
     >>> list(sorted_lines(["b", "a", "c"]))
     ['a', 'b', 'c']
@@ -130,16 +130,12 @@ def sorted_lines(lines: Iterable[str]) -> Iterator[str]:
     waiting = iter(lines)
     with ExitStack() as stack:
         runs: list[Iterable[str]] = []
-        while run := sorted(islice(waiting, RUN)):
-            if len(run) < RUN:
+        while run := sorted(islice(waiting, SORTED_TOGETHER)):
+            if len(run) < SORTED_TOGETHER:
                 runs.append(run)
                 break
             file = stack.enter_context(tempfile.TemporaryFile("w+", encoding="ascii"))
             file.writelines(f"{line}\n" for line in run)
             file.seek(0)
-            runs.append(_read(file))
+            runs.append(line[:-1] for line in file)
         yield from heapq.merge(*runs)
-
-
-def _read(file: IO[str]) -> Iterator[str]:
-    return (line[:-1] for line in file)

@@ -12,9 +12,15 @@ from rnncodec.data.tile_manifest import LARGEST_TILE
 from rnncodec.errors import ConfigError
 from rnncodec.version import __version__
 
+MAX_BAD = 0.1
+"""Share of the images that may be damaged or crash the decoder, if nothing else is asked for."""
+
+DAMAGED = "damaged"
+CRASHED = "crashed the decoder"
+
 
 class Mode(StrEnum):
-    """Which tiles of an image are kept."""
+    """Which tiles of an image are taken."""
 
     HIGH_ENTROPY = "high-entropy"
     THUMBNAIL = "thumbnail"
@@ -36,7 +42,7 @@ class Settings:
     """Names as on the command line, see `rnncodec prepare --help`.
 
     Attributes:
-        mode: which tiles of an image are kept.
+        mode: which tiles of an image are taken.
         tile: their side in pixels.
         keep: how many of an image at most (high-entropy, random).
         resize: (width, height) that images are shrunk to fit.
@@ -45,7 +51,7 @@ class Settings:
         val_fraction: of the images, by a hash of the name, from which no tile is cut.
         part: which of how many shares of the images, as (0, 1).
         shard_tiles: tiles of a shard.
-        photographs: how many validation images, and training images, to keep in one piece.
+        photographs: how many validation images, and training images, to store whole.
         seed: of mode random.
 
     Raises:
@@ -69,23 +75,18 @@ class Settings:
             raise ConfigError(
                 f"--tile {self.tile}: expected a multiple of 16 from 16 to {LARGEST_TILE}"
             )
-        for option in ("keep", "shard_tiles", "photographs"):
-            self._require(option, 1)
-        self._require("seed", 0)
-        self._require("min_side", 0)
+        least = {"keep": 1, "shard_tiles": 1, "photographs": 1, "seed": 0, "min_side": 0}
+        for option, value in least.items():
+            if getattr(self, option) < value:
+                name = option.replace("_", "-")
+                raise ConfigError(f"--{name} {getattr(self, option)}: expected at least {value}")
         if min(self.resize) < self.tile:
-            raise ConfigError(f"--resize {_box(self.resize)}: smaller than one tile")
+            raise ConfigError(f"--resize {self.resize[0]}x{self.resize[1]}: smaller than one tile")
         if not 0 < self.val_fraction < 1:
             raise ConfigError(f"--val-fraction {self.val_fraction}: expected between 0 and 1")
         number, count = self.part
         if not 0 <= number < count:
             raise ConfigError(f"--shard {number}/{count}: expected 0/n to n-1/n")
-
-    def _require(self, option: str, least: int) -> None:
-        value = getattr(self, option)
-        if value < least:
-            name = option.replace("_", "-")
-            raise ConfigError(f"--{name} {value}: expected at least {least}")
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds them; the part aside, which is no setting of the whole."""
@@ -130,7 +131,3 @@ def made_with() -> dict[str, str]:
         if state := features.version(library):
             found[f"pillow's {library}"] = state
     return found | {"python's zlib": zlib.ZLIB_RUNTIME_VERSION}
-
-
-def _box(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -1,1 +1,1 @@
-"""What a run and a sweep keep on disk: directories, names, settings, states, locks."""
+"""What a run and a sweep store on disk: directories, names, settings, states, locks."""

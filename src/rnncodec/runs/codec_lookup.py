@@ -1,4 +1,4 @@
-"""Which codec ``codec=`` means: that of a model file, or one among the runs of a finished grid."""
+"""Which cell, reconstruction, entropy model and given codec a configuration means."""
 
 from pathlib import Path
 from typing import Any
@@ -7,17 +7,46 @@ from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from rnncodec.errors import ConfigError
-from rnncodec.models.model_description import read_description
+from rnncodec.models.model_description import part_name, read_description
 from rnncodec.network import families
-from rnncodec.runs.run_directory import MODEL
+from rnncodec.runs.run_directory import MODEL, RunFiles
 from rnncodec.runs.run_settings import leaves, settings
 
-FACTORS = ("cell", "recon")
+CODEC = ("cell", "recon")
 SOURCE = ("data", "data.root", "data.weights")
+NO_ENTROPY = "none"
+
+
+def entropy_name(cfg: DictConfig) -> str:
+    """The name of the entropy model, as in ``entropy=``."""
+    return families.name_of(get_class(cfg.entropy._target_))
+
+
+def codec_names(cfg: DictConfig) -> dict[str, str]:
+    """The names of the codec's parts, as in ``cell=`` and ``recon=``."""
+    return {name: families.name_of(get_class(cfg[name]._target_)) for name in CODEC}
+
+
+def factors(cfg: DictConfig, files: RunFiles) -> dict[str, str]:
+    """What a grid varies: the names of a run's ``cell``, ``recon`` and ``entropy``.
+
+    Those of the codec come from the model file where there is one, since with ``codec=`` the
+    configuration's own say nothing.
+
+    Raises:
+        ModelError: the model file cannot be read.
+    """
+    source = files.model if files.model.exists() else cfg.codec
+    if source is None:
+        codec = codec_names(cfg)
+    else:
+        network = read_description(source)["network"]
+        codec = {name: str(part_name(network[name])) for name in CODEC}
+    return {**codec, "entropy": entropy_name(cfg)}
 
 
 def codec_file(cfg: DictConfig) -> Path:
-    """The model file of ``codec=``.
+    """The model file of ``codec=``: itself, or one among the runs of a finished grid.
 
     In a folder of runs it is the one codec, without entropy model, of this ``cell``, ``recon``
     and, where several seeds were trained, ``seed``, whatever its run is called. There, the data
@@ -30,16 +59,20 @@ def codec_file(cfg: DictConfig) -> Path:
     given = Path(cfg.codec)
     if not given.is_dir():
         return given
-    names = {name: families.name_of(get_class(cfg[name]._target_)) for name in FACTORS}
+    names = codec_names(cfg)
     wanted = " ".join(f"{name}={value}" for name, value in names.items())
-    found = {
-        path: description
-        for path in sorted(given.glob(f"*/{MODEL}"))
-        if (description := read_description(path))["entropy"] is None
-        and all(description["network"][name]["name"] == names[name] for name in FACTORS)
-    }
+    found: dict[Path, dict[str, Any]] = {}
+    for path in sorted(given.glob(f"*/{MODEL}")):
+        description = read_description(path)
+        network = description["network"]
+        if description["entropy"] is None and all(
+            part_name(network[name]) == names[name] for name in CODEC
+        ):
+            found[path] = dict(description["notes"].get("settings", {}))
     if len(found) > 1:
-        found = {path: one for path, one in found.items() if noted(one).get("seed") == cfg.seed}
+        found = {
+            path: trained for path, trained in found.items() if trained.get("seed") == cfg.seed
+        }
         wanted += f" seed={cfg.seed}"
     if len(found) != 1:
         listed = ": " + ", ".join(path.parent.name for path in found) if found else ""
@@ -47,14 +80,9 @@ def codec_file(cfg: DictConfig) -> Path:
             f"codec={given} has {len(found)} finished codecs of {wanted}, expected one{listed}; "
             "finish that grid first, or give the model file itself, as in codec=PATH/" + MODEL
         )
-    ((path, description),) = found.items()
-    check_data(cfg, path, noted(description))
+    ((path, trained),) = found.items()
+    check_data(cfg, path, trained)
     return path
-
-
-def noted(description: dict[str, Any]) -> dict[str, Any]:
-    """What a model file says of its run's settings."""
-    return dict(description["notes"].get("settings", {}))
 
 
 def check_data(cfg: DictConfig, codec: Path, trained: dict[str, Any]) -> None:

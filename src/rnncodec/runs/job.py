@@ -1,4 +1,4 @@
-"""The record that a run keeps of itself in its directory: state, heartbeat, reason of failure."""
+"""The record of a run in its directory: state, heartbeat, reason of failure."""
 
 import logging
 import os
@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from rnncodec.errors import ConfigError, StorageError
-from rnncodec.machine.inplace_json import read_page, write_page
+from rnncodec.machine import locks
+from rnncodec.machine.storage import read_page, write_page
 from rnncodec.runs import liveness
 from rnncodec.runs.run_directory import RunFiles
 
@@ -55,8 +56,8 @@ class Job:
     def __enter__(self) -> "Job":
         try:
             self.files.folder.mkdir(parents=True, exist_ok=True)
-            self.lock = liveness.take_lock(self.files.lock)
-        except liveness.Held:
+            self.lock = locks.take_lock(self.files.lock)
+        except locks.Held:
             self._refuse_held()
         except OSError as error:
             raise StorageError(
@@ -66,7 +67,14 @@ class Job:
         if self.lock is None or self._was_elsewhere():
             self._require_no_heartbeat()
         self.fields["locked"] = self.lock is not None
-        self._require_allowed()
+        try:
+            self.check()
+        except BaseException as error:
+            if self.files.trained:  # what came of it matters more than this command
+                self._unlock()
+            else:
+                self._end(error)
+            raise
         self._write()
         self.beating.start()
         return self
@@ -82,7 +90,7 @@ class Job:
         self._end(error)
 
     def enter(self, phase: str) -> None:
-        """A phase of the run begins; what was written of an earlier one's progress is past."""
+        """A phase of the run starts; what was written of an earlier one's progress is past."""
         progress = read_page(self.files.progress) or {}
         self._write(phase=phase, past=progress.get("at"))
 
@@ -126,22 +134,12 @@ class Job:
         # by its heartbeat alone: to look at the lock would be to lose ours, which ends with any
         # close
         _log.info(
-            "%s: its last attempt, on %s, has not said that it ended; watching for up to %s "
-            "whether it goes on", self.files.folder, record.get("host"),
+            "%s: its last attempt, on %s, did not record its end; watching for up to %s "
+            "whether it is alive", self.files.folder, record.get("host"),
             liveness.duration(liveness.STALE),
         )  # fmt: skip
         if not liveness.silent([self.files.record]):
             self._refuse()
-
-    def _require_allowed(self) -> None:
-        try:
-            self.check()
-        except BaseException as error:
-            if self.files.begun:  # what came of it is worth more than this command
-                self._unlock()
-            else:
-                self._end(error)
-            raise
 
     def _refuse_held(self) -> None:
         record = read_page(self.files.record) or {}
@@ -158,7 +156,7 @@ class Job:
         record = read_page(self.files.record) or {}
         raise ConfigError(
             f"{self.files.folder}: process {record.get('pid')} on {record.get('host')} is running "
-            "this already; wait for it (rnncodec status tells), end it, or choose another name="
+            "this already; wait for it (see rnncodec status), end it, or choose another name="
         )
 
 

@@ -4,87 +4,19 @@ On one machine, and on most network file systems, the lock is the whole truth. W
 has no locks, or keeps them to each machine, it decides whether the heartbeat changes.
 """
 
-import errno
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from rnncodec.machine.inplace_json import read_page
-
-if sys.platform != "win32":
-    import fcntl
+from rnncodec.machine.locks import is_locked
+from rnncodec.machine.storage import read_page
 
 BEAT = 10.0
 """Seconds between two heartbeats."""
 
 STALE = 60.0
 """Seconds without a change after which a heartbeat is that of a dead process."""
-
-PATIENCE = 2.0
-"""Seconds to wait for a lock: whoever looks at a run's state holds it for a moment."""
-
-HELD = (errno.EACCES, errno.EAGAIN)
-
-
-class Held(Exception):  # noqa: N818 - it is a state, not an error
-    """Another process has the lock."""
-
-
-def take_lock(path: Path) -> IO[bytes] | None:
-    """The open file that holds the lock until it is closed; None where there are no locks.
-
-    Raises:
-        Held: another process has it.
-    """
-    file = path.open("ab")
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            if not try_lock(file, exclusive=True):
-                file.close()
-                return None
-        except Held:
-            if time.monotonic() > deadline:
-                file.close()
-                raise
-            time.sleep(0.05)
-        else:
-            return file
-
-
-def is_locked(path: Path) -> bool | None:
-    """Whether another process has the lock; None where this user may not look at it."""
-    try:
-        with path.open("rb") as file:
-            try_lock(file, exclusive=False)
-    except FileNotFoundError:
-        return False
-    except PermissionError:
-        return None
-    except Held:
-        return True
-    return False
-
-
-def try_lock(file: IO[bytes], *, exclusive: bool) -> bool:
-    """Take a lock at once; False where the file system has none.
-
-    Raises:
-        Held: another process has it.
-    """
-    if sys.platform == "win32":
-        return False
-    # lockf, not flock: network file systems know it, and forked loader workers do not inherit it
-    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-    try:
-        fcntl.lockf(file, kind | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in HELD:
-            raise Held from error
-        return False
-    return True
 
 
 def verdict(record: dict[str, Any], lock: Path, *, host: str) -> bool | None:

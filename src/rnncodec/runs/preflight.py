@@ -1,25 +1,76 @@
-"""What a run is refused for before anything is trained."""
+"""What a run is refused for before anything is trained, in one sentence each."""
 
 import re
-from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import get_class
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rnncodec.errors import ConfigError
 from rnncodec.images import distortion
 from rnncodec.models import model_file
-from rnncodec.network import families
-from rnncodec.runs.codec_lookup import codec_file
+from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name
+from rnncodec.runs.command_line import check_read
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.run_settings import check_settings
-from rnncodec.runs.setting_checks import check_complete, check_values
-from rnncodec.runs.sweep_files import check_read
+from rnncodec.validation import check_number, check_whole
 
-NO_ENTROPY = "none"
+WHOLE = {
+    "seed": (0, 2**32 - 1),
+    "threads": (1, None),
+    "checkpoint_every": (1, None),
+    "data.crop": (16, None),
+    "data.batch_size": (1, None),
+    "data.val_images": (1, None),
+    "data.val_size": (16, None),
+    "data.num_workers": (0, None),
+    "entropy_fit.data.crops": (1, None),
+    "entropy_fit.data.crop": (16, None),
+    "entropy_fit.data.batch_size": (1, None),
+    "trainer.log_every_n_steps": (1, None),
+    "trainer.accumulate_grad_batches": (1, None),
+    "trainer.val_check_interval": (1, None),
+    "entropy_fit.val_check_interval": (1, None),
+    "trainer.max_steps": (-1, None),
+    "entropy_fit.max_steps": (-1, None),
+}
+"""Whole numbers, and their range."""
+
+OPTIONAL = (
+    *("threads", "trainer.accumulate_grad_batches", "trainer.max_steps", "entropy_fit.max_steps"),
+    *("trainer.val_check_interval", "entropy_fit.val_check_interval"),
+)
+"""Those of them that may be null here."""
+
+LEARNING_RATES = ("optim.optimizer.lr", "optim.optimizer.adam_lr", "entropy_fit.optimizer.lr")
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+SHORT_PRECISIONS = ("32", "bf16", "16")
+"""Lightning's other names of these."""
+
+ENDLESS = (
+    "crops come without end, in no epochs; leave it out, and limit a training by "
+    "trainer.max_steps or trainer.max_time"
+)
+INSTEAD = {
+    **dict.fromkeys(("max_epochs", "min_epochs", "min_steps", "limit_train_batches"), ENDLESS),
+    **dict.fromkeys(("overfit_batches", "fast_dev_run", "check_val_every_n_epoch"), ENDLESS),
+    **dict.fromkeys(
+        (
+            "callbacks",
+            "logger",
+            "plugins",
+            "default_root_dir",
+            "enable_checkpointing",
+            "barebones",
+        ),
+        "a run sets it itself; leave it out",
+    ),
+    "limit_val_batches": "validation chooses the weights to keep; leave it out, and say with "
+    "data.val_images how many images it sees",
+}
+"""Settings of Lightning's trainer that a training does not have, and what does their work here."""
 
 
 def check(cfg: DictConfig, files: RunFiles) -> None:
@@ -31,14 +82,23 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
             loader workers with ``launcher=local``.
         ModelError: ``codec=`` is no model file, and no folder that has one.
     """
-    check_complete(cfg)
+    ours = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    for name in sorted(OmegaConf.missing_keys(ours)):
+        raise ConfigError(f"{name} has no value; give one on the command line, as in {name}=...")
     check_values(cfg)
     check_read(cfg)
     check_loaders(cfg)
     check_crop(cfg)
     wanted = entropy_name(cfg)
     if files.model.exists():
-        check_same(files.model, wanted)
+        description, _ = model_file.read(files.model)
+        found = (description["entropy"] or {"name": NO_ENTROPY})["name"]
+        if found != wanted:
+            raise ConfigError(
+                f"{files.model} was made with entropy={found}, this run asks for "
+                f"entropy={wanted}; choose another name=, with codec={files.model} to train the "
+                "entropy model only"
+            )
     check_settings(cfg, files)
     if files.model.exists():
         return
@@ -53,17 +113,6 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
             )
     if wanted != NO_ENTROPY:
         check_ends("entropy_fit", cfg.entropy_fit)
-
-
-def check_same(model: Path, wanted: str) -> None:
-    """Refuse a finished model with another entropy model than the run asks for."""
-    description, _ = model_file.read(model)
-    found = (description["entropy"] or {"name": NO_ENTROPY})["name"]
-    if found != wanted:
-        raise ConfigError(
-            f"{model} was made with entropy={found}, this run asks for entropy={wanted}; choose "
-            f"another name=, with codec={model} to train the entropy model only"
-        )
 
 
 def check_loaders(cfg: DictConfig) -> None:
@@ -91,8 +140,18 @@ def check_crop(cfg: DictConfig) -> None:
 
 
 def check_ends(group: str, limits: DictConfig) -> None:
-    """Refuse a training without an end or a beginning, or whose longest time is none."""
-    check_duration(f"{group}.max_time", limits.max_time)
+    """Refuse a training without an end or a beginning, or whose longest time is none.
+
+    To YAML, ``10:00:00:00`` without quotes is a number of base 60.
+    """
+    time, expected = limits.max_time, 'expected DD:HH:MM:SS, as in "00:02:00:00"'
+    if isinstance(time, int | float):
+        raise ConfigError(
+            f"{group}.max_time={time}: a number, {expected}; write it in quotes, since YAML reads "
+            "10:00:00:00 as a number of base 60"
+        )
+    if isinstance(time, str) and not re.fullmatch(r"\s*\d+(:\d\d){3}\s*", time):
+        raise ConfigError(f"{group}.max_time={time}: {expected} (days, hours, minutes, seconds)")
     if limits.max_steps in (0, None):
         raise ConfigError(
             f"{group}.max_steps={limits.max_steps}: expected at least 1, or -1 for no limit"
@@ -104,21 +163,25 @@ def check_ends(group: str, limits: DictConfig) -> None:
         )
 
 
-def check_duration(name: str, given: Any) -> None:
-    """Refuse a longest time that is not written as one.
-
-    To YAML, ``10:00:00:00`` without quotes is a number of base 60.
-    """
-    expected = 'expected DD:HH:MM:SS, as in "00:02:00:00"'
-    if isinstance(given, int | float):
+def check_values(cfg: DictConfig) -> None:
+    """Refuse numbers that are none or out of range, and settings that this training has not."""
+    for name, (low, high) in WHOLE.items():
+        value = OmegaConf.select(cfg, name, default=low)
+        if value is not None or name not in OPTIONAL:
+            check_whole(name, value, low, high)
+    for name in LEARNING_RATES:
+        check_number(name, OmegaConf.select(cfg, name, default=0), 0, None)
+    if (decay := cfg.optim.ema) is not None:
+        check_number("optim.ema", decay, 0, 1)
+        if decay == 1:
+            raise ConfigError("optim.ema=1: expected less, as in 0.999: 1 keeps the first weights")
+    precision = str(cfg.trainer.precision)
+    if precision not in (*PRECISIONS, *SHORT_PRECISIONS):
         raise ConfigError(
-            f"{name}={given}: a number, {expected}; write it in quotes, since YAML reads "
-            "10:00:00:00 as a number of base 60"
+            f"trainer.precision={precision}: choose one of {', '.join(PRECISIONS)}; weights stay "
+            "in 32 bits"
         )
-    if isinstance(given, str) and not re.fullmatch(r"\s*\d+(:\d\d){3}\s*", given):
-        raise ConfigError(f"{name}={given}: {expected} (days, hours, minutes, seconds)")
-
-
-def entropy_name(cfg: DictConfig) -> str:
-    """The name of the entropy model, as in ``entropy=``."""
-    return families.name_of(get_class(cfg.entropy._target_))
+    for key, instead in INSTEAD.items():
+        value = cfg.trainer.get(key)
+        if value is not None and value is not False:
+            raise ConfigError(f"trainer.{key}={value}: {instead}")

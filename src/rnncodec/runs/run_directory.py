@@ -1,6 +1,7 @@
-"""Run directories: what lies where in them (their names: run_names)."""
+"""Run directories: where they are, and what is stored where in them (their names: run_names)."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 MODEL = "model.safetensors"
@@ -10,95 +11,73 @@ SHARED = "outputs"
 SWEEP = "sweep.json"
 """A sweep's list of jobs, in its folder."""
 
+MARKS = (
+    *(".hydra/config.yaml", "job.json", MODEL),
+    *("evaluation/results.csv", "evaluation/summary.json"),
+)
+"""Any of these makes a folder a run."""
 
-def failure_note(folder: Path) -> Path:
-    """Why a run of a sweep failed that could not keep a record in its own folder."""
-    return folder.parent / f"{folder.name}.failed.json"
 
-
-@dataclass(frozen=True)
 class RunFiles:
-    """Where a run keeps what."""
+    """Where a run stores what.
 
-    folder: Path
+    Attributes:
+        folder: the run directory.
+        last: the checkpoint to resume from.
+        best: the best weights so far, in training precision.
+        codec: the trained codec that an entropy model is still to be trained for.
+        codes: the codec's codes, which the entropy model learns.
+        entropy_last: the entropy model's checkpoint to resume from.
+        entropy_best: the codec with the best entropy model so far, in integers.
+        model: the exported model; its presence says that training is done.
+        evaluation: the folder of curve, scores and pictures.
+        summary: the scores; their presence says that the evaluation is done.
+        settings: what the run was asked for, all of it.
+        arithmetic: what ``trainer.precision=auto`` was taken for, and why; a run keeps it.
+        record: the run's state, last sign of life and reason of failure.
+        lock: held by the process that runs it.
+        progress: steps done, and the share of the budget that they used up.
+        failure: beside the directory, why a run of a sweep failed that could not write in it.
+    """
 
-    @property
-    def last(self) -> Path:
-        """The checkpoint to go on from."""
-        return self.folder / "checkpoints" / "last.ckpt"
-
-    @property
-    def best(self) -> Path:
-        """The best weights so far, in training precision."""
-        return self.folder / "checkpoints" / "best.safetensors"
-
-    @property
-    def codec(self) -> Path:
-        """The trained codec that an entropy model is still to be trained for."""
-        return self.folder / "checkpoints" / "codec.safetensors"
-
-    @property
-    def codes(self) -> Path:
-        """The codec's codes, which the entropy model learns."""
-        return self.folder / "checkpoints" / "codes.safetensors"
-
-    @property
-    def entropy_last(self) -> Path:
-        """The entropy model's checkpoint to go on from."""
-        return self.folder / "checkpoints" / "entropy_last.ckpt"
-
-    @property
-    def entropy_best(self) -> Path:
-        """The codec with the best entropy model so far, in integers."""
-        return self.folder / "checkpoints" / "entropy_best.safetensors"
-
-    @property
-    def settings(self) -> Path:
-        """What the run was asked for, all of it."""
-        return self.folder / "settings.json"
-
-    @property
-    def arithmetic(self) -> Path:
-        """What ``trainer.precision=auto`` was taken for, and why; a run keeps it."""
-        return self.folder / "arithmetic.json"
+    def __init__(self, folder: Path) -> None:
+        checkpoints = folder / "checkpoints"
+        self.folder = folder
+        self.last = checkpoints / "last.ckpt"
+        self.best = checkpoints / "best.safetensors"
+        self.codec = checkpoints / "codec.safetensors"
+        self.codes = checkpoints / "codes.safetensors"
+        self.entropy_last = checkpoints / "entropy_last.ckpt"
+        self.entropy_best = checkpoints / "entropy_best.safetensors"
+        self.model = folder / MODEL
+        self.evaluation = folder / "evaluation"
+        self.summary = self.evaluation / "summary.json"
+        self.settings = folder / "settings.json"
+        self.arithmetic = folder / "arithmetic.json"
+        self.record = folder / "job.json"
+        self.lock = folder / "job.lock"
+        self.progress = folder / "progress.json"
+        self.failure = folder.parent / f"{folder.name}.failed.json"
 
     @property
-    def begun(self) -> bool:
+    def trained(self) -> bool:
         """Whether something has been trained."""
         made = (self.last, self.codec, self.entropy_last, self.codes, self.model)
         return any(path.exists() for path in made)
-
-    @property
-    def model(self) -> Path:
-        """The exported model; its presence says that training is done."""
-        return self.folder / MODEL
-
-    @property
-    def evaluation(self) -> Path:
-        """Curve, scores and pictures."""
-        return self.folder / "evaluation"
-
-    @property
-    def record(self) -> Path:
-        """The run's state, last sign of life and reason of failure."""
-        return self.folder / "job.json"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that runs it."""
-        return self.folder / "job.lock"
-
-    @property
-    def progress(self) -> Path:
-        """Steps done, and the share of the budget that they used up."""
-        return self.folder / "progress.json"
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.model.exists() and self.summary.exists()
 
-    @property
-    def summary(self) -> Path:
-        """The scores; their presence says that the evaluation is done."""
-        return self.evaluation / "summary.json"
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """The run directories at or below a folder, in order; nothing inside a run is one.
+
+    Links and hidden folders are not followed.
+    """
+    for root, inner, _ in os.walk(folder):
+        if any(Path(root, mark).is_file() for mark in MARKS):
+            inner.clear()
+            yield Path(root)
+        inner[:] = sorted(name for name in inner if not name.startswith("."))

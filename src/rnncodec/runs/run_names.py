@@ -6,11 +6,14 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.types import RunMode
 
 from rnncodec.errors import ConfigError
+from rnncodec.runs.run_directory import SHARED
 from rnncodec.runs.run_settings import ONLY_HOW
 
 LONGEST = 119
@@ -20,7 +23,7 @@ NOT_NAMED = (
     *("launcher=", "threads=", "spread=", "loader_workers=", "logger=", "logger."),
     *("checkpoint_every=", *ONLY_HOW),
 )
-"""They say where and how a run trains and what is told of it, not what it makes; prefixes."""
+"""They say where and how a run trains and what it reports, not what it makes; prefixes."""
 
 PARENTS = re.compile(r"(?<==)[^\[=,]*/(?=[^/=,]+/[^/=,]+(,|$))")
 """In a list of overrides, what stands before the last two parts of a path."""
@@ -43,7 +46,7 @@ def run_name(
     Where and how it runs (``NOT_NAMED``) is no part of what was asked for. The same command finds
     the same folder, which is how it resumes, and so it does with other devices or loaders.
     Of a path only the last two parts are named, and of too many settings the longest are not.
-    Where that or a replaced character changes the name, a hash of what was asked for keeps it
+    Where that or a replaced character changes the name, a hash of what was asked for makes it
     unique.
     The jobs of a sweep have no ``name`` of their own, or they would share one folder: it is a
     part of what was asked for.
@@ -52,7 +55,7 @@ def run_name(
         name: as the configuration has it: a number, where one was typed.
         overrides: of the command line.
         varied: settings that the sweep varies: named first, and in any case.
-        folder: where it lies. A sweep's name is not repeated in a folder of that name, and a run
+        folder: where it is. A sweep's name is not repeated in a folder of that name, and a run
             that is there under its former name stays where it is.
 
     Raises:
@@ -87,6 +90,20 @@ def run_name(
     return found
 
 
+def sweep_name() -> str | None:
+    """The folder of the sweep this run belongs to; None for a run by itself.
+
+    A grid typed on the command line without a folder of its own has no name either: its runs
+    are among all others.
+    """
+    if not HydraConfig.initialized():
+        return None
+    hydra = HydraConfig.get()
+    folder = Path(hydra.sweep.dir)
+    alone = hydra.mode != RunMode.MULTIRUN or folder.resolve() == Path(SHARED).resolve()
+    return None if alone else folder.name
+
+
 def given_name(name: Any, overrides: Sequence[str]) -> str | None:
     """The run's ``name``, as it was typed where it was: YAML's ``2026_11_30`` is a number.
 
@@ -95,28 +112,21 @@ def given_name(name: Any, overrides: Sequence[str]) -> str | None:
     """
     if name is None:
         return None
-    chosen = typed_name(overrides)
+    chosen = None
+    for override in parsed(overrides):
+        if override.key_or_group == "name" and not override.is_sweep_override():
+            value = override.value()
+            plain = str(override.input_line).partition("=")[2].strip()
+            typed = value if isinstance(value, str) else plain
+            chosen = typed if isinstance(value, str | int | float) else None
     if chosen is None and isinstance(name, str | int | float):
-        chosen = text_of(name) if not isinstance(name, str) else name
+        chosen = name if isinstance(name, str) else text_of(name)
     if not chosen or chosen.startswith(".") or Path(chosen).is_absolute():
         raise ConfigError(
             f"name={name}: expected the name of a folder below outputs/, which is not empty and "
             "does not begin with a dot or a slash; choose another, as in name=first"
         )
     return chosen
-
-
-def typed_name(overrides: Sequence[str]) -> str | None:
-    """What the command line has as ``name``; None where that is no number, word or text."""
-    typed = None
-    for override in parsed(overrides):
-        if override.key_or_group == "name" and not override.is_sweep_override():
-            value = override.value()
-            plain = str(override.input_line).partition("=")[2].strip()
-            typed = value if isinstance(value, str) else plain
-            if not isinstance(value, str | int | float):
-                typed = None
-    return typed
 
 
 def derived_name(
@@ -133,33 +143,30 @@ def derived_name(
     return hashed(exact, [*first, *rest] or ["default"], len(first))
 
 
-def hashed(exact: str, parts: Sequence[str], kept: int) -> str:
-    """The parts as a folder's name, with a hash of ``exact`` if that does not tell them all.
+def hashed(exact: str, parts: Sequence[str], needed: int) -> str:
+    """The parts as a folder's name, with a hash of ``exact`` if it does not have them all.
 
-    Where they are too long, the longest but for the first ``kept`` are left out; not all.
+    Where they are too long, the longest but for the first ``needed`` are left out; not all.
     """
     whole = ",".join(parts)
     safe = [UNSAFE.sub("-", PARENTS.sub("", part)) for part in parts]
-    first, rest = safe[:kept], safe[kept:]
-    while rest and len(parts := first + rest) > 1 and size(parts) > LONGEST:
+    first, rest = safe[:needed], safe[needed:]
+    while rest and len(first + rest) > 1 and len(",".join(first + rest).encode()) > LONGEST:
         rest.remove(max(rest, key=len))
     readable = ",".join(first + rest).encode()[:LONGEST].decode(errors="ignore")
-    if readable == whole:
-        return whole
-    digest = hashlib.sha256(exact.encode(errors="surrogateescape")).hexdigest()
-    return f"{readable}-{digest[:8]}"
+    return whole if readable == whole else f"{readable}-{digest(exact)}"
 
 
-def size(parts: Sequence[str]) -> int:
-    """Bytes of a name made of these parts."""
-    return len(",".join(parts).encode())
+def digest(exact: str) -> str:
+    """The hash in a name."""
+    return hashlib.sha256(exact.encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def asked_for(overrides: Sequence[str]) -> dict[str, str]:
     """Setting -> ``setting=value``, of all that say what a run makes; the last of each counts."""
     found = {}
     for override in parsed(overrides):
-        key = key_of(override)
+        key = str(override.get_key_element()).lstrip("+")  # whether it was there or is added
         if f"{key}=".lstrip("~").startswith(NOT_NAMED):
             continue
         if override.is_delete() and override.value() is None:
@@ -171,11 +178,6 @@ def asked_for(overrides: Sequence[str]) -> dict[str, str]:
     if found.get("name") == "name=null":
         del found["name"]
     return found
-
-
-def key_of(override: Override) -> str:
-    """What an override sets, whether it was there or is added; with a ~ if it takes it away."""
-    return str(override.get_key_element()).lstrip("+")
 
 
 def text_of(value: Any) -> str:
@@ -191,22 +193,18 @@ def text_of(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(text_of(item) for item in value) + "]"
     if isinstance(value, str):
-        return value if reads_as_itself(value) else "'" + value.replace("'", r"\'") + "'"
+        try:  # without quotes, it may be a number, several values, or nothing that can be read
+            (override,) = parsed([f"x={value}"])
+            same = not override.is_sweep_override() and override.value() == value
+        except HydraException:
+            same = False
+        return value if same else "'" + value.replace("'", r"\'") + "'"
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     whole = isinstance(value, float) and value.is_integer() and abs(value) < EXACT
     return str(int(value) if whole else value)
-
-
-def reads_as_itself(text: str) -> bool:
-    """Whether it needs no quotes to be this text, and neither a number nor several values."""
-    try:
-        (override,) = parsed([f"x={text}"])
-    except HydraException:
-        return False
-    return not override.is_sweep_override() and bool(override.value() == text)
 
 
 def parsed(overrides: Sequence[str]) -> list[Override]:
@@ -219,28 +217,20 @@ def former_names(name: Any, overrides: Sequence[str]) -> Iterator[str]:
 
     Alone that was as typed, and in a sweep as Hydra writes it: ``1e-3`` became ``0.001``.
     """
-    if name is None or isinstance(name, str):
-        yield former_name(name, overrides)
-        yield former_name(name, [rewritten(override) for override in parsed(overrides)])
-
-
-def rewritten(override: Override) -> str:
-    """An override as Hydra hands it to a sweep's job."""
-    if override.is_sweep_override() or override.is_delete():
-        return str(override.input_line)
-    return f"{override.get_key_element()}={override.get_value_element_as_str()}"
-
-
-def former_name(name: str | None, overrides: Sequence[str]) -> str:
-    """The name by the former rule."""
-    wanted = sorted(
-        override
-        for override in overrides
-        if not override.lstrip("+").startswith(NOT_NAMED) and override != "name=null"
-    )
-    exact = name or ",".join(wanted) or "default"
-    readable = re.sub(r"[^\w.,=+-]", "-", PARENTS.sub("", exact))[:100]
-    if readable == exact:
-        return exact
-    digest = hashlib.sha256(exact.encode(errors="surrogateescape")).hexdigest()
-    return f"{readable}-{digest[:8]}"
+    if name is not None and not isinstance(name, str):
+        return
+    rewritten = [
+        str(override.input_line)
+        if override.is_sweep_override() or override.is_delete()
+        else f"{override.get_key_element()}={override.get_value_element_as_str()}"
+        for override in parsed(overrides)
+    ]
+    for spelt in (overrides, rewritten):
+        wanted = sorted(
+            override
+            for override in spelt
+            if not override.lstrip("+").startswith(NOT_NAMED) and override != "name=null"
+        )
+        exact = name or ",".join(wanted) or "default"
+        readable = UNSAFE.sub("-", PARENTS.sub("", exact))[:100]
+        yield exact if readable == exact else f"{readable}-{digest(exact)}"

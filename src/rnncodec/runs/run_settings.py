@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnncodec.errors import ConfigError
 from rnncodec.machine import devices, storage
 from rnncodec.models.model_description import read_description
+from rnncodec.network.families import RENAMED
 from rnncodec.runs.run_directory import RunFiles
 
 CODEC = ("cell", "recon", "model", "binarizer", "loss", "loss_mean", "optim", "init", "trainer")
@@ -28,8 +29,8 @@ ONLY_HOW = (
 """They say how and where a training runs, and not what it makes; prefixes."""
 
 BUDGETS = ("max_steps", "max_time", "val_check_interval")
-UNNOTED = ("eval", "codec")
-"""A model file does not tell them: it may have been evaluated again, and is that of its codec."""
+NOT_IN_MODEL = ("eval", "codec")
+"""A model file does not have them: it may have been evaluated again, and is that of its codec."""
 
 ADDED = {"model.hidden_kernels": [1, 1, 3, 3]}
 """Settings that runs of earlier versions do not record, and what they did."""
@@ -47,22 +48,14 @@ def settings(cfg: DictConfig) -> dict[str, Any]:
 
 
 def record(cfg: DictConfig, files: RunFiles) -> None:
-    """Write the settings down in the run directory.
-
-    Raises:
-        StorageError: they could not be written.
-    """
+    """Write the settings to the run directory."""
     text = json.dumps(settings(cfg), indent=1) + "\n"
     if not files.settings.exists() or files.settings.read_text() != text:
         storage.write_text(files.settings, text)
 
 
 def record_arithmetic(cfg: DictConfig, files: RunFiles) -> None:
-    """Decide what ``trainer.precision=auto`` means for a run, once: it goes on as it began.
-
-    Raises:
-        StorageError: the decision could not be written.
-    """
+    """Decide what ``trainer.precision=auto`` means for a run, once: it ends as it started."""
     if cfg.trainer.precision != "auto" or files.arithmetic.exists():
         return
     chosen = devices.fast_arithmetic(devices.training_device(cfg.trainer.accelerator))
@@ -71,11 +64,7 @@ def record_arithmetic(cfg: DictConfig, files: RunFiles) -> None:
 
 
 def arithmetic(cfg: DictConfig, files: RunFiles) -> dict[str, Any]:
-    """``precision``, by Lightning's name, and the ``reason`` for it.
-
-    Raises:
-        ConfigError: the record of it is damaged.
-    """
+    """``precision``, by Lightning's name, and the ``reason`` for it."""
     if cfg.trainer.precision != "auto":
         return {"precision": cfg.trainer.precision, "reason": "trainer.precision says so"}
     try:
@@ -90,24 +79,27 @@ def check_settings(cfg: DictConfig, files: RunFiles) -> None:
 
     Where nothing has been trained, anything goes. A training that is not over may be given
     another budget, and one that is over another entropy model or evaluation that has yet to
-    come. Of directories without a record, the model file tells what it can.
+    come. Of directories without a record, the model file has what it has.
 
     Raises:
         ConfigError: names the first settings that differ.
     """
-    if not files.begun:
+    if not files.trained:
         return
     asked = json.loads(json.dumps(settings(cfg)))
     before = recorded(files)
-    known = before if before is not None else noted(files)
-    found, wanted = (compared(side, files, asked) for side in (known, asked))
+    known = before
+    if known is None and files.model.exists():  # the entropy model's settings go before
+        codec, own = settings_in_notes(read_description(files.model)["notes"])
+        known = codec | own
+    found, wanted = (compared(side, files, asked) for side in (known or {}, asked))
     names = [*wanted, *(name for name in found if name not in wanted)]
     if before is None:  # older versions knew fewer settings
-        names = [name for name in names if name in found and not name.startswith(UNNOTED)]
+        names = [name for name in names if name in found and not name.startswith(NOT_IN_MODEL)]
     different = [name for name in names if found.get(name, UNSET) != wanted.get(name, UNSET)]
     if different:
         shown = [
-            f"{name}={said(found, name)} (asked for: {said(wanted, name)})"
+            f"{name}={spelt(found.get(name, UNSET))} (asked for: {spelt(wanted.get(name, UNSET))})"
             for name in different[:SHOWN]
         ]
         more = f", and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
@@ -120,11 +112,7 @@ def check_settings(cfg: DictConfig, files: RunFiles) -> None:
 
 
 def recorded(files: RunFiles) -> dict[str, Any] | None:
-    """What the directory's run was asked for; None if it was made before runs wrote that down.
-
-    Raises:
-        ConfigError: the record is damaged.
-    """
+    """What the directory's run was asked for; None if it was made before runs recorded that."""
     if not files.settings.exists():
         return None
     try:
@@ -134,19 +122,8 @@ def recorded(files: RunFiles) -> dict[str, Any] | None:
     return dict(found)
 
 
-def noted(files: RunFiles) -> dict[str, Any]:
-    """What the finished model says of its settings: those of the entropy model go before."""
-    if not files.model.exists():
-        return {}
-    codec, own = told(read_description(files.model)["notes"])
-    return codec | own
-
-
-def told(notes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings that the notes of a model file tell: of its codec, and of its entropy model.
-
-    The latter go before where both name one; either may be empty.
-    """
+def settings_in_notes(notes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings in a model file's notes: its codec's, and its entropy model's, which go before."""
     entropy = notes.get("entropy")
     of_entropy = entropy.get("settings") if isinstance(entropy, dict) else None
     codec, own = (
@@ -190,14 +167,12 @@ def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         return
     for key, value in node.items():
         if key == "_target_":
-            yield name, str(value).rpartition(".")[2]
+            built = str(value).rpartition(".")[2]
+            yield name, RENAMED.get(built, built)
         elif key != "_partial_":
             yield from leaves(value, f"{name}.{key}" if name else str(key))
 
 
-def said(side: dict[str, Any], name: str) -> str:
+def spelt(value: Any) -> str:
     """A value as the command line has it."""
-    value = side.get(name, UNSET)
-    if value is UNSET:
-        return "not set"
-    return "null" if value is None else str(value)
+    return "not set" if value is UNSET else "null" if value is None else str(value)

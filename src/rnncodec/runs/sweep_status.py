@@ -1,17 +1,18 @@
-"""How far the runs below a folder are, read from the files that they keep."""
+"""How far the runs below a folder are, read from the files that they write."""
 
 import json
 import socket
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from heapq import heapify, heapreplace
 from pathlib import Path
 from typing import Any
 
 from rnncodec.errors import ConfigError
-from rnncodec.machine.inplace_json import read_page
+from rnncodec.machine.locks import is_locked
+from rnncodec.machine.storage import read_page
 from rnncodec.runs import liveness
-from rnncodec.runs.run_directory import SWEEP, RunFiles, failure_note
+from rnncodec.runs.run_directory import SWEEP, RunFiles, run_folders
 
 STATES = ("done", "running", "failed", "waiting")
 
@@ -35,42 +36,29 @@ class RunStatus:
     host: str | None = None
     reason: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """The fields."""
-        return asdict(self)
 
-
-def find_runs(folder: Path) -> list[RunStatus]:
+def run_statuses(folder: Path) -> list[RunStatus]:
     """The runs in and below a folder, and those that a sweep has yet to begin.
 
     Raises:
         ConfigError: there is none.
     """
-    found = {path.parent for path in folder.rglob("job.json")}
-    summaries = folder.rglob("evaluation/summary.json")
-    found |= {path.parent.parent for path in summaries}  # of runs older than the record
+    found = set(run_folders(folder))
     for plan in folder.rglob(SWEEP):
-        found |= {plan.parent / name for name in planned(plan)}
+        try:
+            jobs = json.loads(plan.read_text())["jobs"]
+            found |= {plan.parent / str(name) for name in jobs}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{plan}: this record of a sweep is damaged; delete it") from error
     if not found:
         raise ConfigError(
             f"{folder}: no run in or below it; give the folder of a run or sweep, as in outputs"
         )
-    quiet = silent_runs(found)
-    return [run_status(path, name_below(path, folder), quiet) for path in sorted(found)]
-
-
-def planned(plan: Path) -> list[str]:
-    """The run directories that a sweep's record names."""
-    try:
-        jobs = json.loads(plan.read_text())["jobs"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{plan}: this record of a sweep is damaged; delete it") from error
-    return [str(name) for name in jobs]
-
-
-def name_below(path: Path, folder: Path) -> str:
-    """The path as seen from the folder that was asked for."""
-    return path.resolve().name if path == folder else str(path.relative_to(folder))
+    silent = silent_runs(found)
+    names = {path: str(path.relative_to(folder)) for path in found} | {
+        folder: folder.resolve().name
+    }
+    return [run_status(path, names[path], silent) for path in sorted(found)]
 
 
 def silent_runs(folders: Iterable[Path]) -> set[Path]:
@@ -95,8 +83,7 @@ def run_status(folder: Path, name: str, silent: Collection[Path] | None = None) 
         silent: the result of :func:`silent_runs`; None: this one is watched if need be.
     """
     files = RunFiles(folder)
-    if silent is None:
-        silent = silent_runs([folder])
+    silent = silent_runs([folder]) if silent is None else silent
     record = read_page(files.record) or {}
     known = {key: record.get(key) for key in ("phase", "seconds", "attempt", "host", "reason")}
     known |= training_so_far(files, record)
@@ -106,24 +93,23 @@ def run_status(folder: Path, name: str, silent: Collection[Path] | None = None) 
             return RunStatus(name, "running", **known)
         if not files.finished:
             known["reason"] = "ended without a word: killed, or the machine went down"
-            if liveness.is_locked(files.lock):
+            if is_locked(files.lock):
                 known["reason"] = liveness.advice(record, files.lock)
             return RunStatus(name, "failed", **known | {"left": None})
     known["left"] = None
     if files.finished:
         return RunStatus(name, "done", **known | {"reason": None})
-    if (note := read_page(failure_note(folder))) is not None:
-        return RunStatus(name, "failed", **known | {"reason": note.get("reason")})
+    if (failure := read_page(files.failure)) is not None:
+        return RunStatus(name, "failed", **known | {"reason": failure.get("reason")})
     return RunStatus(name, "failed" if record.get("state") == "failed" else "waiting", **known)
 
 
 def training_so_far(files: RunFiles, record: dict[str, Any]) -> dict[str, Any]:
-    """Steps of the training at hand, or of the last one; time left if it goes on."""
+    """Steps of the training at hand, or of the last one; time left if it is at work."""
     progress = read_page(files.progress) or {}
-    steps = {"step": progress.get("step"), "steps": progress.get("steps")}
-    if not progress or progress["at"] == record.get("past"):
-        return {**steps, "left": None}
-    return {**steps, "left": time_left(progress)}
+    current = progress and progress["at"] != record.get("past")
+    left = time_left(progress) if current else None
+    return {"step": progress.get("step"), "steps": progress.get("steps"), "left": left}
 
 
 def time_left(progress: dict[str, Any]) -> float | None:
@@ -142,12 +128,9 @@ def time_left(progress: dict[str, Any]) -> float | None:
 def sweep_left(runs: Iterable[RunStatus]) -> float | None:
     """Seconds until all are done, if as many run at a time as now; None where it is unknown.
 
-    Each of those to do takes the first place that becomes free; the sweep lasts as long as the
-    longest.
-
-    Runs that failed count as still to be done: repeating the command retries them. A run that
-    does not know its time left, as in its evaluation, counts as what the others took on average,
-    less what it has taken.
+    Each run to do takes the first place that becomes free. Those that failed are to do: repeating
+    the command retries them. A run that does not know its time left, as in its evaluation, counts
+    as what the others took on average, less what it has taken.
 
     >>> done, waiting = RunStatus("a", "done", seconds=60.0), RunStatus("b", "waiting")
     >>> sweep_left([done, waiting, RunStatus("c", "running", left=20.0)])
@@ -171,10 +154,10 @@ def sweep_left(runs: Iterable[RunStatus]) -> float | None:
     return max(places)
 
 
-def told_apart(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What all names say, and each of them without it.
+def common_parts(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The parts that all names have, and each of them without these.
 
-    >>> told_apart(["cell=gru,recon=additive,seed=0", "cell=lstm,recon=additive,seed=0"])
+    >>> common_parts(["cell=gru,recon=additive,seed=0", "cell=lstm,recon=additive,seed=0"])
     (['recon=additive', 'seed=0'], ['cell=gru', 'cell=lstm'])
 
     Nothing is left out where a name would have nothing left.

@@ -15,8 +15,12 @@ from rnncodec.images.pixels import from_uint8, to_uint8
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.shared_convolution import shared
 from rnncodec.network.unroll import unroll
-from rnncodec.training import counter_rng
 from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
+
+# Constants of splitmix64 (Steele, Lea & Flood, 2014), as signed 64-bit numbers.
+GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
+SHIFTS = (30, 27, 31)
 
 OptimizerFactory = Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer]
 """Named parameters -> their optimiser."""
@@ -25,7 +29,7 @@ OptimizerFactory = Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer]
 class ValidationScores(TypedDict):
     """Of one image, by iteration: PSNR and PSNR-HVS in dB, MS-SSIM; None if it is too small."""
 
-    psnr_rgb: Tensor
+    psnr_rgb: Tensor | None
     psnr_hvs: Tensor | None
     ms_ssim: Tensor | None
 
@@ -62,7 +66,8 @@ class CodecModule(L.LightningModule):
         check_choice("loss_mean", mean, ("arithmetic", "geometric"))
         self.stochastic = binarizer == "stochastic"
         self.geometric = mean == "geometric"
-        self.network = channels_last(network)
+        # in place: the layout of weights that convolutions prefer
+        self.network: Network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss
         self.optimizer = optimizer
         self.seed = seed
@@ -73,31 +78,24 @@ class CodecModule(L.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """{"image": uint8 (B, 3, H, W), "index": int64 (B,)} -> loss, scalar."""
-        x = from_uint8(batch["image"])
-        draws = self.draw(x, batch["index"]) if self.stochastic else None
+        x, iterations = from_uint8(batch["image"]), self.network.iterations
+        noise = None
+        if self.stochastic:
+            rows, columns = (side // BLOCK for side in x.shape[-2:])
+            noise = uniform(self.seed, batch["index"], (iterations, BITS, rows, columns))
         with shared(self.network):
-            steps = unroll(self.network, x, iterations=self.network.iterations, noise=draws)
+            steps = unroll(self.network, x, iterations=iterations, noise=noise)
             losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
         means = mean_over_ranks(losses.detach())
-        self.log_losses(means, batch_size=len(x))
+        self.log("train/loss", means.mean(), batch_size=len(x))
+        shown = {0, len(means) // 2, len(means) - 1}  # by the progress bar
+        for t, mean in enumerate(means):
+            name = f"train/loss_t{t + 1:02d}"
+            self.log(name, mean, prog_bar=t in shown, batch_size=len(x))
         if not self.geometric:
             return losses.mean()
         # The gradient of the geometric mean over the whole batch, of which a rank has a share.
         return (losses * (means.log().mean().exp() / (len(means) * means))).sum()
-
-    def draw(self, x: Tensor, index: Tensor) -> Tensor:
-        """The binarizer's noise for images (B, 3, H, W) with these sample numbers (B,)."""
-        rows, columns = (side // BLOCK for side in x.shape[-2:])
-        shape = (self.network.iterations, BITS, rows, columns)
-        return counter_rng.uniform(self.seed, index, shape)
-
-    def log_losses(self, losses: Tensor, *, batch_size: int) -> None:
-        """Log the mean loss and that of each iteration; show the first, middle and last."""
-        self.log("train/loss", losses.mean(), batch_size=batch_size)
-        shown = {0, len(losses) // 2, len(losses) - 1}
-        for t, loss in enumerate(losses):
-            name = f"train/loss_t{t + 1:02d}"
-            self.log(name, loss, prog_bar=t in shown, batch_size=batch_size)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> ValidationScores:
         """{"image": uint8 (1, 3, H, W)} -> scores of the 8-bit reconstructions, (T,) each.
@@ -111,14 +109,15 @@ class CodecModule(L.LightningModule):
         pictures = to_uint8(x_hats.nan_to_num())
         references = image.expand_as(pictures)
 
-        def scored(name: str) -> Tensor:
+        def scores(name: str) -> Tensor | None:
+            if not metrics.defined(name, *image.shape[-2:]):
+                return None
             return metrics.METRICS[name](references, pictures).where(finite, torch.nan)
 
-        defined = {name: metrics.defined(name, *image.shape[-2:]) for name in metrics.METRICS}
         return {
-            "psnr_rgb": scored("psnr_rgb"),
-            "psnr_hvs": scored("psnr_hvs") if defined["psnr_hvs"] else None,
-            "ms_ssim": scored("ms_ssim") if defined["ms_ssim"] else None,
+            "psnr_rgb": scores("psnr_rgb"),
+            "psnr_hvs": scores("psnr_hvs"),
+            "ms_ssim": scores("ms_ssim"),
         }
 
     def configure_optimizers(self) -> Optimizer:
@@ -126,15 +125,11 @@ class CodecModule(L.LightningModule):
         return built(self.optimizer, self.network, group="optim")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say which architecture the weights belong to."""
+        """Name the architecture that the weights belong to."""
         checkpoint["network"] = self.network.config
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the weights of another architecture.
-
-        Raises:
-            ModelError: naming both.
-        """
+        """Refuse the weights of another architecture, with a ModelError that names both."""
         if checkpoint.get("network") != self.network.config:
             raise ModelError(
                 f"the checkpoint of this run directory is of {checkpoint.get('network')}, the run "
@@ -142,17 +137,8 @@ class CodecModule(L.LightningModule):
             )
 
 
-def channels_last(network: Network) -> Network:
-    """The network with its weights in the layout that convolutions prefer, in place."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
 def built(optimizer: OptimizerFactory, learner: nn.Module, *, group: str) -> Optimizer:
-    """The optimiser of all parameters.
-
-    Raises:
-        ConfigError: it does not know such settings; ``group`` says where they stand.
-    """
+    """The optimiser of all parameters; a ConfigError names ``group``, where its settings stand."""
     try:
         return optimizer(learner.named_parameters())
     except (TypeError, ValueError) as error:
@@ -163,3 +149,44 @@ def check_choice(key: str, given: str, valid: tuple[str, ...]) -> None:
     """Refuse a setting that is none of the valid ones."""
     if given not in valid:
         raise ConfigError(f"{key}={given!r}: expected one of {', '.join(valid)}")
+
+
+def uniform(seed: int, index: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Independent uniform numbers in [0, 1), 24 bits each, as a function of (seed, index) alone.
+
+    A counter is hashed instead of advancing a generator, so there is no state to save, and a
+    resumed or distributed run, on any device, draws what an undisturbed one would have drawn.
+
+    Args:
+        seed: the run's seed.
+        index: (B,) int64, the global index of each sample over the whole training.
+        shape: what each sample needs.
+
+    Returns:
+        (B, *shape) float32 on the device of ``index``.
+
+    Examples:
+        >>> a = uniform(0, torch.tensor([7, 8]), (2, 3))
+        >>> b = uniform(0, torch.tensor([8]), (2, 3))
+        >>> torch.equal(a[1], b[0])
+        True
+    """
+    count = torch.Size(shape).numel()
+    keys = splitmix64(splitmix64(torch.full_like(index, seed)) + index)
+    counters = torch.arange(count, device=index.device) * GOLDEN
+    bits = shift_right(splitmix64(keys[:, None] + counters), 40)
+    return (bits.float() * 2.0**-24).view(len(index), *shape)
+
+
+def splitmix64(z: Tensor) -> Tensor:
+    """The finaliser of splitmix64: a bijection of 64-bit numbers that scatters nearby ones."""
+    z = z + GOLDEN
+    for shift, multiplier in zip(SHIFTS, MULTIPLIERS, strict=False):
+        z = (z ^ shift_right(z, shift)) * multiplier
+    return z ^ shift_right(z, SHIFTS[-1])
+
+
+def shift_right(z: Tensor, bits: int) -> Tensor:
+    """Logical shift of 64-bit numbers (the one of int64 tensors repeats the sign)."""
+    shifted: Tensor = (z >> bits) & (2 ** (64 - bits) - 1)
+    return shifted

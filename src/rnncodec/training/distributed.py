@@ -1,6 +1,5 @@
 """Several processes, one run: what rank 0 does alone, and what all have to agree on."""
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +64,16 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     return total / ranks()
 
 
+def gather(own: list[T]) -> list[T]:
+    """The items of all ranks, among which they were dealt in turn, in their first order."""
+    if ranks() < 2:
+        return own
+    parts: list[list[T]] = [[] for _ in range(ranks())]
+    dist.all_gather_object(parts, own)
+    longest = max(map(len, parts))
+    return [part[k] for k in range(longest) for part in parts if k < len(part)]
+
+
 def of_main(value: float) -> float:
     """Rank 0's number, which all ranks have to share: clocks differ."""
     if ranks() < 2:
@@ -95,17 +104,6 @@ def host_group(world: "dist.ProcessGroup") -> "dist.ProcessGroup":
     return group
 
 
-def interleaved(parts: list[list[T]]) -> list[T]:
-    """Undo the dealing of items 0, 1, 2, ... to ranks in turn.
-
-    >>> interleaved([[0, 2, 4], [1, 3]])
-    [0, 1, 2, 3, 4]
-    """
-    total = sum(len(part) for part in parts)
-    longest = math.ceil(total / len(parts))
-    return [part[k] for k in range(longest) for part in parts if k < len(part)]
-
-
 def cluster_plugins() -> list[ClusterEnvironment]:
     """Slurm's environment where a job runs in it; queueing again is left to who submitted it."""
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
@@ -115,10 +113,7 @@ def refuse_one_iteration(trainer: L.Trainer, iterations: int) -> None:
     """Refuse several devices for a model without a second iteration that could use its memory.
 
     What leads from one iteration to the next then gets no gradient, and PyTorch's averaging over
-    processes, which waits for one of each weight, cannot go on.
-
-    Raises:
-        ConfigError: says what to do.
+    processes, which waits for one of each weight, would wait for ever.
     """
     if trainer.world_size > 1 and iterations == 1:
         raise ConfigError(
@@ -132,16 +127,12 @@ def refuse_sweep_in_children(trainer: L.Trainer) -> None:
     """Refuse several devices in a sweep's job unless something has started a task for each.
 
     Lightning would start them by repeating the command line, and each child a sweep of its own.
-
-    Raises:
-        ConfigError: says what to do.
     """
     if trainer.world_size < 2 or not HydraConfig.initialized():
         return
-    if HydraConfig.get().mode != RunMode.MULTIRUN:
-        return
     environment = getattr(trainer.strategy, "cluster_environment", None)
-    if environment is None or not environment.creates_processes_externally:
+    external = environment is not None and environment.creates_processes_externally
+    if HydraConfig.get().mode == RunMode.MULTIRUN and not external:
         raise ConfigError(
             f"trainer.devices={trainer.num_devices} trainer.num_nodes={trainer.num_nodes} in a "
             "sweep: its jobs cannot start processes of their own; use launcher=slurm, which "

@@ -18,7 +18,7 @@ from rnncodec.training.distributed import mean_over_ranks
 
 @dataclass(frozen=True)
 class StepValues:
-    """What tells whether a step is good.
+    """What shows whether a step is good.
 
     Attributes:
         step: its number, from 1.
@@ -33,23 +33,18 @@ class StepValues:
     ready: torch.cuda.Event | None
 
     def check(self) -> None:
-        """Wait for the values and look at them.
-
-        Raises:
-            DivergenceError: one is not finite.
-        """
+        """Wait for the values, and raise a DivergenceError if one is not finite."""
         if self.ready is not None:
             self.ready.synchronize()
         faults = []
         loss, norms = float(self.values[0]), self.values[1:]
         if not math.isfinite(loss):
             faults.append(f"the loss is {loss}")
-        if (
-            not norms.norm().isfinite()
-        ):  # as clipping sees it: it may overflow where none else does
+        # as clipping sees it: the norm of all may overflow where none else does
+        if not norms.norm().isfinite():
             each = zip(self.names, norms.isfinite().tolist(), strict=True)
             bad = [name for name, good in each if not good] or [self.names[int(norms.argmax())]]
-            faults.append(f"the gradient of {first_of(bad)} is not finite")
+            faults.append(f"the gradient of {named(bad)} is not finite")
         if faults:
             raise diverged(self.step, " and ".join(faults))
 
@@ -72,7 +67,7 @@ class StopIfDiverged(Callback):
     def on_before_backward(
         self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor
     ) -> None:
-        """Keep the loss; there are several where gradients are accumulated."""
+        """Remember the loss; there are several where gradients are accumulated."""
         self.losses.append(loss.detach())
 
     def on_before_optimizer_step(
@@ -80,26 +75,25 @@ class StopIfDiverged(Callback):
     ) -> None:
         """Look at the step before, and at this one where that takes no waiting."""
         self.check()
-        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
-        gradients = {} if scaled else gradients_of(pl_module)
+        gradients = {}
+        if getattr(trainer.precision_plugin, "scaler", None) is None:
+            parameters = pl_module.named_parameters()
+            gradients = {name: p.grad for name, p in parameters if p.grad is not None}
         loss = mean_over_ranks(torch.stack(self.losses).sum())
         norms = torch._foreach_norm(list(gradients.values())) if gradients else ()
         self.losses = []
-        self.latest = sent_to_host(
-            trainer.global_step + 1, list(gradients), torch.stack([loss.float(), *norms])
-        )
+        values = torch.stack([loss.float(), *norms])
+        self.latest = sent_to_host(trainer.global_step + 1, list(gradients), values)
         if self.latest.ready is None:
             self.check()
 
-    def check(self) -> None:
+    def check(self, *_: Any, **__: Any) -> None:
         """Look at the latest step, once."""
         latest, self.latest = self.latest, None
         if latest is not None:
             latest.check()
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """A step that is not good is told as such, and not by what it makes of a validation."""
-        self.check()
+    on_validation_start = check  # a bad step is named, and not what it makes of a validation
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
@@ -108,12 +102,6 @@ class StopIfDiverged(Callback):
         self.check()
         for key in ("current_model_state", "state_dict"):
             require_finite_weights(checkpoint.get(key, {}), trainer.global_step)
-
-
-def gradients_of(module: L.LightningModule) -> dict[str, Tensor]:
-    """The gradients that there are, by the names of their parameters."""
-    named = ((name, parameter.grad) for name, parameter in module.named_parameters())
-    return {name: gradient for name, gradient in named if gradient is not None}
 
 
 def sent_to_host(step: int, names: Sequence[str], values: Tensor) -> StepValues:
@@ -127,21 +115,13 @@ def sent_to_host(step: int, names: Sequence[str], values: Tensor) -> StepValues:
 
 
 def require_finite_weights(weights: Mapping[str, Tensor], step: int) -> None:
-    """Refuse weights after a step.
-
-    Raises:
-        DivergenceError: one is not finite.
-    """
+    """Raise a DivergenceError if a weight after a step is not finite."""
     if bad := not_finite(weights):
-        raise diverged(step, f"{first_of(bad)} is not finite")
+        raise diverged(step, f"{named(bad)} is not finite")
 
 
-def first_of(names: Sequence[str]) -> str:
-    """The first name, and how many follow.
-
-    >>> first_of(["a.weight"]), first_of(["a.weight", "a.bias", "b.bias"])
-    ('a.weight', 'a.weight (and of 2 more)')
-    """
+def named(names: Sequence[str]) -> str:
+    """The first name, and how many follow."""
     return names[0] + (f" (and of {len(names) - 1} more)" if len(names) > 1 else "")
 
 

@@ -1,19 +1,35 @@
-"""The LightningModule of the entropy model: it learns to predict the frozen codec's bits."""
+"""The LightningModule of the entropy model, which learns to predict the frozen codec's bits.
 
+Its rates are in bits per bit: in floats while it learns, in integers when it codes.
+"""
+
+import math
+from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, TypedDict
 
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from rnncodec.entropy import EntropyModel, bits_per_bit
+from rnncodec.entropy import EntropyModel, IntegerModel, bits_per_bit
 from rnncodec.errors import ConfigError, ModelError
-from rnncodec.training.bit_rates import Rates, by_iteration
-from rnncodec.training.budget import budget_used
 from rnncodec.training.codec_module import OptimizerFactory, built
 from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
+from rnncodec.training.schedule import budget_used
+
+
+class Rates(TypedDict):
+    """Of a validation batch: bits per bit by iteration, (T,) each.
+
+    ``positions``, how many the batch has, weighs batches of different sizes.
+    """
+
+    float: Tensor
+    exact: Tensor
+    positions: int
 
 
 class EntropyModule(L.LightningModule):
@@ -79,16 +95,12 @@ class EntropyModule(L.LightningModule):
         return built(self.optimizer, self.model, group="entropy_fit")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say which architecture the weights belong to, and what they learned."""
+        """Name the architecture that the weights belong to, and what they learned."""
         checkpoint["entropy"] = self.model.config
         checkpoint["codes"] = self.codes
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the weights of another architecture, or of another codec's codes.
-
-        Raises:
-            ModelError: naming both, or what changed.
-        """
+        """Refuse, with a ModelError, weights of another architecture or another codec's codes."""
         if checkpoint.get("entropy") != self.model.config:
             raise ModelError(
                 f"the entropy checkpoint of this run directory is of {checkpoint.get('entropy')}, "
@@ -104,3 +116,45 @@ class EntropyModule(L.LightningModule):
 def signs(codes: Tensor) -> Tensor:
     """Bits (B, T, h, w, 32) of 0 and 1 -> codes (B, T, 32, h, w) of -1 and +1."""
     return codes.permute(0, 1, 4, 2, 3).float() * 2 - 1
+
+
+def by_iteration(logits: Tensor, codes: Tensor) -> Tensor:
+    """Mean cross-entropy in bits per bit, (B, T, 32, h, w) of -1 and +1 -> (T,).
+
+    Examples:
+        >>> rates = by_iteration(torch.zeros(1, 2, 32, 3, 4), torch.ones(1, 2, 32, 3, 4))
+        >>> rates.round(decimals=3)
+        tensor([1., 1.])
+    """
+    return F.softplus(-codes * logits).mean(dim=(0, 2, 3, 4)) / math.log(2)
+
+
+def mean_rates(rates: list[Rates]) -> dict[str, Tensor]:
+    """Averages over all bits of all batches: "float" and "exact", float64 (T,) each."""
+    total = sum(batch["positions"] for batch in rates)
+    return {
+        "float": torch.stack([b["float"].double() * b["positions"] for b in rates]).sum(0) / total,
+        "exact": torch.stack([b["exact"].double() * b["positions"] for b in rates]).sum(0) / total,
+    }
+
+
+def integer_rates(model: IntegerModel, batches: Iterable[dict[str, Any]]) -> Tensor:
+    """What coding will pay, from the integer probabilities themselves: float64 (T,).
+
+    Args:
+        model: the entropy model in integers.
+        batches: ``{"codes": uint8 (B, T, h, w, 32)}``.
+    """
+    cost, count = torch.zeros(model.iterations, dtype=torch.float64), 0
+    for batch in batches:
+        codes = batch["codes"]
+        chance = model.probabilities(codes).double() / 65536
+        paid = torch.where(codes > 0, chance, 1 - chance)
+        cost -= torch.log2(paid).sum(dim=(0, 2, 3, 4))
+        count += codes[:, 0].numel()
+    return cost / count
+
+
+def rate_lost(floats: Tensor, integers: Tensor) -> float:
+    """How much more the integers pay over all iterations, relative: 0.01 is 1 %."""
+    return float(integers.mean() / floats.mean() - 1)

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from rnncodec.images.distortion import check_weights, weighted_sum
-from rnncodec.images.windowed_similarity import SMALLEST
+from rnncodec.images.distortion import SMALLEST, check_weights, weighted_sum
 
 
 class Mixed(nn.Module):
@@ -60,7 +59,7 @@ class L1MSSSIM(Mixed):
         alpha: share of MS-SSIM, 0.84 in Zhao et al. 2017.
     """
 
-    least_side = SMALLEST
+    least_side = SMALLEST["ms_ssim"]
     """Of the crops it can compare, in pixels."""
 
     def __init__(self, alpha: float = 0.84) -> None:

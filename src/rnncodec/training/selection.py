@@ -1,4 +1,4 @@
-"""Keeps the best weights: of the codec by image quality, of the entropy model by its rate."""
+"""Selects the best weights: of the codec by image quality, of the entropy model by its rate."""
 
 import math
 from pathlib import Path
@@ -7,22 +7,22 @@ from typing import Any, Generic, TypeVar
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from rnncodec.entropy import quantize
 from rnncodec.errors import DataError
 from rnncodec.models import model_file
-from rnncodec.training.bit_rates import Rates, mean_rates
 from rnncodec.training.codec_module import CodecModule, ValidationScores
-from rnncodec.training.distributed import interleaved
+from rnncodec.training.distributed import gather
 from rnncodec.training.divergence import diverged, require_finite_weights
-from rnncodec.training.entropy_module import EntropyModule
+from rnncodec.training.entropy_module import EntropyModule, Rates, mean_rates
 
 Scores = TypeVar("Scores")
 """What a validation step returns."""
 
 
 class KeepBest(Callback, Generic[Scores]):
-    """Scores each validation and keeps the best weights.
+    """Scores each validation and writes the best weights.
 
     Args:
         path: the best weights so far, a model file; replaced when the score rises.
@@ -43,7 +43,7 @@ class KeepBest(Callback, Generic[Scores]):
         raise NotImplementedError
 
     def model(self, pl_module: L.LightningModule) -> model_file.Model:
-        """What to keep of a module."""
+        """What to write of a module."""
         raise NotImplementedError
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -51,19 +51,13 @@ class KeepBest(Callback, Generic[Scores]):
         self.gathered = []
 
     def on_validation_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
     ) -> None:
-        """Keep a batch's scores."""
+        """Remember a batch's scores."""
         self.gathered.append(outputs)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the scores; keep the weights if they are the best so far."""
+        """Log the scores; write the weights if they are the best so far."""
         self.latest = self.judge(pl_module, gather(self.gathered))
         self.step = trainer.global_step
         if math.isnan(self.latest):
@@ -79,7 +73,7 @@ class KeepBest(Callback, Generic[Scores]):
         return {"best": self.best, "latest": self.latest, "step": self.step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from :meth:`state_dict`."""
+        """Resume from :meth:`state_dict`."""
         self.best, self.latest = state_dict["best"], state_dict["latest"]
         self.step = state_dict["step"]
 
@@ -97,8 +91,7 @@ class Selection(KeepBest[ValidationScores]):
         """Log each metric by iteration, and the score."""
         means = mean_scores(scores)
         log_by_iteration(pl_module, "val", means)
-        self.metric = score_metric(means)
-        total = score(means)
+        self.metric, total = score(means)
         pl_module.log("val/score", total, prog_bar=True, rank_zero_only=True)
         return total
 
@@ -123,7 +116,7 @@ class EntropySelection(KeepBest[Rates]):
     def __init__(self, path: Path, codec: model_file.Model) -> None:
         super().__init__(path)
         self.codec = codec
-        self.means: dict[str, torch.Tensor] = {}
+        self.means: dict[str, Tensor] = {}
 
     def judge(self, pl_module: L.LightningModule, scores: list[Rates]) -> float:
         """Log bits per bit, in floats and exact, in total and by iteration."""
@@ -145,7 +138,7 @@ class EntropySelection(KeepBest[Rates]):
 
 
 def log_by_iteration(
-    pl_module: L.LightningModule, group: str, means: dict[str, torch.Tensor], *, show: str = ""
+    pl_module: L.LightningModule, group: str, means: dict[str, Tensor], *, show: str = ""
 ) -> None:
     """Log each (T,) series: its mean, and every iteration; the progress bar has ``show``."""
     for name, values in means.items():
@@ -155,32 +148,19 @@ def log_by_iteration(
             pl_module.log(f"{group}/{name}_t{t + 1:02d}", value, rank_zero_only=True)
 
 
-def gather(own: list[Scores]) -> list[Scores]:
-    """The scores of all ranks, in the order that one rank would have them in."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return own
-    parts: list[list[Scores]] = [[] for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather_object(parts, own)
-    return interleaved(parts)
-
-
-def mean_scores(scores: list[ValidationScores]) -> dict[str, torch.Tensor]:
+def mean_scores(scores: list[ValidationScores]) -> dict[str, Tensor]:
     """Averages over images, by iteration, (T,) each; of a metric only if every image has it."""
     if not scores:
         raise DataError("validation saw no image; lower data.val_fraction or add photographs")
     means = {}
     for name in scores[0]:
-        values = [value for s in scores if isinstance(value := s.get(name), torch.Tensor)]
+        values = [value for s in scores if isinstance(value := s.get(name), Tensor)]
         if len(values) == len(scores):
             means[name] = torch.stack(values).mean(dim=0)
     return means
 
 
-def score(means: dict[str, torch.Tensor]) -> float:
-    """The score of :class:`Selection`, from :func:`mean_scores`."""
-    return float(means[score_metric(means)].mean())
-
-
-def score_metric(means: dict[str, torch.Tensor]) -> str:
-    """Which of the averages it is."""
-    return "ms_ssim" if "ms_ssim" in means else "psnr_rgb"
+def score(means: dict[str, Tensor]) -> tuple[str, float]:
+    """The score of :class:`Selection`, from :func:`mean_scores`: its metric, its value."""
+    metric = "ms_ssim" if "ms_ssim" in means else "psnr_rgb"
+    return metric, float(means[metric].mean())

@@ -4,7 +4,6 @@ Both hold the rate-distortion curves of all runs in one panel per metric, the ar
 cell and reconstruction, the losses by iteration, and the pictures.
 """
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +22,7 @@ FACTORS = ("cell", "recon", "entropy")
 ITERATIONS = (1, 2, 4, 8, 16)
 
 MOST_RUNS = 100
-"""Runs in a panel. W&B shows 10 unless told otherwise, and the paper's grid alone has 12."""
+"""Runs in a panel. W&B shows 10 by default, and the paper's grid alone has 12."""
 
 TITLE = "Rate-distortion"
 BEST_FIRST = "auc/ms_ssim"
@@ -43,7 +42,7 @@ def workspace(entity: str, project: str, group: str | None = None) -> ws.Workspa
     return ws.Workspace(
         entity=entity,
         project=project,
-        name=title(group),
+        name=TITLE if group is None else f"{TITLE} of {group}",
         sections=[ws.Section(name=name, panels=p, is_open=True) for name, p in sections],
         settings=ws.WorkspaceSettings(max_runs=MOST_RUNS),
         runset_settings=ws.RunsetSettings(
@@ -79,29 +78,21 @@ def report(entity: str, project: str, group: str | None = None) -> wr.Report:
         ),
         ("Pictures", "Crops of evaluation images after some of the iterations.", picture_panels()),
     ]
+    order = [wr.OrderBy(wr.SummaryMetric(BEST_FIRST), ascending=False)]
     blocks: list[Any] = [wr.TableOfContents()]
     for heading, text, panels in parts:
-        grid = wr.PanelGrid(runsets=[runset(group)], panels=laid_out(panels))
-        blocks += [wr.H2(heading), wr.P(text), grid]
-    return wr.Report(
-        entity=entity, project=project, title=title(group), blocks=blocks, width="fluid"
-    )
-
-
-def title(group: str | None) -> str:
-    """What both are called."""
-    return TITLE if group is None else f"{TITLE} of {group}"
+        # of the report's own project, since it names no other
+        runs = wr.Runset(name=group or "all runs", filters=in_group(group), order=order)
+        for k, panel in enumerate(panels):  # three to a row: a workspace does this by itself
+            panel.layout = wr.Layout(x=8 * (k % 3), y=6 * (k // 3), w=8, h=6)
+        blocks += [wr.H2(heading), wr.P(text), wr.PanelGrid(runsets=[runs], panels=panels)]
+    title = TITLE if group is None else f"{TITLE} of {group}"
+    return wr.Report(entity=entity, project=project, title=title, blocks=blocks, width="fluid")
 
 
 def rd_metrics() -> list[str]:
     """The metrics with panels: :data:`RD_METRICS`, then those that were registered later."""
     return [*RD_METRICS, *(metric for metric in METRICS if metric not in USUAL)]
-
-
-def runset(group: str | None) -> wr.Runset:
-    """The report's runs, best first; of the report's own project, since it names no other."""
-    order = [wr.OrderBy(wr.SummaryMetric(BEST_FIRST), ascending=False)]
-    return wr.Runset(name=group or "all runs", filters=in_group(group), order=order)
 
 
 def in_group(group: str | None) -> expr.And:
@@ -110,7 +101,7 @@ def in_group(group: str | None) -> expr.And:
 
 
 def rd_panels(axis: str, axis_title: str) -> list[Any]:
-    """One panel per metric, in which the curves of all runs lie over each other."""
+    """One panel per metric, in which the curves of all runs overlay."""
     return [
         wr.LinePlot(
             title=f"{described(metric).heading} by {axis_title}",
@@ -183,13 +174,6 @@ def picture_panels() -> list[Any]:
     return [sheets, wr.WeavePanelSummaryTable(table_name="evaluation/pictures")]
 
 
-def laid_out(panels: Sequence[Any]) -> list[Any]:
-    """Panels three to a row: a report, unlike a workspace, puts them where they say."""
-    for k, panel in enumerate(panels):
-        panel.layout = wr.Layout(x=8 * (k % 3), y=6 * (k // 3), w=8, h=6)
-    return list(panels)
-
-
 def specs(built: ws.Workspace, written: wr.Report) -> dict[str, Any]:
     """What would be sent, as plain data."""
     models = {"workspace": built._to_model(), "report": written._to_model()}
@@ -197,20 +181,6 @@ def specs(built: ws.Workspace, written: wr.Report) -> dict[str, Any]:
         name: model.spec.model_dump(by_alias=True, exclude_none=True)
         for name, model in models.items()
     }
-
-
-def check_project(entity: str, project: str) -> None:
-    """Refuse a project without runs: saving a report would make it, empty.
-
-    Raises:
-        ConfigError: no such project; lists those there are.
-    """
-    found = sorted(each.name for each in wandb.Api().projects(entity))
-    if project not in found:
-        raise ConfigError(
-            f"{entity}/{project}: no such project; {entity} has {', '.join(found) or 'none'}; "
-            "upload its runs first, with wandb sync"
-        )
 
 
 def main(
@@ -228,7 +198,12 @@ def main(
         console.print_json(data=specs(built, written))
         return
     try:
-        check_project(entity, project)
+        found = sorted(each.name for each in wandb.Api().projects(entity))
+        if project not in found:  # saving a report would make it, empty
+            raise ConfigError(
+                f"{entity}/{project}: no such project; {entity} has {', '.join(found) or 'none'}; "
+                "upload its runs first, with wandb sync"
+            )
         for made in (built, written):
             console.print(made.save().url)
     except (wandb.Error, RNNCodecError) as error:

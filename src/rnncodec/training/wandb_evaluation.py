@@ -6,10 +6,8 @@ over a group, and `wandb leet` draws without an account. And as a **custom chart
 (``rd_charts/ms_ssim``), whose one panel has both rates of each run, told apart by the stroke.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,14 @@ import numpy as np
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
-from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.curves import MeanCurve, auc, auc_nominal, mean_curve
+from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile
+from rnncodec.evaluation.curves import RDCurve, first_of
 from rnncodec.evaluation.evaluate import centre
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.image_files import Input
-from rnncodec.evaluation.metrics import DECIBEL, METRICS, decibels, described
+from rnncodec.evaluation.metrics import DECIBEL, METRICS, described
+from rnncodec.evaluation.rd_points import mean_curve
 from rnncodec.evaluation.results import Result, read_results
+from rnncodec.evaluation.summary import read_summary
 from rnncodec.images.reading import Pixels, read_image
 from rnncodec.training.wandb_logger import outliving
 
@@ -34,11 +33,11 @@ SIDE = 512
 
 @outliving()
 def log_evaluation(
-    logger: WandbLogger, folder: Path, model: EvaluatedModel, images: Sequence[Input]
+    logger: WandbLogger, folder: Path, model: EvaluatedModel, images: Sequence[ImageFile]
 ) -> None:
     """Log curves, areas under them, entropy coding's figures and pictures of an evaluation.
 
-    Nothing is measured again: figures are those of results.csv, pictures what the kept files
+    Nothing is measured again: figures are those of results.csv, pictures what the coded files
     decode to.
 
     Args:
@@ -61,7 +60,7 @@ def log_evaluation(
     present |= with_decibels(present)
     log_history(run, present)
     run.log(charts(present))
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary = read_summary(folder / "summary.json")
     if "entropy" in summary:
         run.log(entropy_record(summary["entropy"]))
     run.log(
@@ -75,31 +74,28 @@ def log_evaluation(
     run.log({f"evaluation/{name}": wandb.Image(str(path)) for name, path in sheets.items()})
 
 
-def areas(curves: Mapping[str, MeanCurve]) -> dict[str, float]:
+def areas(curves: Mapping[str, RDCurve]) -> dict[str, float]:
     """``auc/ms_ssim``, ``auc/ms_ssim_nominal``, ...: what a curve does not cover is absent."""
-    ranged = {f"auc/{metric}": auc(curve.samples) for metric, curve in curves.items()}
-    nominal = {f"auc/{metric}_nominal": auc_nominal(curve) for metric, curve in curves.items()}
+    ranged = {f"auc/{metric}": first_of(curve.area()) for metric, curve in curves.items()}
+    nominal = {
+        f"auc/{metric}_nominal": first_of(curve.nominal_area()) for metric, curve in curves.items()
+    }
     return {name: value for name, value in (ranged | nominal).items() if value is not None}
 
 
-def with_decibels(curves: Mapping[str, MeanCurve]) -> dict[str, MeanCurve]:
+def with_decibels(curves: Mapping[str, RDCurve]) -> dict[str, RDCurve]:
     """The mean MS-SSIM in dB, which spreads what crowds below 1; none at 1."""
-    curve = curves.get("ms_ssim")
-    kept = [] if curve is None else [row for row in rows(curve) if row[2] < 1]
-    if curve is None or not kept:
-        return {}
-    iteration, bpp, value = (list(column) for column in zip(*kept, strict=True))
-    return {
-        DECIBEL: replace(curve, iteration=iteration, bpp=bpp, value=list(map(decibels, value)))
-    }
+    decibel = curves["ms_ssim"].in_decibels() if "ms_ssim" in curves else None
+    return {DECIBEL: decibel} if decibel is not None and decibel.samples else {}
 
 
-def rows(curve: MeanCurve) -> Iterator[tuple[int, float, float]]:
-    """(iteration, bpp, value) of each point."""
-    yield from zip(curve.iteration, curve.bpp, curve.value, strict=True)
+def rows(curve: RDCurve) -> Iterator[tuple[int, float, float]]:
+    """(iteration, bpp, quality) of each point."""
+    for k, (bpp, quality) in zip(curve.iterations or (), curve.samples, strict=True):
+        yield k, bpp, quality
 
 
-def log_history(run: Any, curves: Mapping[str, MeanCurve]) -> None:
+def log_history(run: Any, curves: Mapping[str, RDCurve]) -> None:
     """One history row per iteration and rate, with every metric that has this rate.
 
     Metrics that are defined for the same images share their rows. One that lacks some of the
@@ -118,12 +114,12 @@ def log_history(run: Any, curves: Mapping[str, MeanCurve]) -> None:
         run.log(axes | values)
 
 
-def charts(curves: Mapping[str, MeanCurve]) -> dict[str, Any]:
+def charts(curves: Mapping[str, RDCurve]) -> dict[str, Any]:
     """A custom chart per metric: value by bpp, of the files and nominal, one table each."""
     return {f"rd_charts/{metric}": chart(metric, curve) for metric, curve in curves.items()}
 
 
-def chart(metric: str, curve: MeanCurve) -> Any:
+def chart(metric: str, curve: RDCurve) -> Any:
     """Both lines of one metric; the preset colours them by run."""
     files = [["files", k, bpp, value] for k, bpp, value in rows(curve)]
     nominal = [["nominal", k, k / 8, value] for k, _, value in rows(curve)]
@@ -146,9 +142,9 @@ def picture_table(model: EvaluatedModel, study: EvaluationSpec, results: Sequenc
     table = wandb.Table(columns=columns)
     for image in [image for image in study.images if image.name in coded][:SHOWN_IMAGES]:
         cells: list[Any] = []
-        for k, picture in pictures(model, study.kept_file(model.name, image.name)):
+        for k, picture in pictures(model, study.coded_file(model.name, image.name)):
             point = points[image.name, k]
-            cells += [as_image(picture), point.bpp, point.ms_ssim]
+            cells += [as_image(picture), point.bpp, point.values.get("ms_ssim")]
         table.add_data(image.name, as_image(read_image(image.path)), *cells)
     return table
 

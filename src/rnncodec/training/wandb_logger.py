@@ -1,4 +1,4 @@
-"""Weights & Biases: one run per run directory, offline unless told otherwise."""
+"""Weights & Biases: one run per run directory, offline unless asked otherwise."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 def outliving() -> Iterator[None]:
     """Around calls of W&B: the end of its process is a warning, and not the end of the run.
 
-    Slurm signals all processes of a job that it queues again, and W&B's own obeys at once, while
+    Slurm signals all processes of a job that it queues again, and W&B's own ends at once, while
     ours writes its checkpoint.
     """
     try:
@@ -43,12 +43,12 @@ def outliving() -> Iterator[None]:
 
 
 class OutlivingLogger(WandbLogger):
-    """Lightning's logger, but training goes on when W&B's process has ended."""
+    """Lightning's logger, but training continues when W&B's process has ended."""
 
     lost = False
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log them, as long as there is somebody to tell."""
+        """Log them, as long as W&B's process lives."""
         if not self.lost:
             self.lost = True
             with outliving():
@@ -57,7 +57,7 @@ class OutlivingLogger(WandbLogger):
 
     @outliving()
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
-        """Record them, if there is somebody to tell."""
+        """Record them, if W&B's process lives."""
         super().log_hyperparams(params)
 
 
@@ -71,10 +71,11 @@ def wandb_logger(
     tags: Sequence[str] = (),
     **arguments: Any,
 ) -> OutlivingLogger:
-    """The logger of one run; its id is kept in the run directory, so a resumed run goes on.
+    """The logger of one run; its id is in the run directory, so a resumed run has the same.
 
     Needs no account: offline unless ``mode`` or the environment variable ``WANDB_MODE`` says
-    otherwise. Everything W&B writes lies under ``save_dir``.
+    otherwise. Everything W&B writes (logs, caches, settings) is under ``save_dir``, and not in
+    the home directory.
 
     Args:
         save_dir: the run directory.
@@ -94,12 +95,13 @@ def wandb_logger(
         raise ConfigError(f"logger.mode={chosen}: choose one of {', '.join(sorted(MODES))}")
     folder = Path(save_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    keep_inside(folder / "wandb")
+    for name in HOMES:
+        os.environ[name] = str(folder / "wandb" / name.removeprefix("WANDB_").lower())
     run = wandb.init(
         dir=str(folder),
         project=project,
         name=folder.name,
-        id=kept_id(folder),
+        id=stored_id(folder),
         resume="allow",
         mode=chosen,  # type: ignore[arg-type]  # checked above
         settings=wandb.Settings(console="off", silent=True),
@@ -114,23 +116,23 @@ def wandb_logger(
     return OutlivingLogger(experiment=run)
 
 
-def kept_id(folder: Path) -> str:
+def stored_id(folder: Path) -> str:
     """The id of a run directory's W&B run: drawn once, whatever is trained or moved later.
 
-    Of an older run, which kept none, it is that of its last attempt.
+    Of an older run, which stored none, it is that of its last attempt.
     """
     path = folder / ID_FILE
-    if path.exists() and (kept := path.read_text().strip()):
-        return kept
-    begun = [path.name.split("-")[-2:] for path in (folder / "wandb").glob("*run-*-*")]
-    drawn = max(begun)[1] if begun else secrets.token_hex(8)  # by the time in the name
+    if path.exists() and (stored := path.read_text().strip()):
+        return stored
+    earlier = [path.name.split("-")[-2:] for path in (folder / "wandb").glob("*run-*-*")]
+    drawn = max(earlier)[1] if earlier else secrets.token_hex(8)  # by the time in the name
     storage.write_text(path, drawn + "\n")
     return drawn
 
 
 @outliving()
 def label(logger: WandbLogger, factors: Mapping[str, str]) -> None:
-    """Tag the run with each factor, as ``cell=gru``, and keep them in its config to group by.
+    """Tag the run with each factor, as ``cell=gru``, and add them to its config to group by.
 
     ``factors.codec`` names cell and reconstruction together: bar charts group by one key only.
     """
@@ -140,19 +142,13 @@ def label(logger: WandbLogger, factors: Mapping[str, str]) -> None:
     run.config.update({"factors": {**factors, "codec": codec}}, allow_val_change=True)
 
 
-def keep_inside(folder: Path) -> None:
-    """Have W&B's own logs, caches and settings written here, not into the home directory."""
-    for name in HOMES:
-        os.environ[name] = str(folder / name.removeprefix("WANDB_").lower())
-
-
 def finish(*, failed: bool = False) -> None:
     """Close the process's run, if any, so that the next job of a sweep gets its own."""
     if wandb.run is not None:
         with outliving():
             wandb.finish(exit_code=int(failed))
         with outliving():
-            wandb.teardown()  # its service keeps the folders of the job it was started for
+            wandb.teardown()  # its service stays in the folders of the job it was started for
         wandb.run = None  # one whose process has ended stays there, and the next job would get it
         for name in HOMES:
             os.environ.pop(name, None)

@@ -3,8 +3,10 @@ import math
 
 import pytest
 
+from rnncodec.evaluation.curves import RDCurve
 from rnncodec.evaluation.report import curves
 from rnncodec.evaluation.results import Result
+from rnncodec.evaluation.summary import summarize
 
 
 def point(
@@ -12,11 +14,8 @@ def point(
 ) -> Result:
     iteration = int(setting[2:]) if setting.startswith("t=") else None
     size = None if bpp is None else int(1000 * bpp)
-    metrics = {"psnr_rgb": quality, "ssim": None, "ms_ssim": None}
-    return Result(
-        codec, setting, image, iteration, size, bpp, **metrics,
-        psnr_hvs=None, psnr_hvs_m=None, encode_s=None, decode_s=None,
-    )  # fmt: skip
+    values = {} if quality is None else {"psnr_rgb": quality}
+    return Result(codec, setting, image, iteration, size, bpp, values)
 
 
 OURS = [
@@ -29,7 +28,8 @@ OURS = [
 
 def drawn(results: list[Result]) -> dict[str, list[curves.Sample]]:
     return {
-        line.name: line.mean["psnr_rgb"] for line in curves.all_series(results, {}, ["psnr_rgb"])
+        line["name"]: line["mean"]["psnr_rgb"]
+        for line in curves.all_series(results, summarize(results))
     }
 
 
@@ -51,23 +51,28 @@ def test_one_image_has_its_own_curve_without_its_perfect_pictures():
 
 def test_codecs_keep_the_table_s_order_models_come_twice_and_published_ones_are_kept_apart():
     jpeg = [point("jpeg", name, "q=9", 0.5, 29.0) for name in "ab"]
-    published = {"jpeg": {"ms_ssim": [(0.5, 0.9)]}, "other": {"psnr_rgb": [(0.5, 30.0)]}}
-    lines = curves.all_series([*OURS, *jpeg], published, ["psnr_rgb"])
-    assert [(line.name, line.label, line.kind, line.shown) for line in lines] == [
+    published = [
+        RDCurve.of([(0.5, 0.9)], "jpeg", "ms_ssim"),
+        RDCurve.of([(0.5, 30.0)], "other", "psnr_rgb"),
+    ]
+    rows = [*OURS, *jpeg]
+    lines = curves.all_series(rows, summarize(rows), published)
+    assert [(line["name"], line["label"], line["kind"], line["shown"]) for line in lines] == [
         ("m", "m", "ours", True),
         ("m, nominal rate", "m", "nominal", True),
         ("jpeg", "jpeg", "baseline", True),
         ("jpeg (published)", "jpeg", "published", True),
         ("other (published)", "other", "published", False),
     ]
-    assert [bool(line.dash) for line in lines] == [False, True, False, True, True]
-    assert [bool(line.marker) for line in lines] == [True, True, True, False, False]
-    assert [line.colour for line in lines] == [0, 0, 1, None, None]
-    assert [bpp for bpp, *_ in lines[1].mean["psnr_rgb"]] == [1 / 8, 2 / 8]
-    assert lines[3].mean["ms_ssim_db"] == [(0.5, pytest.approx(10.0), "")]
+    assert [bool(line["dash"]) for line in lines] == [False, True, False, True, True]
+    assert [bool(line["marker"]) for line in lines] == [True, True, True, False, False]
+    assert [line["colour"] for line in lines] == [0, 0, 1, None, None]
+    assert [bpp for bpp, *_ in lines[1]["mean"]["psnr_rgb"]] == [1 / 8, 2 / 8]
+    assert lines[3]["mean"]["ms_ssim_db"] == [(0.5, pytest.approx(10.0), "")]
 
 
 def test_the_data_of_the_plot_is_plain():
-    data = curves.plot_data([*OURS, point("m", "broken", "", None, None)], {})
+    rows = [*OURS, point("m", "broken", "", None, None)]
+    data = curves.plot_data(rows, summarize(rows))
     assert json.loads(json.dumps(data, allow_nan=False))["images"] == ["a", "b"]
     assert data["metrics"][0]["title"] == "PSNR RGB (dB)"

@@ -8,35 +8,38 @@ from pathlib import Path
 
 import pytest
 
-from rnncodec.evaluation.report import Exhibit, Report, Shot, write_report
+from rnncodec.evaluation.report.page import Report, write_report
+from rnncodec.evaluation.report.viewer import ViewerImage, ViewerPicture
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.summary import merits
+from rnncodec.evaluation.summary import summarize
 
 HOSTILE = "</script><script>alert(1)</script>&\u2028$script"
 
 
 def ours(image: str) -> list[Result]:
-    cells = {"ssim": None, "ms_ssim": None, "psnr_hvs": None, "psnr_hvs_m": None}
     return [
-        Result("m", f"t={k}", image, k, 99 * k, 0.2 * k, 20.0 + k, **cells, encode_s=1, decode_s=1)
+        Result("m", f"t={k}", image, k, 99 * k, 0.2 * k, {"psnr_rgb": 20.0 + k}, 1, 1)
         for k in (1, 2, 3)
     ]
 
 
-def shots(count: int) -> list[Shot]:
-    return [Shot(f"t={k}", 99 * k, 0.2 * k, None, 20.0, "image/webp", b"w") for k in range(count)]
+def pictures(count: int) -> list[ViewerPicture]:
+    return [
+        ViewerPicture(f"t={k}", 99 * k, 0.2 * k, None, 20.0, "image/webp", b"w")
+        for k in range(count)
+    ]
 
 
 @pytest.fixture
 def html(tmp_path: Path) -> str:
-    exhibit = Exhibit(HOSTILE, 16, 16, b"lossless", {"m": shots(4), "jpeg": shots(2)})
+    image = ViewerImage(HOSTILE, 16, 16, b"lossless", {"m": pictures(4), "jpeg": pictures(2)})
     rows = ours(HOSTILE)
     report = Report(
         title=f"of {HOSTILE}",
-        lead=HOSTILE,
+        intro=HOSTILE,
         results=rows,
-        merits=merits(rows),
-        exhibits=[exhibit],
+        summary=summarize(rows),
+        images=[image],
         viewer_note=HOSTILE,
         facts={HOSTILE: HOSTILE},
     )
@@ -50,7 +53,7 @@ def test_names_of_files_stay_text(html: str):
     blocks = re.findall(r'<script type="application/json" id="([^"]*)">(.*?)</script>', html, re.S)
     data = {name: json.loads(text) for name, text in blocks}
     assert data["curves-data"]["images"] == [HOSTILE]
-    assert data["exhibit-0"]["image"] == HOSTILE
+    assert data["image-0"]["image"] == HOSTILE
 
 
 def test_the_policy_allows_the_page_s_own_script_and_style_and_nothing_else(html: str):
@@ -79,17 +82,17 @@ def test_the_viewer_opens_near_half_a_bit_per_pixel(html: str):
 
 
 def test_without_pictures_there_is_no_viewer(tmp_path: Path):
-    write_report(tmp_path / "report.html", Report("t", "l", ours("a"), merits(ours("a"))))
+    write_report(tmp_path / "report.html", Report("t", "l", ours("a"), summarize(ours("a"))))
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert 'id="curves"' in html
     assert 'id="viewer"' not in html
 
 
 def test_a_perfect_picture_has_no_decibels(tmp_path: Path):
-    perfect = replace(shots(1)[0], psnr_rgb=math.inf)
-    exhibit = Exhibit("flat", 16, 16, b"lossless", {"m": [perfect]})
+    perfect = replace(pictures(1)[0], psnr_rgb=math.inf)
+    image = ViewerImage("flat", 16, 16, b"lossless", {"m": [perfect]})
     rows = ours("flat")
-    write_report(tmp_path / "r.html", Report("t", "l", rows, merits(rows), exhibits=[exhibit]))
+    write_report(tmp_path / "r.html", Report("t", "l", rows, summarize(rows), images=[image]))
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
-    (found,) = re.findall(r'id="exhibit-0">(.*?)</script>', text)
+    (found,) = re.findall(r'id="image-0">(.*?)</script>', text)
     assert json.loads(found)["sides"]["m"][0]["psnr_rgb"] is None

@@ -1,19 +1,18 @@
 import math
 
-from rnncodec.evaluation.report.curves import styles, value
+from rnncodec.evaluation.report.curves import metric_styles, value
 from rnncodec.evaluation.results import Result
 
 
 def row(ms_ssim: float | None) -> Result:
-    cells = {"psnr_rgb": 30.0, "ssim": None, "psnr_hvs": None, "psnr_hvs_m": None}
-    more = {"ms_ssim": ms_ssim, "encode_s": None, "decode_s": None}
-    return Result("c", "q=1", "a", None, 9, 1.0, **cells, **more, more={"vif": 0.5})
+    values = {"psnr_rgb": 30.0, "vif": 0.5} | ({} if ms_ssim is None else {"ms_ssim": ms_ssim})
+    return Result("c", "q=1", "a", None, 9, 1.0, values)
 
 
 def test_metrics_come_in_the_order_of_the_page_further_ones_last():
-    found = styles(["vif", "psnr_rgb", "ms_ssim", "ms_ssim_db"])
-    assert [style.key for style in found] == ["ms_ssim", "ms_ssim_db", "psnr_rgb", "vif"]
-    assert [style.near_one for style in found] == [True, False, False, False]
+    found = metric_styles(["vif", "psnr_rgb", "ms_ssim", "ms_ssim_db"])
+    assert [style["key"] for style in found] == ["ms_ssim", "ms_ssim_db", "psnr_rgb", "vif"]
+    assert [style["near_one"] for style in found] == [True, False, False, False]
 
 
 def test_values_of_a_row():

@@ -1,9 +1,10 @@
-from rnncodec.evaluation.rd_points import FILES, NOMINAL, Failure
-from rnncodec.evaluation.report.tables import failures_html, merits_html
+from rnncodec.evaluation.curves import FILES, NOMINAL
+from rnncodec.evaluation.rd_points import Failure
+from rnncodec.evaluation.report.page import failures_html, summary_html
 from rnncodec.evaluation.statistics import Estimate
-from rnncodec.evaluation.summary import CodecMerits, Merits
+from rnncodec.evaluation.summary import CodecSummary, Summary
 
-OURS = CodecMerits(
+OURS = CodecSummary(
     "m <i>",
     FILES,
     ours=True,
@@ -17,9 +18,9 @@ OURS = CodecMerits(
         }
     },
 )
-MERITS = Merits(
+SUMMARY = Summary(
     "jpeg",
-    [OURS, CodecMerits("m <i>", NOMINAL, ours=True), CodecMerits("jpeg", FILES, ours=False)],
+    [OURS, CodecSummary("m <i>", NOMINAL, ours=True), CodecSummary("jpeg", FILES, ours=False)],
     {"ms_ssim": ("a", "b")},
     [Failure("m <i>", "<tiny>", 2, "under 176 pixels")],
     [],
@@ -27,7 +28,7 @@ MERITS = Merits(
 
 
 def test_figures_have_their_digits_and_intervals():
-    html = merits_html(MERITS)
+    html = summary_html(SUMMARY)
     assert (
         '<td data-value="0.97">0.9700<span class="interval">0.9600 to 0.9800</span></td>' in html
     )
@@ -37,25 +38,25 @@ def test_figures_have_their_digits_and_intervals():
 
 
 def test_what_is_not_covered_has_no_value_but_its_reason():
-    html = merits_html(MERITS)
+    html = summary_html(SUMMARY)
     assert '<td class="absent">–<span class="reason">no &lt;more&gt;</span></td>' in html
     assert '<td data-value="0.5">0.500<span class="reason">one image</span></td>' in html
     assert html.count("data-value") == 4
 
 
 def test_our_models_and_the_anchor_stand_out():
-    html = merits_html(MERITS)
+    html = summary_html(SUMMARY)
     assert html.count('<tr class="ours">') == 2  # once in each of the two tables
     assert html.count('<span class="interval">anchor</span>') == 2
     assert html.count("swatch c0 hollow") == html.count('swatch c1"') == 2
 
 
 def test_names_cannot_become_markup():
-    html = merits_html(MERITS) + failures_html(MERITS)
+    html = summary_html(SUMMARY) + failures_html(SUMMARY)
     assert "<i>" not in html
     assert "m &lt;i&gt;, nominal rate" in html
 
 
 def test_each_failure_is_listed_with_its_reason_and_its_rows():
-    assert "&lt;tiny&gt;</td><td>2</td><td>under 176 pixels" in failures_html(MERITS)
-    assert failures_html(Merits(None, [], {}, [], [])) == ""
+    assert "&lt;tiny&gt;</td><td>2</td><td>under 176 pixels" in failures_html(SUMMARY)
+    assert failures_html(Summary(None, [], {}, [], [])) == ""

@@ -5,13 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from torch import nn
 from torch.nn import functional as F
 
+from rnncodec.network import families, recon
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon import Reconstruction
 from rnncodec.network.recon.scaled_additive import ScaledAdditive
 from rnncodec.network.unroll import iterate, unroll
+from rnncodec.runs.run_settings import leaves
 
 RECONS = sorted(path.stem for path in Path("conf/recon").glob("*.yaml"))
 
@@ -61,8 +66,8 @@ def test_additive_sums() -> None:
     assert seen == [0.5, 0.25, 0.125]
 
 
-def test_boosted_additive_scales_there_and_back() -> None:
-    _, pictures, seen = run("boosted_additive")
+def test_scheduled_additive_scales_there_and_back() -> None:
+    _, pictures, seen = run("scheduled_additive")
     g = [4.0, 4 * 2**0.7, 4 * 3**0.7]
     sums = np.cumsum([0.25 / g[0], 0.125 / g[1], -0.5 / g[2]])
     np.testing.assert_allclose(pictures, sums, rtol=1e-5)
@@ -71,8 +76,8 @@ def test_boosted_additive_scales_there_and_back() -> None:
     )
 
 
-def test_boosted_one_shot_scales_what_the_encoder_sees_only() -> None:
-    _, pictures, seen = run("boosted_one_shot")
+def test_scheduled_one_shot_scales_what_the_encoder_sees_only() -> None:
+    _, pictures, seen = run("scheduled_one_shot")
     g = [4.0, 4 * 2**0.7, 4 * 3**0.7]
     assert pictures == [0.25, 0.125, -0.5]
     np.testing.assert_allclose(seen, [0.5 * g[0], 0.25 * g[1], 0.375 * g[2]], rtol=1e-5)
@@ -140,3 +145,21 @@ def test_decoding_runs_no_encoder_and_gives_the_same_pictures(name: str) -> None
     received = list(iterate(toy, lambda t, *_: sent[t].code, 3))
     assert len(toy.seen) == looked
     assert all(torch.equal(a.x_hat, b.x_hat) for a, b in zip(sent, received, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["additive", "one_shot"])
+def test_earlier_names_go_on(kind: str) -> None:
+    """Model files keep the earlier word, and with it their fingerprints; settings name either."""
+    camel = "".join(map(str.title, kind.split("_")))
+    stored = f"rnncodec.network.recon.boosted_{kind}.Boosted{camel}"
+    current = get_class(f"rnncodec.network.recon.scheduled_{kind}.Scheduled{camel}")
+    assert get_class(stored) is current
+    assert families.by_name(recon, Reconstruction, f"boosted_{kind}") is current
+    network = Network(GRU, current, width=0.125, iterations=1)
+    assert network.config["recon"] == {"name": f"boosted_{kind}"}
+    assert type(Network.from_config(network.config).recon) is current
+    asked, before = ({"recon": {"_target_": path}} for path in (f"a.Scheduled{camel}", stored))
+    assert dict(leaves(asked)) == dict(leaves(before))
+    assert make(f"boosted_{kind}").gain(2, None) == make(f"scheduled_{kind}").gain(2, None)
+    with pytest.raises(AttributeError, match="no attribute 'boosted'"):
+        recon.boosted  # noqa: B018

@@ -2,36 +2,33 @@
 
 import hashlib
 import json
-import multiprocessing
-import re
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import PIL
 
 from rnncodec.evaluation.baselines import Baseline
 from rnncodec.evaluation.codecs import EvaluatedModel
+from rnncodec.evaluation.curves import RDCurve
+from rnncodec.evaluation.evaluate import fingerprints
 from rnncodec.evaluation.evaluate_image import EvaluationSpec
-from rnncodec.evaluation.plots import Curves
 from rnncodec.evaluation.prefixes import PrefixCodec
 from rnncodec.evaluation.report import page, viewer
-from rnncodec.evaluation.report.page import Report, write_report
-from rnncodec.evaluation.report.tables import asset, merits_html
+from rnncodec.evaluation.report.page import Report, asset, summary_html, write_report
 from rnncodec.evaluation.report.viewer import (
     WEBP_QUALITY,
-    Exhibit,
-    OurFile,
-    Task,
+    ModelFile,
+    ViewerImage,
+    ViewerTask,
     choose,
-    make_exhibit,
+    make_viewer_image,
     within,
 )
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.runner import progress_bar
-from rnncodec.evaluation.summary import Merits
-from rnncodec.machine.signals import sigint_blocked
+from rnncodec.evaluation.summary import Summary
+from rnncodec.machine.pool import ProcessPool
+from rnncodec.machine.progress import track
 from rnncodec.version import __version__
 
 SHOW = 6
@@ -55,126 +52,94 @@ class ReportOptions:
     progress: bool = True
 
 
-def report_study(
-    study: EvaluationSpec,
+def build_report(
+    spec: EvaluationSpec,
     results: Sequence[Result],
-    merits: Merits,
+    summary: Summary,
     *,
-    published: Curves | None = None,
-    making: ReportOptions | None = None,
+    published: Sequence[RDCurve] = (),
+    options: ReportOptions | None = None,
 ) -> Path:
-    """Write report.html into the study's folder, unless the one there tells the same.
+    """Write report.html into its folder, unless the one there shows the same.
 
     Raises:
-        RNNCodecError: an image or a kept file cannot be read any more.
+        RNNCodecError: an image or a coded file cannot be read any more.
         StorageError: the page could not be written.
     """
-    making = making or ReportOptions()
-    path = study.folder / NAME
-    told = merits_html(merits)
-    origin = digest(study, results, published=published or {}, show=making.show, told=told)
-    if origin_of(path) == origin:
-        return path
-    found = make_exhibits(study, results, making)
-    codecs = [codec.name for codec in study.codecs]
-    models = [codec.name for codec in study.codecs if isinstance(codec, EvaluatedModel)]
-    report = Report(
-        title=title(models, codecs),
-        lead=lead(codecs, len(study.images)),
-        results=results,
-        merits=merits,
-        published=published or {},
-        facts=facts(study),
-        origin=origin,
-    )
-    kept = within(found, viewer.BUDGET - len(page.page(report).encode()))
-    note = viewer_note(kept, len(study.images), len(found)) if kept else no_viewer_note(found)
-    write_report(path, replace(report, exhibits=kept, viewer_note=note))
-    return path
-
-
-def make_exhibits(
-    study: EvaluationSpec, results: Sequence[Result], making: ReportOptions
-) -> list[Exhibit]:
-    """The images of the viewer; none without a model that coded one."""
-    todo = tasks(study, results, making.show)
-    found = []
-    with progress_bar(disable=not making.progress) as bar:
-        progress = bar.add_task("pictures of the report", total=len(todo))
-        for exhibit in mapped(todo, min(making.workers, len(todo))):
-            found.append(exhibit)
-            bar.advance(progress)
-    return found
-
-
-def mapped(todo: Sequence[Task], workers: int) -> Iterator[Exhibit]:
-    """The exhibits in order, made side by side."""
-    if workers <= 1:
-        yield from map(make_exhibit, todo)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads, broken
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        with sigint_blocked():
-            exhibits = pool.map(make_exhibit, todo)
-        yield from exhibits
-
-
-def tasks(study: EvaluationSpec, results: Sequence[Result], show: int) -> list[Task]:
-    """What is to make, for the images that the first model makes most and least of."""
-    models = [codec for codec in study.codecs if isinstance(codec, EvaluatedModel)]
-    formats = [codec for codec in study.codecs if isinstance(codec, Baseline)]
-    if not models or show < 1:
-        return []
-    by_name = {image.name: image for image in study.images}
-    return [
-        Task(by_name[name], our_files(study, models, results, name), viewer.shown(formats))
-        for name in choose(results, models[0].name, show)
-    ]
-
-
-def our_files(
-    study: EvaluationSpec, models: Sequence[EvaluatedModel], results: Sequence[Result], image: str
-) -> list[OurFile]:
-    """What the models made of an image, those that failed left out."""
-    found = []
-    for model in models:
-        rows = [
-            row
-            for row in results
-            if (row.codec, row.image) == (model.name, image) and row.iteration is not None
-        ]
-        if rows:
-            found.append(OurFile(model, study.kept_file(model.name, image), rows))
-    return found
-
-
-def digest(
-    study: EvaluationSpec, results: Sequence[Result], *, published: Curves, show: int, told: str
-) -> str:
-    """What the page depends on, as one hexadecimal number; ``told`` are its figures of merit."""
-    content = {
+    options = options or ReportOptions()
+    path = spec.folder / NAME
+    codecs = [codec.name for codec in spec.codecs]
+    content = {  # all that the page depends on
         "version": __version__,
         "pillow": PIL.__version__,
-        "results": [asdict(result) for result in results],
-        "codecs": [codec.identity() for codec in study.codecs],
-        "published": published,
-        "show": show,
-        "merits": told,
+        "results": [result.record() for result in results],
+        "codecs": [codec.identity() for codec in spec.codecs],
+        "published": [(curve.codec, curve.metric, curve.samples) for curve in published],
+        "show": options.show,
+        "summary": summary_html(summary),
         "page": [asset(name) for name in page.ASSETS],
         "pictures": [WEBP_QUALITY, viewer.BUDGET],
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    origin = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    if states(path, origin):
+        return path
+    made = make_images(spec, results, options)
+    report = Report(
+        title=title(list(fingerprints(spec)), codecs),
+        intro=intro(codecs, len(spec.images)),
+        results=results,
+        summary=summary,
+        published=published,
+        facts=facts(spec),
+        origin=origin,
+    )
+    images = within(made, viewer.BUDGET - len(page.page(report).encode()))
+    note = viewer_note(images, len(spec.images), made)
+    write_report(path, replace(report, images=images, viewer_note=note))
+    return path
 
 
-def origin_of(path: Path) -> str | None:
-    """The digest that a page states; None without one, or without a page."""
+def states(path: Path, origin: str) -> bool:
+    """Whether there is a page that states this digest."""
     try:
         with path.open(encoding="utf-8") as file:
-            head = file.read(2000)
+            return f'<meta name="made-from" content="{origin}">' in file.read(2000)
     except (OSError, UnicodeDecodeError):
-        return None
-    found = re.search(r'<meta name="made-from" content="([0-9a-f]{64})">', head)
-    return found[1] if found else None
+        return False
+
+
+def make_images(
+    spec: EvaluationSpec, results: Sequence[Result], options: ReportOptions
+) -> list[ViewerImage]:
+    """The images of the viewer; none without a model that coded one."""
+    todo = tasks(spec, results, options.show)
+    processes = min(options.workers, len(todo)) if options.workers > 1 else 0
+    with ProcessPool(make_viewer_image, processes) as pool:
+        found = pool.ordered(todo)
+        text, hidden = "pictures of the report", not options.progress
+        return list(track(found, text, total=len(todo), hidden=hidden))
+
+
+def tasks(spec: EvaluationSpec, results: Sequence[Result], show: int) -> list[ViewerTask]:
+    """What is to make, for the images that the first model makes most and least of."""
+    models = [codec for codec in spec.codecs if isinstance(codec, EvaluatedModel)]
+    formats = [codec for codec in spec.codecs if isinstance(codec, Baseline)]
+    if not models or show < 1:
+        return []
+    by_name = {image.name: image for image in spec.images}
+    first: dict[str, Baseline] = {}  # of each format that browsers show
+    for codec in formats:
+        if codec.format in viewer.MEDIA_TYPES:
+            first.setdefault(codec.format, codec)
+    found = []
+    for name in choose(results, models[0].name, show):
+        files = []
+        for model in models:
+            own = [row for row in results if (row.codec, row.image) == (model.name, name)]
+            if rows := [row for row in own if row.iteration is not None]:
+                files.append(ModelFile(model, spec.coded_file(model.name, name), rows))
+        found.append(ViewerTask(by_name[name], files, list(first.values())))
+    return found
 
 
 def title(models: Sequence[str], codecs: Sequence[str]) -> str:
@@ -191,7 +156,7 @@ def title(models: Sequence[str], codecs: Sequence[str]) -> str:
     return text if len(names) == len(codecs) else f"{text} beside other codecs"
 
 
-def lead(codecs: Sequence[str], images: int) -> str:
+def intro(codecs: Sequence[str], images: int) -> str:
     """The sentence under the headline."""
     plural = "" if images == 1 else "s"
     return (
@@ -201,57 +166,44 @@ def lead(codecs: Sequence[str], images: int) -> str:
     )
 
 
-def viewer_note(kept: Sequence[Exhibit], images: int, made: int) -> str:
-    """How the images were chosen, and in what form they are in the page."""
-    reference = next(iter(kept[0].sides))
-    fewer = f" ({made} would make the page too large)" if made > len(kept) else ""
-    worst = min(exhibit.fidelity for exhibit in kept)
+def viewer_note(shown: Sequence[ViewerImage], total: int, made: Sequence[ViewerImage]) -> str:
+    """How the images were chosen, and in what form they are in the page; or why none is shown."""
+    if not made:
+        return ""
+    if not shown:
+        least = min(image.weight for image in made)
+        return (
+            "No picture is shown: a single one, with what the codecs make of it, would take "
+            f"{least / 1e6:.0f} MB or more, and the whole page may have "
+            f"{viewer.BUDGET / 1e6:.0f}. Our coded files are stored "
+            "beside this page, in the folder files."
+        )
+    reference = next(iter(shown[0].sides))
+    fewer = f" ({len(made)} would make the page too large)" if len(made) > len(shown) else ""
+    worst = min(image.fidelity for image in shown)
     return (
-        f"{len(kept)} of {images} images{fewer}: in order of {reference}'s mean quality over all "
+        f"{len(shown)} of {total} images{fewer}: in order of {reference}'s mean quality over all "
         "iterations, from its worst to its best, evenly spaced. Beside each iteration of "
         f"{reference} stands every other codec's best file (by squared error, of all settings) "
         "that takes no more bytes, or, marked with how many times as many it takes, its smallest. "
-        "Our "
-        f"pictures are embedded as WebP of quality {WEBP_QUALITY}, {worst:.1f} dB or more from "
-        "the decoded ones; those of the other codecs are their files themselves. The figures are "
-        "those of the decoded pictures; the error is shown as embedded."
+        f"Our pictures are embedded as WebP of quality {WEBP_QUALITY}, {worst:.1f} dB or more "
+        "from the decoded ones; those of the other codecs are their files themselves. The figures "
+        "are those of the decoded pictures; the error is shown as embedded."
     )
 
 
-def no_viewer_note(made: Sequence[Exhibit]) -> str:
-    """Why the page shows no picture; "" where there was none to show."""
-    if not made:
-        return ""
-    least = min(exhibit.weight for exhibit in made)
-    return (
-        "No picture is shown: a single one, with what the codecs make of it, would take "
-        f"{least / 1e6:.0f} MB or more, and the whole page may have "
-        f"{viewer.BUDGET / 1e6:.0f}. Our coded files lie "
-        "beside this page, in the folder files."
-    )
-
-
-def fingerprints(study: EvaluationSpec) -> dict[str, str]:
-    """Of each of our models, by name."""
-    return {
-        codec.name: codec.facts["fingerprint"]
-        for codec in study.codecs
-        if isinstance(codec, EvaluatedModel)
-    }
-
-
-def facts(study: EvaluationSpec) -> dict[str, str]:
+def facts(spec: EvaluationSpec) -> dict[str, str]:
     """What the page was made with."""
     libraries = {
         f"{name} {version}"
-        for codec in study.codecs
+        for codec in spec.codecs
         if isinstance(codec, Baseline | PrefixCodec)
         for name, version in codec.libraries().items()
     }
     found = {"Made by": f"rnncodec {__version__}"}
-    if prints := fingerprints(study):
-        told = ", ".join(f"{name} {fingerprint}" for name, fingerprint in prints.items())
-        found["Fingerprints of the models"] = told
+    if prints := fingerprints(spec):
+        listed = (f"{name} {fingerprint}" for name, fingerprint in prints.items())
+        found["Fingerprints of the models"] = ", ".join(listed)
     if libraries:
         found["Libraries of the other codecs"] = ", ".join(sorted(libraries))
     return found

@@ -1,65 +1,18 @@
-"""From the table of results and published curves to what the plot of the page draws."""
+"""From the table of results, its summary and published curves to what the page's plot draws."""
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from rnncodec.evaluation.curves import FILES, RDCurve, with_decibels
 from rnncodec.evaluation.metrics import DECIBEL, METRICS, decibels, described
-from rnncodec.evaluation.plots import COLOURS, DASHES, MARKERS, Curves, with_decibel
-from rnncodec.evaluation.rd_points import RDPoints, measure, metrics_of, nominal, quality
+from rnncodec.evaluation.plots import COLOURS, DASHES, MARKERS
+from rnncodec.evaluation.rd_points import metrics_of
 from rnncodec.evaluation.results import Result
-
-
-@dataclass(frozen=True)
-class MetricStyle:
-    """How a metric is written.
-
-    Attributes:
-        key: its column in results.csv, or :data:`rnncodec.evaluation.metrics.DECIBEL`.
-        title: with its unit.
-        unit: after a value, with a space; may be "".
-        digits: after the point.
-        near_one: whether it crowds just below 1, where an axis spaced by -10 log10(1 - x) helps.
-    """
-
-    key: str
-    title: str
-    unit: str = ""
-    digits: int = 4
-    near_one: bool = False
-
+from rnncodec.evaluation.summary import Summary
 
 FIRST = ("ms_ssim", DECIBEL, "psnr_rgb", "psnr_hvs", "psnr_hvs_m", "ssim")
 """The order of the page; other metrics come after these."""
-
-
-def styles(metrics: Iterable[str]) -> list[MetricStyle]:
-    """How to write these metrics: first those of :data:`FIRST`, then registered ones.
-
-    Examples:
-        >>> [style.title for style in styles(["vif", "psnr_rgb"])]
-        ['PSNR RGB (dB)', 'vif']
-    """
-    wanted = list(metrics)
-    order = dict.fromkeys([*FIRST, *METRICS, *wanted])
-    return [style(name) for name in order if name in wanted]
-
-
-def style(name: str) -> MetricStyle:
-    """How to write one metric."""
-    metric = described(name)
-    unit = f" {metric.unit}" if metric.unit else ""
-    return MetricStyle(name, metric.heading, unit, metric.digits, metric.near_one)
-
-
-def value(result: Result, metric: str) -> float | None:
-    """A metric of one row; None where the row does not have it, infinite decibels of 1."""
-    found = quality(result, metric)
-    if found is None or metric != DECIBEL:
-        return found
-    return float(decibels(found))
-
 
 Sample: TypeAlias = tuple[float, float, str]
 """bpp, value, and what was asked of the codec there."""
@@ -75,120 +28,106 @@ MEAN_NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class Series:
-    """One line of the plot.
+def metric_styles(metrics: Iterable[str]) -> list[dict[str, Any]]:
+    """How to write these metrics: first those of :data:`FIRST`, then registered ones.
 
-    Attributes:
-        name: no two are equal.
-        label: in the legend, under the heading of its kind.
-        kind: ``ours``, ``baseline``, ``nominal`` or ``published``.
-        mean: metric -> samples by increasing bpp.
-        images: image -> metric -> samples; none for published curves.
-        shown: whether it is drawn before anyone chooses.
-        colour: index into :data:`rnncodec.evaluation.plots.COLOURS`; None for published curves.
-        marker: as in matplotlib; "" for none.
-        dash: as in SVG; "" for a solid line.
+    Of each: key (as in results.csv, or ``DECIBEL``), title (with its unit), unit (after a value,
+    with a space), digits (after the point), and near_one: whether it crowds just below 1, where
+    an axis spaced by -10 log10(1 - x) helps.
+
+    Examples:
+        >>> [style["title"] for style in metric_styles(["vif", "psnr_rgb"])]
+        ['PSNR RGB (dB)', 'vif']
     """
-
-    name: str
-    label: str
-    kind: str
-    mean: dict[str, list[Sample]]
-    images: dict[str, dict[str, list[Sample]]]
-    shown: bool = True
-    colour: int | None = None
-    marker: str = ""
-    dash: str = ""
-
-
-def plot_data(results: Sequence[Result], published: Curves) -> dict[str, Any]:
-    """What the script of the page draws from, as plain types."""
-    metrics = metrics_of(results)
-    return {
-        "metrics": [asdict(style) for style in styles(metrics)],
-        "images": sorted({row.image for row in results if row.bpp is not None}),
-        "max_bpp": MAX_BPP,
-        "mean_note": MEAN_NOTE,
-        "series": [asdict(line) for line in all_series(results, published, metrics)],
-    }
-
-
-def codecs(results: Sequence[Result]) -> list[str]:
-    """Their names in the table's order, which is that of their colours and markers."""
-    return list(dict.fromkeys(result.codec for result in results))
-
-
-def ours(results: Sequence[Result]) -> list[str]:
-    """Those of the codecs that are our models."""
-    return list(dict.fromkeys(row.codec for row in results if row.iteration is not None))
-
-
-def all_series(
-    results: Sequence[Result], published: Curves, metrics: Sequence[str]
-) -> list[Series]:
-    """Every line of the plot, with its looks.
-
-    Of the published curves the first is shown at the start: all at once hide the measured ones.
-    """
-    tables = {metric: measure(results, metric) for metric in metrics}
-    models = ours(results)
-    lines = []
-    for k, codec in enumerate(codecs(results)):
-        mean = {
-            metric: found
-            for metric, table in tables.items()
-            for found in table
-            if found.codec == codec
+    wanted = list(metrics)
+    order = [name for name in dict.fromkeys([*FIRST, *METRICS, *wanted]) if name in wanted]
+    return [
+        {
+            "key": name,
+            "title": (metric := described(name)).heading,
+            "unit": f" {metric.unit}" if metric.unit else "",
+            "digits": metric.digits,
+            "near_one": metric.near_one,
         }
-        rows = [row for row in results if row.codec == codec]
-        kind = "ours" if codec in models else "baseline"
-        lines.append(line(codec, kind, k, mean, rows))
-        if codec in models:
-            at_nominal = {metric: nominal(found) for metric, found in mean.items()}
-            lines.append(line(codec, "nominal", k, at_nominal, rows))
-    return lines + [
-        published_line(name, k, curves) for k, (name, curves) in enumerate(published.items())
+        for name in order
     ]
 
 
-def line(
-    codec: str, kind: str, place: int, mean: dict[str, RDPoints], rows: Sequence[Result]
-) -> Series:
-    """One measured codec; ``place`` gives its looks, as in the plots for print."""
-    at_nominal = kind == "nominal"
-    return Series(
-        name=f"{codec}, nominal rate" if at_nominal else codec,
-        label=codec,
-        kind=kind,
-        mean={metric: mean_samples(found) for metric, found in mean.items()},
-        images={
-            image: {
-                metric: samples([row for row in rows if row.image == image], metric, at_nominal)
-                for metric in mean
+def value(result: Result, metric: str) -> float | None:
+    """A metric of one row; None where the row does not have it, infinite decibels of 1."""
+    if metric != DECIBEL:
+        return result.values.get(metric)
+    found = result.values.get("ms_ssim")
+    return None if found is None else float(decibels(found))
+
+
+def plot_data(
+    results: Sequence[Result], summary: Summary, published: Sequence[RDCurve] = ()
+) -> dict[str, Any]:
+    """What the script of the page draws from, as plain types."""
+    return {
+        "metrics": metric_styles(metrics_of(results)),
+        "images": sorted({row.image for row in results if row.bpp is not None}),
+        "max_bpp": MAX_BPP,
+        "mean_note": MEAN_NOTE,
+        "series": all_series(results, summary, published),
+    }
+
+
+def all_series(
+    results: Sequence[Result], summary: Summary, published: Sequence[RDCurve] = ()
+) -> list[dict[str, Any]]:
+    """Every line of the plot: its curves and looks, as plain types.
+
+    Of each: name (no two are equal), label (in the legend, under its kind's heading), kind
+    (``ours``, ``baseline``, ``nominal`` or ``published``), mean (metric -> samples by rising
+    bpp), images (image -> the same; none for published curves), shown (whether it is drawn before
+    anyone chooses), colour (index into the palette, or None), marker (as matplotlib's; or "") and
+    dash (as in SVG; "" for a solid line). Measured codecs look as in the plots for print. Of the
+    published curves the first is shown at the start: all at once hide the measured ones.
+    """
+    places = {codec: k for k, codec in enumerate(dict.fromkeys(row.codec for row in results))}
+    lines: list[dict[str, Any]] = []
+    for entry in summary.codecs:
+        place, nominal = places[entry.codec], entry.rates != FILES
+        rows = [row for row in results if row.codec == entry.codec]
+        by_image: dict[str, list[Result]] = {}
+        for row in rows:
+            by_image.setdefault(row.image, []).append(row)
+        lines.append(
+            {
+                "name": entry.name,
+                "label": entry.codec,
+                "kind": "nominal" if nominal else "ours" if entry.ours else "baseline",
+                "mean": {metric: curve.labelled for metric, curve in entry.curves.items()},
+                "images": {
+                    image: {m: samples(own, m, nominal) for m in entry.curves}
+                    for image, own in by_image.items()
+                },
+                "shown": True,
+                "colour": place % len(COLOURS),
+                "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
+                "dash": "1 3" if nominal else "",
             }
-            for image in dict.fromkeys(row.image for row in rows)
-        },
-        colour=place % len(COLOURS),
-        marker=MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
-        dash="1 3" if at_nominal else "",
-    )
-
-
-def mean_samples(found: RDPoints) -> list[Sample]:
-    """The curve through the averages, with the settings' names."""
-    points = found.labelled()
-    if found.iterations is None:
-        return points
-    labels = dict(zip(found.settings, found.iterations, strict=True))
-    return [(bpp, quality, f"iteration {labels[setting]}") for bpp, quality, setting in points]
+        )
+    others: dict[str, dict[str, list[Sample]]] = {}
+    for curve in with_decibels(published):
+        others.setdefault(curve.codec, {})[curve.metric] = curve.labelled
+    for k, (codec, mean) in enumerate(others.items()):
+        line: dict[str, Any] = {
+            "name": f"{codec} (published)",
+            "label": codec,
+            "kind": "published",
+            "mean": mean,
+        }
+        dash = " ".join(f"{length * 1.4:g}" for length in DASHES[k % len(DASHES)])
+        looks = {"images": {}, "shown": k == 0, "colour": None, "marker": "", "dash": dash}
+        lines.append(line | looks)
+    return lines
 
 
 def samples(rows: Sequence[Result], metric: str, at_nominal: bool = False) -> list[Sample]:
-    """One image's curve; rows without the metric, and perfect pictures, are left out.
-
-    So are settings that another one beats, as in the means.
-    """
+    """One image's curve; rows without the metric, and perfect pictures, are left out."""
     found = []
     for row in rows:
         quality = value(row, metric)
@@ -200,15 +139,3 @@ def samples(rows: Sequence[Result], metric: str, at_nominal: bool = False) -> li
             bpp = row.iteration / 8 if at_nominal else row.bpp
             found.append((bpp, quality, f"iteration {row.iteration}"))
     return sorted(found)
-
-
-def published_line(
-    name: str, place: int, by_metric: dict[str, list[tuple[float, float]]]
-) -> Series:
-    """A curve that others published."""
-    mean = {
-        metric: [(bpp, quality, "") for bpp, quality in curve]
-        for metric, curve in with_decibel(by_metric).items()
-    }
-    dash = " ".join(f"{length * 1.4:g}" for length in DASHES[place % len(DASHES)])
-    return Series(f"{name} (published)", name, "published", mean, {}, shown=place == 0, dash=dash)

@@ -4,7 +4,6 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, log10
 from pathlib import Path
 from statistics import fmean
 
@@ -14,11 +13,10 @@ from PIL import Image
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation.baselines import Baseline, best_trial, smallest, trials
-from rnncodec.evaluation.codecs import EvaluatedModel
-from rnncodec.evaluation.image_files import Input
-from rnncodec.evaluation.metrics import METRICS, defined
+from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile
+from rnncodec.evaluation.evaluate_image import as_tensor
+from rnncodec.evaluation.metrics import METRICS, defined, psnr_rgb
 from rnncodec.evaluation.results import Result
-from rnncodec.evaluation.scorer import as_tensor
 from rnncodec.images.reading import Pixels, read_image, to_rgb
 
 WEBP_QUALITY = 93
@@ -30,17 +28,19 @@ BUDGET = 25_000_000
 FACTS = 500
 """Bytes that it takes at most to say what a picture is."""
 
+MEDIA_TYPES = {"JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}
+"""The formats that browsers show, by Pillow's name."""
+
 
 @dataclass(frozen=True)
-class Shot:
+class ViewerPicture:
     """A codec's picture of one image at one setting.
 
     Attributes:
         label: what was asked of the codec.
         size: of its file, or the prefix of it, in bytes.
         bpp, ms_ssim, psnr_rgb: as measured on the decoded 8-bit picture.
-        media_type: of ``data``.
-        data: a file that browsers show.
+        media_type, data: a file that browsers show.
     """
 
     label: str
@@ -53,14 +53,14 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class ViewerImage:
     """One image of the viewer.
 
     Attributes:
         image: its name.
         width, height: in pixels.
         original: itself, as lossless WebP.
-        sides: codec -> its shots, by increasing size; the reference, one of our models, first.
+        sides: codec -> its pictures, by increasing size; the reference, one of our models, first.
         fidelity: PSNR in dB of our pictures as embedded, at least, against those decoded.
     """
 
@@ -68,14 +68,38 @@ class Exhibit:
     width: int
     height: int
     original: bytes
-    sides: dict[str, list[Shot]]
-    fidelity: float = inf
+    sides: dict[str, list[ViewerPicture]]
+    fidelity: float = math.inf
 
     @property
     def weight(self) -> int:
         """Bytes that it takes in the page at most, where pictures are written in base64."""
-        shots = [shot.data for side in self.sides.values() for shot in side]
-        return sum(4 * len(data) // 3 + FACTS for data in (self.original, *shots))
+        pictures = [picture.data for side in self.sides.values() for picture in side]
+        return sum(4 * len(data) // 3 + FACTS for data in (self.original, *pictures))
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model's whole file of one image, and its rows of the table: one per iteration."""
+
+    model: EvaluatedModel
+    path: Path
+    rows: Sequence[Result]
+
+
+@dataclass(frozen=True)
+class ViewerTask:
+    """What it takes to make an image of the viewer; travels to worker processes.
+
+    Attributes:
+        image: the original.
+        files: those of our models, the reference's first.
+        baselines: what stands beside them.
+    """
+
+    image: ImageFile
+    files: Sequence[ModelFile]
+    baselines: Sequence[Baseline]
 
 
 def choose(results: Sequence[Result], reference: str, count: int) -> list[str]:
@@ -84,14 +108,13 @@ def choose(results: Sequence[Result], reference: str, count: int) -> list[str]:
     The order is that of the mean quality over all iterations: MS-SSIM, or PSNR where an image is
     too small for that. Images that the reference could not code are left out.
     """
-    rows = [row for row in results if row.codec == reference and row.psnr_rgb is not None]
-    images = sorted({row.image for row in rows})
-    metric = "psnr_rgb" if any(row.ms_ssim is None for row in rows) else "ms_ssim"
+    rows = [row for row in results if row.codec == reference and "psnr_rgb" in row.values]
+    metric = "ms_ssim" if all("ms_ssim" in row.values for row in rows) else "psnr_rgb"
     score = {
-        image: fmean(getattr(row, metric) for row in rows if row.image == image)
-        for image in images
+        image: fmean(row.values[metric] for row in rows if row.image == image)
+        for image in {row.image for row in rows}
     }
-    return spread(sorted(images, key=lambda image: (score[image], image)), count)
+    return spread(sorted(score, key=lambda image: (score[image], image)), count)
 
 
 def spread(items: Sequence[str], count: int) -> list[str]:
@@ -108,85 +131,32 @@ def spread(items: Sequence[str], count: int) -> list[str]:
     return [items[round(k * (len(items) - 1) / (count - 1))] for k in range(count)]
 
 
-def within(exhibits: Sequence[Exhibit], budget: int) -> list[Exhibit]:
-    """As many of the exhibits, evenly spaced, as the budget in bytes allows; perhaps none."""
-    by_name = {exhibit.image: exhibit for exhibit in exhibits}
-    for count in range(len(exhibits), 0, -1):
-        kept = [by_name[name] for name in spread(list(by_name), count)]
-        if sum(exhibit.weight for exhibit in kept) <= budget:
-            return kept
+def within(images: Sequence[ViewerImage], budget: int) -> list[ViewerImage]:
+    """As many of the images, evenly spaced, as the budget in bytes allows; perhaps none."""
+    by_name = {image.image: image for image in images}
+    for count in range(len(images), 0, -1):
+        chosen = [by_name[name] for name in spread(list(by_name), count)]
+        if sum(image.weight for image in chosen) <= budget:
+            return chosen
     return []
 
 
-def lossless(image: Pixels) -> bytes:
-    """An image as lossless WebP."""
-    return saved(image, lossless=True, quality=60)
-
-
-def nearly(picture: Pixels) -> bytes:
-    """A decoded picture as WebP of :data:`WEBP_QUALITY`."""
-    return saved(picture, quality=WEBP_QUALITY)
-
-
-def saved(picture: Pixels, **options: int) -> bytes:
-    """A picture as WebP."""
+def as_webp(picture: Pixels, *, lossless: bool = False) -> bytes:
+    """A picture as WebP, without loss or of :data:`WEBP_QUALITY`."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "WEBP", method=4, **options)
+    quality = 60 if lossless else WEBP_QUALITY
+    Image.fromarray(picture).save(file, "WEBP", method=4, lossless=lossless, quality=quality)
     return file.getvalue()
 
 
 def fidelity(picture: Pixels, data: bytes) -> float:
     """PSNR in dB of what a browser will show of our picture, against the picture."""
     with Image.open(io.BytesIO(data)) as opened:
-        shown = np.asarray(opened.convert("RGB"), np.float64)
-    error = float(np.square(shown - picture).mean())
-    return 10 * log10(255**2 / error) if error else inf
+        shown = np.asarray(opened.convert("RGB"))
+    return psnr_rgb(as_tensor(picture), as_tensor(shown)).item()
 
 
-MEDIA_TYPES = {"JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}
-"""The formats that browsers show, by Pillow's name."""
-
-
-@dataclass(frozen=True)
-class OurFile:
-    """A model's whole file of one image.
-
-    Attributes:
-        model: the model.
-        path: the file.
-        rows: its rows of the table of results, one per iteration.
-    """
-
-    model: EvaluatedModel
-    path: Path
-    rows: Sequence[Result]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What it takes to make an exhibit; travels to worker processes.
-
-    Attributes:
-        image: the original.
-        files: those of our models, the reference's first.
-        baselines: what stands beside them.
-    """
-
-    image: Input
-    files: Sequence[OurFile]
-    baselines: Sequence[Baseline]
-
-
-def shown(baselines: Sequence[Baseline]) -> list[Baseline]:
-    """Of those that browsers show, the first of each format."""
-    first: dict[str, Baseline] = {}
-    for baseline in baselines:
-        if baseline.format in MEDIA_TYPES:
-            first.setdefault(baseline.format, baseline)
-    return list(first.values())
-
-
-def make_exhibit(task: Task) -> Exhibit:
+def make_viewer_image(task: ViewerTask) -> ViewerImage:
     """Decode, encode and measure everything of one image.
 
     Raises:
@@ -196,35 +166,36 @@ def make_exhibit(task: Task) -> Exhibit:
     image = read_image(task.image.path)
     sides, worst = {}, math.inf
     for file in task.files:
-        sides[file.model.name], error = our_shots(file)
+        sides[file.model.name], error = model_pictures(file)
         worst = min(worst, error)
-    sizes = [shot.size for shot in next(iter(sides.values()))]
+    sizes = [picture.size for picture in next(iter(sides.values()))]
     for baseline in task.baselines:
-        if shots := baseline_shots(baseline, image, sizes):
-            sides[baseline.name] = shots
+        if pictures := baseline_pictures(baseline, image, sizes):
+            sides[baseline.name] = pictures
     height, width = image.shape[:2]
-    return Exhibit(task.image.name, width, height, lossless(image), sides, worst)
+    original = as_webp(image, lossless=True)
+    return ViewerImage(task.image.name, width, height, original, sides, worst)
 
 
-def our_shots(file: OurFile) -> tuple[list[Shot], float]:
+def model_pictures(file: ModelFile) -> tuple[list[ViewerPicture], float]:
     """Every iteration of a file, and the lowest fidelity in dB with which they are embedded."""
-    shots, worst = [], math.inf
-    pictures = file.model.codec.decode_progressive(file.path.read_bytes(), max_pixels=math.inf)
+    found, worst = [], math.inf
+    decoded = file.model.codec.decode_progressive(file.path.read_bytes(), max_pixels=math.inf)
     rows = sorted(file.rows, key=lambda row: row.iteration or 0)
-    for row, decoded in zip(rows, pictures, strict=True):
-        picture = to_rgb(decoded)
-        data = nearly(picture)
+    for row, picture in zip(rows, map(to_rgb, decoded), strict=True):
+        data = as_webp(picture)
         worst = min(worst, fidelity(picture, data))
         assert row.bytes is not None, row
         assert row.bpp is not None, row
-        scores = row.ms_ssim, row.psnr_rgb
-        shots.append(
-            Shot(f"iteration {row.iteration}", row.bytes, row.bpp, *scores, "image/webp", data)
-        )
-    return shots, worst
+        scores = row.values.get("ms_ssim"), row.values.get("psnr_rgb")
+        label = f"iteration {row.iteration}"
+        found.append(ViewerPicture(label, row.bytes, row.bpp, *scores, "image/webp", data))
+    return found, worst
 
 
-def baseline_shots(baseline: Baseline, image: Pixels, sizes: Sequence[int]) -> list[Shot]:
+def baseline_pictures(
+    baseline: Baseline, image: Pixels, sizes: Sequence[int]
+) -> list[ViewerPicture]:
     """The best file for each of ``sizes``; the smallest one where some size is too small.
 
     None at all where the format cannot hold this image.
@@ -233,21 +204,17 @@ def baseline_shots(baseline: Baseline, image: Pixels, sizes: Sequence[int]) -> l
         tried = trials(baseline, image)
     except DataError:
         return []
-    best = {best_trial(tried, size) or smallest(tried) for size in sizes}
-    settings = [trial.setting for trial in sorted(best, key=lambda trial: trial.bytes)]
-    return [
-        shot(baseline, setting, baseline.encode(image, setting), image) for setting in settings
-    ]
-
-
-def shot(baseline: Baseline, setting: float, data: bytes, image: Pixels) -> Shot:
-    """A baseline's file with its scores."""
     height, width = image.shape[:2]
-    pair = as_tensor(image), as_tensor(baseline.decode(data))
-    ms_ssim, psnr_rgb = (
-        METRICS[metric](*pair).item() if defined(metric, height, width) else None
-        for metric in ("ms_ssim", "psnr_rgb")
-    )
-    bpp = 8 * len(data) / (height * width)
-    media_type = MEDIA_TYPES[baseline.format]
-    return Shot(baseline.label(setting), len(data), bpp, ms_ssim, psnr_rgb, media_type, data)
+    best = {best_trial(tried, size) or smallest(tried) for size in sizes}
+    found = []
+    for trial in sorted(best, key=lambda trial: trial.bytes):
+        data = baseline.encode(image, trial.setting)
+        pair = as_tensor(image), as_tensor(baseline.decode(data))
+        ms_ssim, psnr = (
+            METRICS[metric](*pair).item() if defined(metric, height, width) else None
+            for metric in ("ms_ssim", "psnr_rgb")
+        )
+        label, bpp = baseline.label(trial.setting), 8 * len(data) / (height * width)
+        media_type = MEDIA_TYPES[baseline.format]
+        found.append(ViewerPicture(label, len(data), bpp, ms_ssim, psnr, media_type, data))
+    return found

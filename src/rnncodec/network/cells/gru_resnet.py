@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from rnncodec.network.cells import State
+from rnncodec.network.cells import State, conv2d
 from rnncodec.network.cells.gru import GRU
-from rnncodec.network.layers import conv2d
 from rnncodec.validation import check_number
 
 
@@ -20,11 +19,7 @@ class GRUResNet(GRU):
     ``h_t``.
 
     Args:
-        in_channels: channels of ``x``.
-        out_channels: channels of ``y``.
-        stride: 1 or 2.
-        hidden_kernel: 1 or 3.
-        update_bias: as in :class:`GRU`.
+        in_channels, out_channels, stride, hidden_kernel, update_bias: as in :class:`GRU`.
         alpha: weight of both shortcuts, 0.1 in the paper.
 
     Raises:

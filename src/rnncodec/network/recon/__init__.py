@@ -1,6 +1,11 @@
 """The reconstruction frameworks of section 3.2: one contract, one file each."""
 
+import importlib
+from typing import Any
+
 from torch import Tensor, nn
+
+from rnncodec.network.families import RENAMED
 
 
 class Reconstruction(nn.Module):
@@ -23,3 +28,10 @@ class Reconstruction(nn.Module):
     def combine(self, x_hat: Tensor | None, decoded: Tensor, gain: Tensor | None) -> Tensor:
         """The new picture (B, 3, H, W) from the old one (None: zero) and the decoder's output."""
         raise NotImplementedError
+
+
+def __getattr__(name: str) -> Any:
+    """Modules by their earlier names, which ``_target_`` has in configurations of stored runs."""
+    if name in RENAMED:
+        return importlib.import_module(f"{__name__}.{RENAMED[name]}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rnncodec.images.pixels import pad_to
-from rnncodec.network.layers import conv2d
+from rnncodec.network.cells import conv2d
 from rnncodec.network.recon import Reconstruction
 from rnncodec.validation import check_whole
 

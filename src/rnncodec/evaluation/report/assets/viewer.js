@@ -5,17 +5,17 @@ if (byId("viewer")) {
   const ORIGINAL = "original";
   const divider = byId("divider");
   const scroller = byId("scroller");
-  const state = { exhibit: null, pictures: new Map(), split: 0.5, ticket: 0, timer: null };
+  const state = { image: null, pictures: new Map(), split: 0.5, ticket: 0, timer: null };
 
   // Which file of a codec stands beside iteration k of the first model: the largest that is not
   // larger; if there is none, its smallest, which the caption then says.
-  function shotOf(name, k) {
-    const shots = state.exhibit.sides[name];
-    if (name === index.reference) return { ...shots[k], over: 0 };
-    const limit = state.exhibit.sides[index.reference][k].size;
-    const fitting = shots.filter((shot) => shot.size <= limit);
+  function bestOf(name, k) {
+    const pictures = state.image.sides[name];
+    if (name === index.reference) return { ...pictures[k], over: 0 };
+    const limit = state.image.sides[index.reference][k].size;
+    const fitting = pictures.filter((file) => file.size <= limit);
     if (fitting.length) return { ...fitting[fitting.length - 1], over: 0 };
-    return { ...shots[0], over: shots[0].size / limit };
+    return { ...pictures[0], over: pictures[0].size / limit };
   }
 
   function pictureOf(type, data) {
@@ -26,27 +26,27 @@ if (byId("viewer")) {
   async function show() {
     const ticket = (state.ticket += 1);
     const k = Number(byId("iteration").value) - 1;
-    const exhibit = state.exhibit;
+    const image = state.image;
     const mode = chosen("show");
     byId("iteration-value").textContent = `${k + 1} of ${byId("iteration").max}`;
     byId("scale").hidden = mode !== "error";
-    const original = await pictureOf(exhibit.media_type, exhibit.data);
+    const original = await pictureOf(image.media_type, image.data);
     for (const side of ["left", "right"]) {
       const name = byId(side).value;
-      const shot = name === ORIGINAL ? null : shotOf(name, k);
+      const file = name === ORIGINAL ? null : bestOf(name, k);
       let picture = original;
       try {
-        if (shot) picture = await pictureOf(shot.media_type, shot.data);
+        if (file) picture = await pictureOf(file.media_type, file.data);
       } catch (error) {
         if (!(error instanceof DOMException)) throw error;
         picture = null; // the browser does not know this kind of file
       }
       if (ticket !== state.ticket) return; // something newer was asked for meanwhile
       paint(byId(`${side}-picture`), original, picture, mode);
-      byId(`${side}-facts`).replaceChildren(...facts(shot, picture));
+      byId(`${side}-facts`).replaceChildren(...facts(file, picture));
     }
     place();
-    byId("stage").dataset.shown = `${exhibit.image} ${k + 1} ${mode} ${byId("left").value} ${byId("right").value}`;
+    byId("stage").dataset.shown = `${image.image} ${k + 1} ${mode} ${byId("left").value} ${byId("right").value}`;
   }
 
   function paint(canvas, original, picture, mode) {
@@ -59,13 +59,13 @@ if (byId("viewer")) {
     canvas.parentElement.classList.toggle("zoomed", zoom !== "fit");
   }
 
-  function facts(shot, picture) {
-    if (!shot) return [`${whole(state.exhibit.width)} × ${whole(state.exhibit.height)} pixels, uncompressed`];
-    const items = [`${shot.bpp.toFixed(3)} bpp`];
-    if (shot.ms_ssim !== null) items.push(`MS-SSIM ${shot.ms_ssim.toFixed(4)}`);
-    if (shot.psnr_rgb !== null) items.push(`PSNR ${shot.psnr_rgb.toFixed(2)} dB`);
-    const parts = [make("b", {}, `${whole(shot.size)} bytes`), ...items.flatMap((item) => [" · ", make("span", {}, item)])];
-    if (shot.over) parts.splice(1, 0, make("span", { class: "warn" }, `, its smallest: ${shot.over.toFixed(1)}×`));
+  function facts(file, picture) {
+    if (!file) return [`${whole(state.image.width)} × ${whole(state.image.height)} pixels, uncompressed`];
+    const items = [`${file.bpp.toFixed(3)} bpp`];
+    if (file.ms_ssim !== null) items.push(`MS-SSIM ${file.ms_ssim.toFixed(4)}`);
+    if (file.psnr_rgb !== null) items.push(`PSNR ${file.psnr_rgb.toFixed(2)} dB`);
+    const parts = [make("b", {}, `${whole(file.size)} bytes`), ...items.flatMap((item) => [" · ", make("span", {}, item)])];
+    if (file.over) parts.splice(1, 0, make("span", { class: "warn" }, `, its smallest: ${file.over.toFixed(1)}×`));
     if (!picture) parts.push(" · ", make("span", { class: "warn" }, "this browser cannot show this kind of file"));
     return parts;
   }
@@ -121,16 +121,16 @@ if (byId("viewer")) {
   function open(k) {
     stop();
     const names = [byId("left").value, byId("right").value];
-    state.exhibit = readJson(`exhibit-${k}`);
+    state.image = readJson(`image-${k}`);
     state.pictures = new Map();
-    const shown = Object.keys(state.exhibit.sides);
+    const shown = Object.keys(state.image.sides);
     const entries = [[ORIGINAL, "original"], ...shown.map((name) => [name, name])];
     const slider = byId("iteration");
-    slider.max = state.exhibit.sides[index.reference].length;
+    slider.max = state.image.sides[index.reference].length;
     ["left", "right"].forEach((side, which) => {
       fill(byId(side), entries);
       const wish = names[which] || (which === 0 ? index.reference : index.beside);
-      byId(side).value = wish in state.exhibit.sides ? wish : ORIGINAL;
+      byId(side).value = wish in state.image.sides ? wish : ORIGINAL;
     });
     show();
   }
