@@ -1,6 +1,6 @@
 """A decoder that shares no code with ours gives what the conformance files ask for.
 
-`rnncodec conformance tests/golden --decoder "python tests/conformance/numpy_decoder.py"` tries all.
+`rnncodec conformance tests/golden --decoder "python tests/conformance/numpy_decoder.py"`: all.
 """
 
 import gzip
