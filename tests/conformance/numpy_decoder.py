@@ -1,6 +1,6 @@
 """A decoder out of FORMAT.md, with NumPy and the standard library alone: slow, but all there.
 
-Run as `python tests/conformance/numpy_decoder.py MODEL FILE CODES PIXELS`, by `rnncodec conformance`.
+Run as `python tests/conformance/numpy_decoder.py MODEL FILE CODES PIXELS`.
 It shares no code with rnncodec, and shows what the text of the format comes to.
 """
 
