@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test test-numerics test-report test-cluster fuzz lint bench docs clean
+.PHONY: help setup demo chromium test test-numerics test-report test-web test-cluster web fuzz lint bench docs clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -30,14 +30,26 @@ test-numerics: $(READY)  ## the numerical tests with other kernels, and with sum
 test-cluster: $(READY)  ## sweeps on a Slurm that the tests start; installs it with apt-get as root
 	$(BIN)/python -m pytest -rs tests_cluster
 
-test-report: $(VENV)/.browser  ## report.html in headless Chromium; as root it installs Debian's chromium
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; } \
-		|| { echo "make test-report needs Chromium: install it (Debian: apt-get install chromium) and repeat" >&2; exit 1; }
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null
+test-report: $(VENV)/.browser chromium  ## report.html in headless Chromium; as root it installs Debian's chromium
 	$(BIN)/python -m pytest tests_report
+
+test-web: $(VENV)/.browser $(VENV)/.web chromium  ## the page of web/ in headless Chromium, on all conformance files
+	$(BIN)/python -m pytest tests_web
+
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; } \
+		|| { echo "this needs Chromium: install it (Debian: apt-get install chromium) and repeat" >&2; exit 1; }
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null
 
 $(VENV)/.browser: $(READY)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[browser]'
+	@touch $@
+
+web: $(VENV)/.web  ## the page that shows .rnc files, as one static folder: web/dist
+	$(BIN)/python scripts/build_web.py
+
+$(VENV)/.web: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[web]'
 	@touch $@
 
 fuzz: $(READY)   ## 120,000 damaged and forged files; finds go to outputs/fuzz

@@ -10,12 +10,15 @@ import typer
 
 from rnncodec.commands.compare import compare
 from rnncodec.commands.compress import compress
+from rnncodec.commands.conformance import conformance
 from rnncodec.commands.decompress import decompress
 from rnncodec.commands.evaluate import evaluate
+from rnncodec.commands.export import export
 from rnncodec.commands.files import drop_stdout, unwritable_stdout
 from rnncodec.commands.info import info
 from rnncodec.commands.models import models
 from rnncodec.commands.prepare import prepare
+from rnncodec.commands.serve import serve
 from rnncodec.commands.status import status
 from rnncodec.commands.truncate import truncate
 from rnncodec.commands.verify import verify
@@ -32,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-FILES = (compress, decompress, info, truncate, verify)
+FILES = (compress, decompress, info, truncate, verify, export, serve, conformance)
 TRAINING = (models, evaluate, compare, status, prepare)
 for command in (*FILES, *TRAINING):
     app.command()(command)

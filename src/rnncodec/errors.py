@@ -54,14 +54,18 @@ class TargetWarning(RNNCodecWarning):
 class BitstreamError(RNNCodecError):
     """A compressed file that is damaged, hostile, or of another format; names the offset.
 
+    `kind` is ``damaged``, ``foreign`` (no rnc file), ``newer`` (of a newer version) or
+    ``incomplete`` (it ends before its first iteration does): FORMAT.md, "Order of checks".
+
     >>> print(BitstreamError("width=0: expected at least 1", 8))
     byte 8: width=0: expected at least 1
     """
 
-    def __init__(self, message: str, offset: int | None = None) -> None:
+    def __init__(self, message: str, offset: int | None = None, *, kind: str = "damaged") -> None:
         super().__init__(message, offset)
         self.message = message
         self.offset = offset
+        self.kind = kind
 
     def __str__(self) -> str:
         return self.message if self.offset is None else f"byte {self.offset}: {self.message}"

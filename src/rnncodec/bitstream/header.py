@@ -189,12 +189,15 @@ def required_size(data: bytes | bytearray) -> int:
     """
     start = bytes(data[: len(MAGIC)])
     if not MAGIC.startswith(start):
-        raise BitstreamError(f"not an rnc file: starts with {start!r}, expected {MAGIC!r}", 0)
+        raise BitstreamError(
+            f"not an rnc file: starts with {start!r}, expected {MAGIC!r}", 0, kind="foreign"
+        )
     if len(data) > _OFFSETS["version"] and data[4] != VERSION:
         raise BitstreamError(
             f"format version {data[4]}: this program reads version {VERSION}; "
             "a newer version of rnncodec may be needed",
             _OFFSETS["version"],
+            kind="newer",
         )
     if len(data) < FIXED_SIZE:
         return FIXED_SIZE
@@ -241,5 +244,7 @@ def unpack(data: bytes) -> Header:
 
 def _newer(field: str, value: int) -> BitstreamError:
     return BitstreamError(
-        f"{field}={value} is unknown here; a newer version of rnncodec is needed", _OFFSETS[field]
+        f"{field}={value} is unknown here; a newer version of rnncodec is needed",
+        _OFFSETS[field],
+        kind="newer",
     )

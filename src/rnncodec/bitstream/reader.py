@@ -97,6 +97,7 @@ class Reader:
                 raise BitstreamError(
                     f"the file ends inside its header, which has {size} bytes or more",
                     len(self._buffer),
+                    kind="incomplete",
                 )
             return NeedData(size - len(self._buffer))
         header = unpack(bytes(self._buffer[:size]))
@@ -141,6 +142,7 @@ class Reader:
             raise BitstreamError(
                 "the file ends before its first iteration is complete: there is no image in it",
                 self._offset + len(self._buffer),
+                kind="incomplete",
             )
         return End(self._iterations, truncated=bool(self._buffer))
 

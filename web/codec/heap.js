@@ -1,0 +1,54 @@
+/** Memory that JavaScript and the kernels share. Nothing is given back: drop the whole heap. */
+
+const PAGE = 65536;
+const MOST_PAGES = 65536;
+
+export class Heap {
+  /** `module`: compiled kernels. */
+  constructor(module) {
+    this.memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES });
+    this.kernels = new WebAssembly.Instance(module, { env: { memory: this.memory } }).exports;
+    this.top = 64;
+    this.#views();
+  }
+
+  /** The address of so many bytes of zeros, a multiple of 64; views must be read anew after it. */
+  alloc(size) {
+    const at = this.top;
+    this.top = Math.ceil((at + size) / 64) * 64;
+    const missing = Math.ceil((this.top + 64 - this.memory.buffer.byteLength) / PAGE);
+    if (missing > 0) {
+      if (this.top + 64 > MOST_PAGES * PAGE) throw new RangeError("out of memory");
+      this.memory.grow(missing); // a RangeError where the browser has no more
+      this.#views();
+    }
+    return at;
+  }
+
+  #views() {
+    const { buffer } = this.memory;
+    this.u8 = new Uint8Array(buffer);
+    this.i16 = new Int16Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.f32 = new Float32Array(buffer);
+  }
+}
+
+const strict = new URL("./kernels.wasm", import.meta.url);
+const fused = new URL("./kernels-fused.wasm", import.meta.url);
+
+/** The kernels, compiled; with fused products and sums where the browser has them. */
+export async function loadKernels({ fusedAllowed = true } = {}) {
+  const bytes = async (url) => {
+    const answer = await fetch(url);
+    if (!answer.ok) throw new Error(`${url.pathname}: the server answers ${answer.status}`);
+    return answer.arrayBuffer();
+  };
+  if (fusedAllowed) {
+    const found = await bytes(fused);
+    if (WebAssembly.validate(found)) return WebAssembly.compile(found);
+  }
+  return WebAssembly.compile(await bytes(strict));
+}
