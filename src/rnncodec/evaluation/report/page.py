@@ -150,18 +150,18 @@ def block(content: dict[str, Any]) -> Markup:
     return Markup(text)
 
 
-def summary_html(summary: Summary) -> str:
+def summary_html(summary: Summary) -> Markup:
     """The section of figures: two tables whose heads sort them, and what figures mean."""
     notes = (*conventions(summary), *summary.absent)  # failures have a table of their own
     deltas = delta_columns(summary) if summary.anchor is not None else []
     areas = [*area_columns(summary), *deltas]
     rates = rate_columns(summary)
-    return str(macros().summary_section(summary, areas, rates, count(summary), notes))
+    return Markup(macros().summary_section(summary, areas, rates, count(summary), notes))
 
 
-def failures_html(summary: Summary) -> str:
+def failures_html(summary: Summary) -> Markup:
     """What is missing from the averages, with its reason; nothing where nothing is."""
-    return str(macros().failures_section(summary.failures))
+    return Markup(macros().failures_section(summary.failures))
 
 
 def macros() -> Any:
