@@ -80,7 +80,7 @@ def line(codec: rnncodec.Codec, folder: Path) -> None:
     )  # fmt: skip
     data.setup("fit")
     crops = [item["image"][0].permute(1, 2, 0).numpy() for item in data.val_dataloader()]
-    for t in (1, 2, 4, 8, 12):
+    for t in (1, 2, 4, 8):
         kept: dict[tuple[str, float], list[float]] = {}
         for pixels in crops:
             files = [codec.encode(pixels, iterations=n) for n in (t, t + 1)]
@@ -95,12 +95,18 @@ def line(codec: rnncodec.Codec, folder: Path) -> None:
                     kept.setdefault((name, share), []).append(
                         (found[name] - straight) / (high[name] - low[name])
                     )
-        print(f"t = {t}:", *(f"{n} {s:.2f} {s + statistics.fmean(v):.3f}" for (n, s), v in kept.items()), flush=True)  # noqa: E501
+        print(
+            f"t = {t}:",
+            *(f"{n} {s:.2f} {s + statistics.fmean(v):.3f}" for (n, s), v in kept.items()),
+            flush=True,
+        )  # noqa: E501
 
 
 def main() -> None:
     """Read the arguments."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)  # noqa: E501
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )  # noqa: E501
     parser.add_argument("what", choices=["rates", "line"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="compact")

@@ -1,6 +1,7 @@
 """From images to files: as many iterations as a target asks for."""
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,13 @@ from rnncodec.bitstream import Codes, Header, info, sending, write
 from rnncodec.coding import entropy_coding
 from rnncodec.coding.input_image import InputImage
 from rnncodec.coding.latent_optimization import Effort
-from rnncodec.coding.partial import block_errors, fewest_blocks, filling, in_worst_blocks
+from rnncodec.coding.partial import (
+    SPARE,
+    block_errors,
+    fewest_blocks,
+    filling,
+    in_worst_blocks,
+)
 from rnncodec.coding.quality_target import QualityTarget, first_reaching
 from rnncodec.coding.transform import Analysis, Synthesizer, TileRuns, Transform, to_bits
 from rnncodec.entropy import EntropyModel, IntegerModel, smooth
@@ -148,13 +155,16 @@ class ImageEncoder:
             return whole
         reference = torch.tensor(image.pixels).permute(2, 0, 1)[None]
         count, errors = fewest_blocks(reference, before, after, goal)
-        part = in_worst_blocks(codes, errors, count)
-        shorter = self.write(header, part)
-        if len(shorter) >= len(whole):
-            return whole
-        decoder = Synthesizer(self.transform, info(shorter).header, len(part))
-        decoded = torch.from_numpy(decoder.synthesize(part)).permute(2, 0, 1)[None]
-        return shorter if float(goal.score(reference, decoded)) >= goal.target else whole
+        for spare in SPARE:
+            part = in_worst_blocks(codes, errors, count + math.ceil(spare * errors.size))
+            shorter = self.write(header, part)
+            if len(shorter) >= len(whole):
+                break
+            decoder = Synthesizer(self.transform, info(shorter).header, len(part))
+            decoded = torch.from_numpy(decoder.synthesize(part)).permute(2, 0, 1)[None]
+            if float(goal.score(reference, decoded)) >= goal.target:
+                return shorter
+        return whole
 
     @freed_memory_kept()
     @float32_convolutions()
