@@ -55,6 +55,16 @@ def test_a_chosen_file_is_shown_iteration_by_iteration(page: Page) -> None:
     assert canvas(page) == last
 
 
+def test_the_details_name_the_threads(page: Page, isolated: Page) -> None:
+    cores = min(8, isolated.evaluate("navigator.hardwareConcurrency"))
+    for kind, threads in ((page, 1), (isolated, cores)):
+        for name in ("rgb.rnc", "tiled.rnc"):  # the second file has threads of its own
+            choose(kind, name)
+            state(kind, "done")
+            words = "1 thread" if threads == 1 else f"{threads} threads"
+            expect(kind.locator("#time")).to_contain_text(f" s, {words}")
+
+
 def test_the_picture_can_be_zoomed_and_moved(page: Page) -> None:
     choose(page, "rgb.rnc")
     state(page, "done")
