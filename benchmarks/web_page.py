@@ -83,7 +83,7 @@ def main() -> None:
         for size in SIZES:
             data = codec.encode(photo.resize(size), iterations=ITERATIONS)
             given = [base64.b64encode(data).decode(), codec.fingerprint.hex()]
-            found = {threads: [] for threads in (1, cores)}
+            found: dict[int, list[list[float]]] = {threads: [] for threads in (1, cores)}
             for _ in range(repeat):
                 for threads, times in found.items():
                     times.append(worker.evaluate(DECODE, [*given, threads]))
