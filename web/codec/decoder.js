@@ -4,7 +4,7 @@ import { CodeReader } from "./codes.js";
 import { CodecError, wrongModel } from "./errors.js";
 import { Heap } from "./heap.js";
 import { readModel } from "./model.js";
-import { Network, TileNetwork, toByte } from "./network.js";
+import { Network, TileNetwork } from "./network.js";
 import { BITS, Reader } from "./reader.js";
 
 /** What a page takes at most: the states of 4 million pixels are about 500 MB. */
@@ -119,4 +119,12 @@ export class Decoder {
     });
     return rgba;
   }
+}
+
+/** The 8-bit value of a float picture: halves to even. */
+function toByte(value) {
+  const scaled = Math.fround(Math.fround(value + 0.5) * 255);
+  const rounded = Math.round(scaled);
+  const even = rounded - scaled === 0.5 && rounded % 2 ? rounded - 1 : rounded;
+  return Math.max(0, Math.min(255, even));
 }

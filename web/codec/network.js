@@ -345,11 +345,3 @@ function strided(map, rows, cols, { inputs, outputs, side, weight, bias }) {
       }
   return out;
 }
-
-/** The 8-bit value of a float picture: halves to even. */
-export function toByte(value) {
-  const scaled = Math.fround(Math.fround(value + 0.5) * 255);
-  const rounded = Math.round(scaled);
-  const even = rounded - scaled === 0.5 && rounded % 2 ? rounded - 1 : rounded;
-  return Math.max(0, Math.min(255, even));
-}
