@@ -2,10 +2,10 @@
 # The mean of scikit-image's SSIM map is not its SSIM.
 #
 # Guess: structural_similarity(full=True) gives a map and its mean.
-# Behaviour: the value is the mean of the map without its edge (5 pixels with this window), the map
-#   has its edge, computed of a mirrored picture. Of a small picture the two are 0.07 apart.
+# Behaviour: the value is the mean of the map without its edge (5 pixels with this window); the map
+#   has its edge. Of a small picture the two are 0.07 apart.
 # Why it matters: SSIM of a region, of tiles or under a mask, from the map, does not add up to the
-#   SSIM that is reported, and the gap is larger than that between codecs.
+#   SSIM that is reported.
 # Output:
 #   scikit-image 0.26.0
 #   32x32: 0.3173, mean of the map 0.2484
