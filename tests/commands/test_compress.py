@@ -377,3 +377,16 @@ def test_pictures_that_differ_in_their_extension(command, picture, tmp_path: Pat
     assert (done.code, done.err) == (0, "")
     found = sorted(str(p.relative_to(tmp_path / "out")) for p in tmp_path.rglob("*.rnc"))
     assert found == ["a.jpg.rnc", "a.png.rnc", "deep/b.png.rnc"]
+
+
+def test_threads(command, picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    source = picture()
+    assert command("compress", source, *MODEL, "--threads", 57).code == 0
+    coded = source.with_suffix(".rnc")
+    assert (
+        command("decompress", coded, coded.with_name("b.png"), *MODEL, "--threads", 71).code == 0
+    )
+    assert [count for count in asked if count > 50] == [57, 71], "less is asked for elsewhere"
+    assert command("compress", source, *MODEL, "--threads", 0).code == 2

@@ -139,6 +139,7 @@ def compress(
     strict: Strict = False,
     max_pixels: options.MaxPixels = None,
     device: options.Device = "cpu",
+    threads: options.Threads = None,
     keep_extension: KeepExtension = False,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
@@ -183,9 +184,13 @@ def compress(
     )
     jobs = plan(inputs, out, direction, force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
+    import torch
+
     from rnncodec.codec import load
     from rnncodec.machine.devices import fast_arithmetic
 
+    if threads is not None:
+        torch.set_num_threads(threads)
     codec = load(model, device=device)
     qualities = {"ms_ssim": ms_ssim, "psnr": psnr}
     settings: dict[str, Any] = {"iterations": iterations, "bpp": bpp, **qualities}
