@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from rnncodec import plugins
 from rnncodec.entropy import fixed_point as fp
 from rnncodec.errors import ConfigError, DataError, ModelError
 from rnncodec.geometry import BITS
@@ -156,7 +157,7 @@ class EntropyModel(nn.Module):
     @property
     def name(self) -> str:
         """The name of the model's file: `entropy=` in a configuration, `name` in a model file."""
-        return type(self).__module__.rpartition(".")[2]
+        return plugins.name_of(type(self))
 
     @property
     def config(self) -> dict[str, str | int]:
@@ -196,10 +197,10 @@ def bits_per_bit(logits: Tensor, codes: Tensor) -> Tensor:
 
 
 def model_class(name: object) -> type[EntropyModel]:
-    """The entropy model that the module `rnncodec.entropy.<name>` defines.
+    """The entropy model that the module `rnncodec.entropy.<name>` defines, or the plug-in `name`.
 
-    Raises ModelError, with the names there are, if there is none. Nothing outside this package
-    can be reached.
+    Raises ModelError, with the names there are, if there is none. Nothing but these and what
+    `rnncodec.plugins` knows can be reached.
 
     >>> model_class("progressive").__name__
     'Progressive'
@@ -212,6 +213,15 @@ def model_class(name: object) -> type[EntropyModel]:
             if isinstance(value, type) and issubclass(value, EntropyModel):
                 classes[value.__module__.rpartition(".")[2]] = value
     del classes["model"]  # the base class
+    if isinstance(name, str) and name not in classes:
+        outside: type[EntropyModel] | None = plugins.find("entropy_models", name, is_model)
+        if outside is not None:
+            return outside
     if not isinstance(name, str) or name not in classes:
         raise ModelError(f"entropy={name!r}: no such entropy model; there are {sorted(classes)}")
     return classes[name]
+
+
+def is_model(value: object) -> bool:
+    """Whether it is a class of entropy models."""
+    return isinstance(value, type) and issubclass(value, EntropyModel)

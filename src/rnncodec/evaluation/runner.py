@@ -14,9 +14,16 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import torch
 
+from rnncodec import plugins
 from rnncodec.errors import BitstreamError, ConfigError, DataError
 from rnncodec.evaluation.codecs import CodedImage, EvaluatedCodec, ImageFile, file_hash
-from rnncodec.evaluation.metrics import METRICS, USUAL, all_metrics, extra_metric
+from rnncodec.evaluation.metrics import (
+    EXTRA_METRICS,
+    METRICS,
+    USUAL,
+    all_metrics,
+    extra_metric,
+)
 from rnncodec.evaluation.results import Result
 from rnncodec.images.reading import Pixels, read_image
 from rnncodec.machine.names import printable
@@ -78,9 +85,11 @@ class Entry:
 
 
 def versions(extra: Sequence[str] = ()) -> dict[str, str]:
-    """The versions that figures depend on; of torchmetrics only where it computes some."""
-    libraries = ["numpy", "pillow", "psnr-hvsm", "torch", *(["torchmetrics"] if extra else [])]
-    return {"rnncodec": __version__} | {name: version(name) for name in libraries}
+    """The versions that figures depend on; of torchmetrics and plug-ins where they are used."""
+    own = [name for name in extra if name in EXTRA_METRICS]
+    libraries = ["numpy", "pillow", "psnr-hvsm", "torch", *(["torchmetrics"] if own else [])]
+    found = {"rnncodec": __version__} | {name: version(name) for name in libraries}
+    return found | {name: plugins.version_of("metrics", name) for name in extra if name not in own}
 
 
 def cache_key(image_hash: str, codec: EvaluatedCodec, extra: Sequence[str]) -> str:

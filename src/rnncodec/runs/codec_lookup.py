@@ -6,9 +6,9 @@ from typing import Any
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
+from rnncodec import plugins
 from rnncodec.errors import ConfigError
 from rnncodec.models.model_description import part_name, read_description
-from rnncodec.network import families
 from rnncodec.runs.run_directory import MODEL, RunFiles
 from rnncodec.runs.run_settings import leaves, settings
 
@@ -19,12 +19,12 @@ NO_ENTROPY = "none"
 
 def entropy_name(cfg: DictConfig) -> str:
     """The name of the entropy model, as in ``entropy=``."""
-    return families.name_of(get_class(cfg.entropy._target_))
+    return plugins.name_of(get_class(cfg.entropy._target_))
 
 
 def codec_names(cfg: DictConfig) -> dict[str, str]:
     """The names of the codec's parts, as in ``cell=`` and ``recon=``."""
-    return {name: families.name_of(get_class(cfg[name]._target_)) for name in CODEC}
+    return {name: plugins.name_of(get_class(cfg[name]._target_)) for name in CODEC}
 
 
 def factors(cfg: DictConfig, files: RunFiles) -> dict[str, str]:
