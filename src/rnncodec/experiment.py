@@ -24,15 +24,18 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from rnncodec import plugins
 from rnncodec.coding.transform import Transform
+from rnncodec.data.contract import check_data
 from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel, images_of
 from rnncodec.evaluation.evaluate import entropy_sentence, evaluate_model
+from rnncodec.evaluation.metrics import check_names
 from rnncodec.evaluation.summary import named_areas, read_summary
 from rnncodec.machine.processors import take_gpu
 from rnncodec.models import model_file
 from rnncodec.models.model_description import SCORE_METRICS, score_metric
-from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name, factors
+from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name, factors, target
 from rnncodec.runs.command_line import register_sweeps
 from rnncodec.runs.preflight import check
 from rnncodec.runs.run_directory import RunFiles
@@ -50,6 +53,7 @@ from rnncodec.training.code_data import CodeData
 from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep_in_children
 from rnncodec.training.divergence import StopIfDiverged
+from rnncodec.training.dry_pass import check_entropy_model, check_metrics, dry_pass
 from rnncodec.training.entropy_module import EntropyModule, integer_rates, rate_lost
 from rnncodec.training.fit import Interrupt, fit, quiet_lightning
 from rnncodec.training.run_context import run_context
@@ -116,6 +120,7 @@ def train(cfg: DictConfig, files: RunFiles) -> None:
         take_gpu(files.folder.parent)
     refuse = partial(check, cfg, files)
     with run_context(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as start:
+        give_parts(cfg)
         if is_main():
             record(cfg, files)
             record_arithmetic(cfg, files)
@@ -145,10 +150,12 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     data = training_data(cfg)
     module = build_module(cfg)
+    rehearse(cfg, module)
     if entropy_name(cfg) != NO_ENTROPY:
         check_entropy(cfg, files, data, module.network.iterations)
     selection = Selection(files.best)
     around = callbacks(cfg, cfg.optim.schedule, selection, files.last, ema=cfg.optim.ema)
+    around += own_callbacks(cfg)
     trainer = build_trainer(cfg, files, around, loggers)
     fit(trainer, module, data, files.last)
     if not is_main():
@@ -163,6 +170,7 @@ def take_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     """Take the codec of the model file ``codec=``, without the entropy model it may have."""
     if not is_main():
         return
+    rehearse(cfg)
     given = model_file.load(cfg.codec)
     notes = {key: value for key, value in given.notes.items() if key != "entropy"}
     model_file.save(files.codec, model_file.Model(given.network, notes=notes))
@@ -188,8 +196,10 @@ def fit_entropy(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None
 
 def entropy_module(cfg: DictConfig, iterations: int, *, codes: str) -> EntropyModule:
     """The LightningModule of the entropy model, for a codec of so many iterations."""
+    model = build(cfg.entropy, iterations=iterations)
+    check_entropy_model(model)
     return EntropyModule(
-        build(cfg.entropy, iterations=iterations),
+        model,
         build(cfg.entropy_fit.optimizer),
         exact_from=cfg.entropy_fit.exact_from,
         codes=codes,
@@ -205,7 +215,7 @@ def check_entropy(cfg: DictConfig, files: RunFiles, data: Any, iterations: int) 
     build(cfg.entropy_fit.schedule)
     entropy_module(cfg, iterations, codes="").configure_optimizers()
     codes = build(cfg.entropy_fit.data)(data, None, files.codes, seed=cfg.seed)  # no codec yet
-    data.setup()
+    data.setup("fit")
     data.crops_of(codes.crop, batch_size=1, seed=cfg.seed)
 
 
@@ -301,7 +311,7 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = EvaluatedModel(files.folder.name, files.model, device=device)
     images = images_of(build(cfg.eval))
-    evaluate_model(model, images, files.evaluation)
+    evaluate_model(model, images, files.evaluation, extra=own_metrics(cfg))
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             log_evaluation(logger, files.evaluation, model, images)
@@ -338,7 +348,8 @@ def build(node: Any, **more: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, RNNCodecError):
             raise cause from None
-        if isinstance(cause, NOT_UNDERSTOOD):
+        outside = list(plugins.targets(OmegaConf.to_container(node, resolve=True)))
+        if isinstance(cause, NOT_UNDERSTOOD) or (outside and isinstance(cause, Exception)):
             reason = " ".join(str(cause).split())
             raise ConfigError(f"{node._get_full_key(None)} cannot be built: {reason}") from error
         raise
@@ -354,6 +365,8 @@ def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
     try:
         loggers = [csv, build(cfg.logger)] if cfg.get("logger") else [csv]
         for logger in loggers:
+            if not isinstance(logger, Logger):
+                raise ConfigError(f"logger: expected a logger of Lightning's, got {logger!r}")
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
             if isinstance(logger, WandbLogger):
                 wandb_logger.label(logger, factors(cfg, files))
@@ -370,4 +383,56 @@ def training_data(cfg: DictConfig) -> Any:
     data = build(cfg.data)
     if hasattr(data, "exclude"):
         data.exclude(build(cfg.eval).paths)
+    entropy = entropy_name(cfg) != NO_ENTROPY
+    check_data(data, entropy=entropy, crop=cfg.entropy_fit.data.crop)
     return data
+
+
+def give_parts(cfg: DictConfig) -> None:
+    """Make the classes from outside that this run is made of known, as model files name them."""
+    given = [target(cfg, group) for group in ("cell", "recon", "entropy")]
+    if "binarizer" in cfg.model:
+        given.append(target(cfg.model, "binarizer"))
+    plugins.give(*given)
+
+
+def rehearse(cfg: DictConfig, module: CodecModule | None = None) -> None:
+    """Try what is from outside, once, before anything is trained.
+
+    Raises:
+        RNNCodecError: a part that does not do what it has to.
+    """
+    if not list(plugins.targets(OmegaConf.to_container(cfg, resolve=True))):
+        return
+    with plugins.refusing(f"eval={cfg.eval._target_}: expected names and paths of pictures"):
+        images_of(build(cfg.eval))
+    check_metrics(own_metrics(cfg))
+    own_callbacks(cfg)
+    if module is not None:
+        dry_pass(module)
+
+
+def own_metrics(cfg: DictConfig) -> list[str]:
+    """The names of the user's metrics; what stands beside a name is what it means."""
+    metrics = cfg.get("metrics") or {}
+    plugins.give(**{str(name): build(metrics[name]) for name in metrics if metrics[name]})
+    names = [str(name) for name in metrics]
+    check_names(names)
+    return names
+
+
+def own_callbacks(cfg: DictConfig) -> list[Callback]:
+    """The user's callbacks, in the order of their names.
+
+    Raises:
+        ConfigError: something is none.
+    """
+    nodes = cfg.get("callbacks") or {}
+    found = [build(nodes[name]) for name in sorted(nodes)]
+    for callback in found:
+        if not isinstance(callback, Callback):
+            raise ConfigError(
+                f"callbacks: expected objects of lightning.pytorch.callbacks.Callback, got "
+                f"{callback!r}"
+            )
+    return found

@@ -9,11 +9,12 @@ hold names, which are looked up among these.
 import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from types import ModuleType
 from typing import Any
 
-from rnncodec.errors import ConfigError
+from rnncodec.errors import ConfigError, RNNCodecError
 
 VARIABLE = "RNNCODEC_PLUGINS"
 """Environment variable: names of modules to import for the parts in them, with commas between."""
@@ -28,12 +29,13 @@ LIBRARIES = (OWN, "torch", "lightning", "hydra")
 _given: dict[str, tuple[str, Any]] = {}
 
 
-def give(*parts: Any) -> None:
-    """Make parts known to this process, until it ends.
+def give(*parts: Any, **named: Any) -> None:
+    """Make parts known to this process, until it ends; the later of two from one place counts.
 
     Args:
         parts: classes, functions or objects; or modules (also by their names), for all that they
             define, and all that they import from modules below them.
+        named: objects by the names that they shall have.
 
     Raises:
         ConfigError: a module of this name cannot be imported; an object without a name.
@@ -44,10 +46,12 @@ def give(*parts: Any) -> None:
         elif isinstance(part, ModuleType):
             for attribute, value in vars(part).items():
                 if not attribute.startswith("_") and belongs(value, part):
-                    _given[path_of(value, part, attribute)] = name_of(value, attribute), value
+                    path = path_of(value, f"{part.__name__}.{attribute}")
+                    _given[path] = name_of(value, attribute), value
         elif is_outside(part):
-            name = name_of(part)
-            _given[path_of(part, None, name)] = name, part
+            _given[path_of(part)] = name_of(part), part
+    for name, part in named.items():
+        _given[path_of(part, name)] = name, part
 
 
 def imported(module: str) -> ModuleType:
@@ -108,12 +112,18 @@ def name_of(part: Any, attribute: str | None = None) -> str:
     return name
 
 
-def path_of(part: Any, module: ModuleType | None = None, attribute: str = "") -> str:
-    """Where a part is: of a class or function ``package.module.Name``."""
+def path_of(part: Any, attribute: str = "") -> str:
+    """Where a part is: of a class or function, or the class of an object, ``package.module.Name``.
+
+    Of an object of a class of this package it is that of its function, as of a metric's, or else
+    ``attribute``.
+    """
     if callable_by_name(part):
         return f"{part.__module__}.{part.__qualname__}"
-    home = type(part).__module__ if module is None else module.__name__
-    return f"{home}.{attribute}"
+    if is_outside(part):
+        return path_of(type(part))
+    function = getattr(part, "function", None)
+    return path_of(function) if callable_by_name(function) else attribute
 
 
 def names(group: str, fits: Callable[[Any], bool]) -> list[str]:
@@ -148,8 +158,7 @@ def find(group: str, name: str, fits: Callable[[Any], bool]) -> Any | None:
                 f"{described(entry)}: is {part!r}, expected something of {group} that is named "
                 f"{name!r}; mend the package, or uninstall it"
             )
-        module, _, attribute = entry.value.partition(":")
-        found[path_of(part, imported(module), attribute)] = part
+        found[path_of(part, entry.value.replace(":", "."))] = part
     found |= {path: part for path, (own, part) in given().items() if own == name and fits(part)}
     if len(found) > 1:
         raise ConfigError(
@@ -174,6 +183,21 @@ def described(entry: metadata.EntryPoint) -> str:
     """An entry point in a message, with its package."""
     package = f" of {entry.dist.name} {entry.dist.version}" if entry.dist else ""
     return f"entry point {entry.name} = {entry.value} in {entry.group}{package}"
+
+
+@contextmanager
+def refusing(what: str) -> Iterator[None]:
+    """Around code from outside: what it raises is one ConfigError that begins with ``what``.
+
+    Errors of this package come through as they are.
+    """
+    try:
+        yield
+    except RNNCodecError:
+        raise
+    except Exception as error:  # whatever the user's code does
+        text = " ".join(str(error).split())
+        raise ConfigError(f"{what}: {type(error).__name__}: {text}") from error
 
 
 def require_new(group: str, name: str, own: Iterable[str]) -> None:
@@ -216,7 +240,7 @@ def origin(path: str) -> dict[str, str]:
 def version_of(group: str, name: str) -> str:
     """The package and version of a part that is known; ``not installed`` where it has none."""
     part = find(group, name, callable)
-    return installed(origin(path_of(part, None, name)))
+    return installed(origin(path_of(part, name)))
 
 
 def installed(found: Mapping[str, str]) -> str:

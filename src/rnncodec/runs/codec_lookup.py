@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_class
+from hydra.utils import get_object
 from omegaconf import DictConfig
 
 from rnncodec import plugins
@@ -17,14 +17,30 @@ SOURCE = ("data", "data.root", "data.weights")
 NO_ENTROPY = "none"
 
 
+def target(cfg: DictConfig, group: str) -> Any:
+    """What a group's ``_target_`` names, a class or a function.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    path = cfg[group].get("_target_")
+    try:
+        return get_object(path)
+    except Exception as error:  # whatever the user's module does when it is imported
+        raise ConfigError(
+            f"{group}._target_={path}: cannot be imported ({type(error).__name__}: {error}); "
+            "install its package, or put its folder into PYTHONPATH"
+        ) from error
+
+
 def entropy_name(cfg: DictConfig) -> str:
     """The name of the entropy model, as in ``entropy=``."""
-    return plugins.name_of(get_class(cfg.entropy._target_))
+    return plugins.name_of(target(cfg, "entropy"))
 
 
 def codec_names(cfg: DictConfig) -> dict[str, str]:
     """The names of the codec's parts, as in ``cell=`` and ``recon=``."""
-    return {name: plugins.name_of(get_class(cfg[name]._target_)) for name in CODEC}
+    return {name: plugins.name_of(target(cfg, name)) for name in CODEC}
 
 
 def factors(cfg: DictConfig, files: RunFiles) -> dict[str, str]:

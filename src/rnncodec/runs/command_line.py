@@ -14,6 +14,9 @@ from rnncodec.errors import ConfigError
 
 HOME = re.compile(r"(?<=[=,\[])~(?=[/,\]]|$)")
 
+OUTSIDE_GROUPS = ("metrics", "callbacks")
+"""Groups without an option of ours."""
+
 GROUP = "sweeps"
 SCHEME = "file://"
 MAIN = "main"
@@ -69,7 +72,7 @@ def check_read(cfg: DictConfig) -> None:
     task = OmegaConf.to_container(hydra.overrides.task) or ()
     for override in OverridesParser.create().parse_overrides([str(each) for each in task]):
         key = override.key_or_group
-        if not override.is_add() or "." in key or key not in cfg:
+        if not override.is_add() or "." in key or key not in cfg or key in OUTSIDE_GROUPS:
             continue
         # another setting may be made of it, as in ${key} or ${oc.select:key,1}
         use = re.compile(rf"(\$\{{|oc\.select:){re.escape(key)}[.\[,}}]")
