@@ -64,8 +64,8 @@ from rnncodec.training.wandb_evaluation import log_evaluation
 MOVED = {"rnncodec.training.codes.CodeData": "rnncodec.training.code_data.CodeData"}
 """Classes that stand in configurations of earlier versions, and where they are now."""
 
-NOT_UNDERSTOOD = (TypeError, ValueError, MisconfigurationException)
-"""What a class raises that is given settings it cannot work with."""
+NOT_UNDERSTOOD = (TypeError, ValueError, ImportError, MisconfigurationException)
+"""What a class raises that is not there, or is given settings it cannot work with."""
 
 Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 

@@ -6,6 +6,7 @@ because this process trains with it. Nothing else imports one: model files and `
 hold names, which are looked up among these.
 """
 
+import functools
 import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -231,10 +232,16 @@ def origin(path: str) -> dict[str, str]:
         None,
     )
     if found is None:
-        listed = metadata.packages_distributions().get(root, ())
+        listed = packages().get(root, ())
         found = metadata.distribution(listed[0]) if listed else None
     package = {} if found is None else {"package": found.name, "version": found.version}
     return {"class": path, **package}
+
+
+@functools.cache
+def packages() -> Mapping[str, list[str]]:
+    """The installed packages that hold each importable one; it takes most of a second."""
+    return metadata.packages_distributions()
 
 
 def version_of(group: str, name: str) -> str:

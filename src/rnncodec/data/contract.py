@@ -91,9 +91,15 @@ def check_data(data: Any, *, entropy: bool, crop: int) -> None:
 
 
 def first_of(data: Any, name: str, loader: str, *arguments: Any, **named: Any) -> Any:
-    """The first batch of a loader; a ConfigError if there is none."""
+    """The first batch of a loader; a ConfigError if there is none, or several loaders."""
     with refusing(f"{name}: {loader}()"):
-        for batch in getattr(data, loader)(*arguments, **named):
+        batches = getattr(data, loader)(*arguments, **named)
+        if isinstance(batches, list | tuple | dict):
+            raise ConfigError(
+                f"{name}: {loader}() gave a {type(batches).__name__}, which Lightning takes for "
+                "several loaders; give one, as torch.utils.data.DataLoader(items, batch_size=None)"
+            )
+        for batch in batches:
             return batch
     raise ConfigError(f"{name}: {loader}() gave no batch; check where its photographs are")
 

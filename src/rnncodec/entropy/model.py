@@ -205,21 +205,29 @@ def model_class(name: object) -> type[EntropyModel]:
     >>> model_class("progressive").__name__
     'Progressive'
     """
+    own = classes()
+    if isinstance(name, str) and name in own:
+        return own[name]
+    found: type[EntropyModel] | None = None
+    if isinstance(name, str):
+        found = plugins.find("entropy_models", name, is_model)
+    if found is None:
+        valid = [*sorted(own), *plugins.names("entropy_models", is_model)]
+        raise ModelError(f"entropy={name!r}: no such entropy model; there are {valid}")
+    return found
+
+
+def classes() -> dict[str, type[EntropyModel]]:
+    """The entropy models of this package by name."""
     package = importlib.import_module("rnncodec.entropy")
-    classes: dict[str, type[EntropyModel]] = {}
-    for found in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{found.name}")
+    found: dict[str, type[EntropyModel]] = {}
+    for each in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{each.name}")
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, EntropyModel):
-                classes[value.__module__.rpartition(".")[2]] = value
-    del classes["model"]  # the base class
-    if isinstance(name, str) and name not in classes:
-        outside: type[EntropyModel] | None = plugins.find("entropy_models", name, is_model)
-        if outside is not None:
-            return outside
-    if not isinstance(name, str) or name not in classes:
-        raise ModelError(f"entropy={name!r}: no such entropy model; there are {sorted(classes)}")
-    return classes[name]
+            if is_model(value) and not plugins.is_outside(value):
+                found[plugins.name_of(value)] = value
+    del found["model"]  # the base class
+    return found
 
 
 def is_model(value: object) -> bool:

@@ -27,9 +27,10 @@ def target(cfg: DictConfig, group: str) -> Any:
     try:
         return get_object(path)
     except Exception as error:  # whatever the user's module does when it is imported
+        reason = " ".join(str(error).split())
         raise ConfigError(
-            f"{group}._target_={path}: cannot be imported ({type(error).__name__}: {error}); "
-            "install its package, or put its folder into PYTHONPATH"
+            f"{group}._target_={path}: cannot be imported; install its package, or put its folder "
+            f"into PYTHONPATH ({type(error).__name__}: {reason})"
         ) from error
 
 

@@ -52,7 +52,7 @@ def dry_pass(module: CodecModule) -> None:
 
 def check_cell(cell: Any) -> None:
     """Refuse a cell whose outputs are not what :class:`rnncodec.network.cells.Cell` promises."""
-    name = f"cell={path_of(cell)}"
+    name = f"cell={path_of(type(cell))}"
     side = 8 // cell.stride
     wanted = (1, cell.out_channels, side, side)
     state = None
@@ -81,20 +81,15 @@ def check_step(network: Network, module: CodecModule) -> None:
     x = from_uint8(torch.randint(0, 256, (1, 3, side, side), dtype=torch.uint8))
     places = (network.iterations, BITS, side // BLOCK, side // BLOCK)
     noise = uniform(0, torch.tensor([0]), places) if module.stochastic else None
+    recon, binarizer = (path_of(type(part)) for part in (network.recon, network.binarizer))
     losses = []
-    parts = f"{path_of(network.recon)} and {path_of(network.binarizer)}"
-    with refusing(f"one step of training with {parts}"):
-        steps = [
-            (step.code, step.x_hat)
-            for step in unroll(network, x, iterations=iterations, noise=noise)
-        ]
-    for code, x_hat in steps:
-        check_tensor(f"binarizer={path_of(network.binarizer)}: gave a code", code, places[1:])
-        if not bool((code.abs() == 1).all()):
-            raise ConfigError(f"binarizer={path_of(network.binarizer)}: expected codes of -1, +1")
-        check_tensor(f"recon={path_of(network.recon)}: combine gave a picture", x_hat, x.shape[1:])
-        losses.append(checked_loss(module.loss, x, x_hat))
-    with refusing("one step of training"):
+    with refusing(f"one step of training with recon={recon} and binarizer={binarizer}"):
+        for step in unroll(network, x, iterations=iterations, noise=noise):
+            check_tensor(f"binarizer={binarizer}: gave a code", step.code, places[1:])
+            if not bool((step.code.abs() == 1).all()):
+                raise ConfigError(f"binarizer={binarizer}: expected codes of -1 and +1")
+            check_tensor(f"recon={recon}: combine gave a picture", step.x_hat, x.shape[1:])
+            losses.append(checked_loss(module.loss, x, step.x_hat))
         torch.stack(losses).mean().backward()
         built(module.optimizer, network, group="optim").step()
 
@@ -107,7 +102,7 @@ def check_tensor(what: str, value: Any, shape: Sequence[int]) -> None:
 
 def checked_loss(loss: nn.Module, x: Tensor, x_hat: Tensor) -> Tensor:
     """The loss of a pair of pictures, (1, 3, H, W) each; a ConfigError if it is no such."""
-    name = f"loss={path_of(loss)}"
+    name = f"loss={path_of(type(loss))}"
     with refusing(f"{name}: of two pictures {tuple(x.shape)}"):
         value = loss(x, x_hat)
     if not isinstance(value, Tensor) or value.shape != () or not value.is_floating_point():
