@@ -70,10 +70,6 @@ class Gru(GRU):
     name = "gru"
 
 
-class Other(Plain):
-    name = "Plain"
-
-
 class HalfPicture(Additive):
     def combine(self, x_hat: Tensor | None, decoded: Tensor, gain: Tensor | None) -> Tensor:
         return super().combine(x_hat, decoded, gain)[..., ::2]
