@@ -155,7 +155,7 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
         check_entropy(cfg, files, data, module.network.iterations)
     selection = Selection(files.best)
     around = callbacks(cfg, cfg.optim.schedule, selection, files.last, ema=cfg.optim.ema)
-    around += own_callbacks(cfg)
+    around += user_objects(cfg, "callbacks", Callback).values()
     trainer = build_trainer(cfg, files, around, loggers)
     fit(trainer, module, data, files.last)
     if not is_main():
@@ -397,42 +397,30 @@ def give_parts(cfg: DictConfig) -> None:
 
 
 def rehearse(cfg: DictConfig, module: CodecModule | None = None) -> None:
-    """Try what is from outside, once, before anything is trained.
-
-    Raises:
-        RNNCodecError: a part that does not do what it has to.
-    """
+    """Try what is from outside, once, before anything is trained; RNNCodecError if it fails."""
     if not list(plugins.targets(OmegaConf.to_container(cfg, resolve=True))):
         return
     with plugins.refusing(f"eval={cfg.eval._target_}: expected names and paths of pictures"):
         images_of(build(cfg.eval))
     check_metrics(own_metrics(cfg))
-    own_callbacks(cfg)
+    user_objects(cfg, "callbacks", Callback)
     if module is not None:
         dry_pass(module)
 
 
 def own_metrics(cfg: DictConfig) -> list[str]:
-    """The names of the user's metrics; what stands beside a name is what it means."""
-    metrics = cfg.get("metrics") or {}
-    plugins.give(**{str(name): build(metrics[name]) for name in metrics if metrics[name]})
-    names = [str(name) for name in metrics]
-    check_names(names)
-    return names
+    """The names of the user's metrics, of which what ``metrics`` builds is known from here on."""
+    given = user_objects(cfg, "metrics")
+    plugins.give(**{name: metric for name, metric in given.items() if metric is not None})
+    check_names(list(given))
+    return list(given)
 
 
-def own_callbacks(cfg: DictConfig) -> list[Callback]:
-    """The user's callbacks, in the order of their names.
-
-    Raises:
-        ConfigError: something is none.
-    """
-    nodes = cfg.get("callbacks") or {}
-    found = [build(nodes[name]) for name in sorted(nodes)]
-    for callback in found:
-        if not isinstance(callback, Callback):
-            raise ConfigError(
-                f"callbacks: expected objects of lightning.pytorch.callbacks.Callback, got "
-                f"{callback!r}"
-            )
+def user_objects(cfg: DictConfig, group: str, kind: type = object) -> dict[str, Any]:
+    """What the options of a group without any of ours build, by name; each a ``kind``."""
+    nodes = cfg.get(group) or {}
+    found = {str(name): build(nodes[name]) for name in sorted(nodes)}
+    for name, value in found.items():
+        if not isinstance(value, kind):
+            raise ConfigError(f"{group}.{name}: expected a {kind.__name__}, got {value!r}")
     return found

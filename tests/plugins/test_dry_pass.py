@@ -159,7 +159,7 @@ def own_data(name: str) -> list[str]:
             [f"+metrics.mine={{_target_: hydra.utils.get_method, path: {OWN}.nothing}}"],
             "metrics.mine cannot be built: ",
         ),
-        ([f"+callbacks.mine._target_={OWN}.NoDataModule"], "callbacks: expected objects of"),
+        ([f"+callbacks.mine._target_={OWN}.NoDataModule"], "callbacks.mine: expected a Callback"),
         ([f"+logger._target_={OWN}.NoDataModule"], "logger: expected a logger"),
         (own_data("OddNoise"), "multiples of 16"),
     ],

@@ -66,7 +66,7 @@ def test_names_are_of_the_class_unless_it_says_another() -> None:
 def test_two_of_one_name_are_refused() -> None:
     plugins.give(parts.Plain)
     message = (
-        rf"cells: {__name__}\.Other and {OWN}\.Plain have the same name, 'Plain'; uninstall one"
+        rf"cells: {OWN}\.Plain and {__name__}\.Other have the same name, 'Plain'; uninstall one"
     )
     with pytest.raises(ConfigError, match=message):
         Network(Other, Additive, width=0.125)
