@@ -398,7 +398,8 @@ def give_parts(cfg: DictConfig) -> None:
 
 def rehearse(cfg: DictConfig, module: CodecModule | None = None) -> None:
     """Try what is from outside, once, before anything is trained; RNNCodecError if it fails."""
-    if not list(plugins.targets(OmegaConf.to_container(cfg, resolve=True))):
+    outside = list(plugins.targets(OmegaConf.to_container(cfg, resolve=True)))
+    if not outside and not cfg.get("metrics"):
         return
     with plugins.refusing(f"eval={cfg.eval._target_}: expected names and paths of pictures"):
         images_of(build(cfg.eval))

@@ -27,6 +27,9 @@ OWN = "rnncodec"
 LIBRARIES = (OWN, "torch", "lightning", "hydra")
 """Packages whose classes stand in ``conf/``; a class of another package is from outside."""
 
+LOOKUPS = ("hydra.utils.get_object", "hydra.utils.get_method", "hydra.utils.get_class")
+"""With these ``_target_`` a node stands for what its ``path`` names."""
+
 _given: dict[str, tuple[str, Any]] = {}
 
 
@@ -264,6 +267,8 @@ def targets(settings: Any) -> Iterator[str]:
     """
     if isinstance(settings, dict):
         target = settings.get("_target_")
+        if target in LOOKUPS:
+            target = settings.get("path")
         if isinstance(target, str) and target.partition(".")[0] not in LIBRARIES:
             yield target
         settings = list(settings.values())

@@ -150,7 +150,10 @@ def own_data(name: str) -> list[str]:
         (part("cell", "LargeOutput"), "LargeOutput: forward gave a y"),
         (part("cell", "Missing"), r"cell\._target_=.*Missing: cannot be imported; install"),
         (part("entropy", "Otherwise", "entropy=binary_rnn"), "coding computes other"),
-        (["eval._target_=tests.plugins.parts.NoDataModule"], "eval cannot be built: NoData"),
+        (
+            [*part("loss", "L1"), "eval._target_=tests.plugins.parts.NoDataModule"],
+            "eval cannot be built: NoData",
+        ),
         (
             [f"+metrics.mine={{_target_: hydra.utils.get_method, path: {OWN}.raises}}"],
             "metric mine: of two pictures",
@@ -174,7 +177,7 @@ def test_a_run_is_refused_before_its_first_step(
     monkeypatch.setattr(CodecModule, "training_step", lambda *_: pytest.fail("a step was made"))
     small = [] if "eval=demo" in overrides else [*SMALL, *from_folder(photographs)]
     with pytest.raises(ConfigError, match=message):
-        run(tmp_path, [*small, "cell=lstm", *overrides, *part("loss", "L1")])
+        run(tmp_path, [*small, "cell=lstm", *overrides])
     assert not RunFiles(tmp_path).trained
 
 

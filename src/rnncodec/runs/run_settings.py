@@ -170,13 +170,20 @@ def compared(side: dict[str, Any], files: RunFiles, asked: dict[str, Any]) -> di
     if not files.model.exists():
         free += [f"entropy_fit.{limit}" for limit in BUDGETS]
     chosen = {group: side[group] for group in groups if group in side}
-    versions = side.get(PLUGINS, {})
-    named = {
-        name: f"{value} ({versions[value]})" if str(value) in versions else value
-        for name, value in leaves(chosen)
-    }
+    named = versioned(chosen, side.get(PLUGINS))
     old = {name: value for name, value in ADDED.items() if name.partition(".")[0] in chosen}
     return {name: v for name, v in (old | named).items() if not name.startswith(tuple(free))}
+
+
+def versioned(settings: dict[str, Any], versions: Any) -> dict[str, Any]:
+    """Dotted names and values; classes from outside with the version of their package.
+
+    >>> versioned({"loss": {"_target_": "mylab.L1"}, "plugins": {}}, {"mylab.L1": "mylab 1.0"})
+    {'loss': 'mylab.L1 (mylab 1.0)'}
+    """
+    known = versions if isinstance(versions, dict) else {}
+    found = leaves({name: value for name, value in settings.items() if name != PLUGINS})
+    return {k: f"{v} ({known[v]})" if isinstance(v, str) and v in known else v for k, v in found}
 
 
 def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
