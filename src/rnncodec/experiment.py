@@ -30,12 +30,11 @@ from rnncodec.data.contract import check_data
 from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel, images_of
 from rnncodec.evaluation.evaluate import entropy_sentence, evaluate_model
-from rnncodec.evaluation.metrics import check_names
 from rnncodec.evaluation.summary import named_areas, read_summary
 from rnncodec.machine.processors import take_gpu
 from rnncodec.models import model_file
 from rnncodec.models.model_description import SCORE_METRICS, score_metric
-from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name, factors, target
+from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name, factors
 from rnncodec.runs.command_line import register_sweeps
 from rnncodec.runs.preflight import check
 from rnncodec.runs.run_directory import RunFiles
@@ -53,9 +52,10 @@ from rnncodec.training.code_data import CodeData
 from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep_in_children
 from rnncodec.training.divergence import StopIfDiverged
-from rnncodec.training.dry_pass import check_entropy_model, check_metrics, dry_pass
+from rnncodec.training.dry_pass import check_entropy_model
 from rnncodec.training.entropy_module import EntropyModule, integer_rates, rate_lost
 from rnncodec.training.fit import Interrupt, fit, quiet_lightning
+from rnncodec.training.outside import give_parts, own_callbacks, own_metrics, rehearse
 from rnncodec.training.run_context import run_context
 from rnncodec.training.schedule import LearningRate
 from rnncodec.training.selection import EntropySelection, KeepBest, Selection
@@ -150,12 +150,12 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     data = training_data(cfg)
     module = build_module(cfg)
-    rehearse(cfg, module)
+    rehearse(cfg, build, module)
     if entropy_name(cfg) != NO_ENTROPY:
         check_entropy(cfg, files, data, module.network.iterations)
     selection = Selection(files.best)
     around = callbacks(cfg, cfg.optim.schedule, selection, files.last, ema=cfg.optim.ema)
-    around += user_objects(cfg, "callbacks", Callback).values()
+    around += own_callbacks(cfg, build)
     trainer = build_trainer(cfg, files, around, loggers)
     fit(trainer, module, data, files.last)
     if not is_main():
@@ -170,7 +170,7 @@ def take_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     """Take the codec of the model file ``codec=``, without the entropy model it may have."""
     if not is_main():
         return
-    rehearse(cfg)
+    rehearse(cfg, build)
     given = model_file.load(cfg.codec)
     notes = {key: value for key, value in given.notes.items() if key != "entropy"}
     model_file.save(files.codec, model_file.Model(given.network, notes=notes))
@@ -311,7 +311,7 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = EvaluatedModel(files.folder.name, files.model, device=device)
     images = images_of(build(cfg.eval))
-    evaluate_model(model, images, files.evaluation, extra=own_metrics(cfg))
+    evaluate_model(model, images, files.evaluation, extra=own_metrics(cfg, build))
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             log_evaluation(logger, files.evaluation, model, images)
@@ -386,42 +386,3 @@ def training_data(cfg: DictConfig) -> Any:
     entropy = entropy_name(cfg) != NO_ENTROPY
     check_data(data, entropy=entropy, crop=cfg.entropy_fit.data.crop)
     return data
-
-
-def give_parts(cfg: DictConfig) -> None:
-    """Make the classes from outside that this run is made of known, as model files name them."""
-    given = [target(cfg, group) for group in ("cell", "recon", "entropy")]
-    if "binarizer" in cfg.model:
-        given.append(target(cfg.model, "binarizer"))
-    plugins.give(*given)
-
-
-def rehearse(cfg: DictConfig, module: CodecModule | None = None) -> None:
-    """Try what is from outside, once, before anything is trained; RNNCodecError if it fails."""
-    outside = list(plugins.targets(OmegaConf.to_container(cfg, resolve=True)))
-    if not outside and not cfg.get("metrics"):
-        return
-    with plugins.refusing(f"eval={cfg.eval._target_}: expected names and paths of pictures"):
-        images_of(build(cfg.eval))
-    check_metrics(own_metrics(cfg))
-    user_objects(cfg, "callbacks", Callback)
-    if module is not None:
-        dry_pass(module)
-
-
-def own_metrics(cfg: DictConfig) -> list[str]:
-    """The names of the user's metrics, of which what ``metrics`` builds is known from here on."""
-    given = user_objects(cfg, "metrics")
-    plugins.give(**{name: metric for name, metric in given.items() if metric is not None})
-    check_names(list(given))
-    return list(given)
-
-
-def user_objects(cfg: DictConfig, group: str, kind: type = object) -> dict[str, Any]:
-    """What the options of a group without any of ours build, by name; each a ``kind``."""
-    nodes = cfg.get(group) or {}
-    found = {str(name): build(nodes[name]) for name in sorted(nodes)}
-    for name, value in found.items():
-        if not isinstance(value, kind):
-            raise ConfigError(f"{group}.{name}: expected a {kind.__name__}, got {value!r}")
-    return found

@@ -9,6 +9,7 @@ hold names, which are looked up among these.
 import functools
 import importlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
@@ -230,7 +231,7 @@ def origin(path: str) -> dict[str, str]:
             entry.dist
             for group in GROUPS
             for entry in metadata.entry_points(group=f"{OWN}.{group}")
-            if entry.dist is not None and entry.module.partition(".")[0] == root
+            if entry.dist is not None and re.split("[.:]", entry.value)[0].strip() == root
         ),
         None,
     )

@@ -1,17 +1,21 @@
 """What is known by a name, and that nothing else is imported."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from PIL import Image
 from tests.plugins import parts
 
 from rnncodec import plugins
 from rnncodec.errors import ConfigError, ModelError, RNNCodecWarning
 from rnncodec.evaluation import metrics
+from rnncodec.evaluation.codecs import ImageFile
 from rnncodec.evaluation.prefixes import chosen_baselines
+from rnncodec.evaluation.runner import EvaluationSpec, run
 from rnncodec.images.distortion import check_weights, outside_part, weighted_sum
 from rnncodec.models import model_file
 from rnncodec.network import cells
@@ -46,6 +50,12 @@ def installed(site: Path, package: str, source: str, **groups: dict[str, str]) -
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path / "site")
     return tmp_path / "site"
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    Image.new("RGB", (32, 32), "teal").save(tmp_path / "a.png")
+    return tmp_path / "a.png"
 
 
 def test_a_module_gives_what_it_defines() -> None:
@@ -210,3 +220,28 @@ def test_a_class_defined_anew_takes_the_place_of_the_first() -> None:
         exec("class Note: pass", vars(module))
         plugins.give(module)
     assert plugins.find("cells", "Note", lambda value: isinstance(value, type)) is module.Note
+
+
+class Broken:
+    """A baseline whose files cannot be read back."""
+
+    name = "broken"
+    suffix = None
+
+    def identity(self) -> dict[str, str]:
+        return {"baseline": "broken"}
+
+    def code(self, image: object) -> Iterator[object]:
+        yield from ()
+        raise KeyError("table")
+
+
+def test_what_fails_in_an_evaluation_is_the_reason_of_its_row(
+    tmp_path: Path, picture: Path
+) -> None:
+    plugins.give(Broken, mine=parts.raises)
+    (broken, webp), _ = chosen_baselines("broken,webp")
+    found = run(EvaluationSpec([broken, webp], [ImageFile("a", picture)], tmp_path, ["mine"]))
+    reasons = {row.codec: row.reason for row in found.results}
+    assert reasons["broken"] == "plug-in: KeyError: 'table'"
+    assert "mine: plug-in: ZeroDivisionError: no edges" in reasons["webp"]

@@ -96,17 +96,19 @@ class EvaluatedCodec(Protocol):
         """Every setting or iteration of one image (H, W, 3); RNNCodecError if it cannot."""
 
 
-def outside_codec(name: str, own: Collection[str]) -> EvaluatedCodec | None:
-    """The plug-in of this name, an object or a class of such; None if none is.
+def outside_codecs(names: Sequence[str], own: Collection[str]) -> dict[str, EvaluatedCodec]:
+    """The plug-ins among these names, objects or classes of such.
 
-    ConfigError: it has the name of one of ours.
+    ConfigError: one has the name of one of ours, or cannot be built.
     """
-    found = plugins.find("baselines", name, is_codec)
-    if found is None:
-        return None
-    plugins.require_new("baselines", name, own)
-    codec: EvaluatedCodec = found() if isinstance(found, type) else found
-    return codec
+    found = {}
+    for name in names:
+        part = plugins.find("baselines", name, is_codec)
+        if part is not None:
+            plugins.require_new("baselines", name, own)
+            with plugins.refusing(f"baseline {name}"):
+                found[name] = part() if isinstance(part, type) else part
+    return found
 
 
 def is_codec(value: Any) -> bool:

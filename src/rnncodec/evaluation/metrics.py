@@ -242,7 +242,8 @@ def outside_metric(name: str) -> Metric | None:
     found = plugins.find("metrics", name, callable)
     if found is None or isinstance(found, Metric):
         return found
-    return Metric(name, found() if isinstance(found, type) else found)
+    with plugins.refusing(f"metric {name}"):
+        return Metric(name, found() if isinstance(found, type) else found)
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -272,8 +273,9 @@ def extra_metric(name: str, reference: Tensor, test: Tensor) -> float:
     if outside is not None and min(reference.shape[-2:]) < outside.min_side:
         raise DataError(f"{name} needs sides of at least {outside.min_side} pixels")
     try:
-        value = function(reference, test).item()
-    except (ValueError, RuntimeError) as error:
+        with contextlib.nullcontext() if outside is None else plugins.refusing("plug-in"):
+            value = function(reference, test).item()
+    except (ValueError, RuntimeError, ConfigError) as error:
         raise DataError(f"{name}: {error}") from error
     if not math.isfinite(value):
         raise DataError(f"{name} is {value} for this picture; it is left out")

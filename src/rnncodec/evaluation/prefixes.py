@@ -20,7 +20,7 @@ import numpy as np
 from rnncodec import plugins
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.baselines import BASELINES, Baseline
-from rnncodec.evaluation.codecs import CodedImage, EvaluatedCodec, is_codec, outside_codec
+from rnncodec.evaluation.codecs import CodedImage, EvaluatedCodec, is_codec, outside_codecs
 from rnncodec.images.reading import Pixels, open_image, to_rgb
 from rnncodec.machine.external_tool import Tool
 
@@ -338,18 +338,10 @@ def chosen_baselines(asked: str) -> tuple[list[EvaluatedCodec], list[str]]:
     if asked == "none":
         return [], []
     names = list(ANCHORS) if asked == "all" else list(dict.fromkeys(asked.split(",")))
-    found: dict[str, Any] = dict(ANCHORS)
-    if asked != "all":
-        found |= {
-            name: codec for name in names if (codec := outside_codec(name, ANCHORS)) is not None
-        }
-    unknown = [name for name in names if name not in found]
-    if unknown:
-        valid = [*ANCHORS, *plugins.names("baselines", is_codec)]
-        raise ConfigError(
-            f"--baselines: no {', '.join(map(repr, unknown))}; choose among "
-            f"{', '.join(valid)}, or all, or none"
-        )
+    found: dict[str, Any] = {**ANCHORS, **outside_codecs([] if asked == "all" else names, ANCHORS)}
+    if unknown := ", ".join(repr(name) for name in names if name not in found):
+        valid = ", ".join([*ANCHORS, *plugins.names("baselines", is_codec)])
+        raise ConfigError(f"--baselines: no {unknown}; choose among {valid}, or all, or none")
     reasons = {name: getattr(found[name], "missing", lambda: None)() for name in names}
     lacking = [reason for reason in reasons.values() if reason]
     if lacking and asked != "all":

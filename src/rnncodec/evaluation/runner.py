@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -204,12 +205,13 @@ def measure_image(
         steps: Watched[CodedImage] = Watched(codec.code(scorer.image))
         results, last, sha256 = [], b"", None
         try:
-            for coded in steps:
-                last = coded.data
-                values, reason = scorer(coded.picture)
-                bpp = 8 * len(last) / (height * width)
-                what = (codec.name, coded.setting, image.name, coded.iteration, len(last), bpp)
-                results.append(Result(*what, values, coded.encode_s, coded.decode_s, reason))
+            with guarded(codec):
+                for coded in steps:
+                    last = coded.data
+                    values, reason = scorer(coded.picture)
+                    bpp = 8 * len(last) / (height * width)
+                    what = (codec.name, coded.setting, image.name, coded.iteration, len(last), bpp)
+                    results.append(Result(*what, values, coded.encode_s, coded.decode_s, reason))
             if codec.suffix is not None:
                 write_bytes(spec.coded_file(codec.name, image.name), last)
                 sha256 = hashlib.sha256(last).hexdigest()
@@ -220,6 +222,11 @@ def measure_image(
         content = {"results": rows, "peak_memory": steps.most, "kept": sha256}
         write_text(spec.entry_file(image, codec), json.dumps(content) + "\n")
         yield codec.name, Entry(results, steps.most, sha256)
+
+
+def guarded(codec: EvaluatedCodec) -> AbstractContextManager[None]:
+    """Around a codec from outside: whatever it raises is the reason of its row."""
+    return plugins.refusing("plug-in") if plugins.is_outside(codec) else contextlib.nullcontext()
 
 
 Entries: TypeAlias = dict[tuple[str, str], Entry]
