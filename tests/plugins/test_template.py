@@ -78,8 +78,8 @@ def test_a_run_measures_by_the_metric_and_says_what_it_was_made_with(model: Path
     rows = table(model.parent / "evaluation/results.csv")
     assert all(float(row["gradient_psnr"]) > 0 for row in rows)
     settings = json.loads((model.parent / "settings.json").read_text())
-    charbonnier = f"{PACKAGE}.losses.Charbonnier"
-    assert settings["plugins"] == dict.fromkeys((MINGRU, charbonnier), "rnncodec-plugin 0.1.0")
+    made_of = (MINGRU, f"{PACKAGE}.losses.Charbonnier", f"{PACKAGE}.metrics.gradient_psnr")
+    assert settings["plugins"] == dict.fromkeys(made_of, "rnncodec-plugin 0.1.0")
 
 
 def test_without_the_package_a_model_says_what_to_do(model: Path) -> None:
