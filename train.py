@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from rnncodec import experiment
 from rnncodec.errors import RNNCodecError
 from rnncodec.machine import signals
-from rnncodec.runs.command_line import with_home
+from rnncodec.runs.preflight import with_home
 
 experiment.register_resolvers()
 

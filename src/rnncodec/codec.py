@@ -114,9 +114,10 @@ class Codec:
             image: a Pillow image (for what becomes of alpha, profiles, ... see
                 :func:`rnncodec.coding.input_image.from_image`) or uint8 (H, W, 3).
             iterations: how many; default: all.
-            bpp: as many iterations as fit in ``bpp * W * H / 8`` bytes, header included.
-            ms_ssim: stop at the first iteration whose MS-SSIM, of the whole image however it is
-                cut into tiles, is at least this.
+            bpp: at most ``bpp * W * H / 8`` bytes, header included: as many iterations as fit,
+                and one more in the blocks that need it most (:mod:`rnncodec.coding.partial`).
+            ms_ssim: stop where MS-SSIM, of the whole image however it is cut into tiles, is at
+                least this: in the last iteration only the blocks that need it most send.
             psnr: the same for PSNR over RGB, in dB.
             tile: side of independently coded tiles in pixels, a multiple of 16; 0: one piece,
                 which may have 16 Mpixel; default: 1024 for images over 2 Mpixel.

@@ -35,8 +35,7 @@ from rnncodec.machine.processors import take_gpu
 from rnncodec.models import model_file
 from rnncodec.models.model_description import SCORE_METRICS, score_metric
 from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name, factors
-from rnncodec.runs.command_line import register_sweeps
-from rnncodec.runs.preflight import check
+from rnncodec.runs.preflight import check, register_sweeps
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.run_names import run_name, sweep_name
 from rnncodec.runs.run_settings import arithmetic, record, record_arithmetic, settings

@@ -294,8 +294,8 @@ def ms_ssim(data: bytes) -> float:
 def test_a_rate_buys_a_better_picture() -> None:
     plain = CODEC.encode(LARGE, bpp=0.28)
     data = CODEC.encode(LARGE, bpp=0.28, effort=4)
-    assert info(data).iterations == info(plain).iterations == 2
-    assert info(data).bpp[-1] <= 0.28
+    assert info(data).iterations == info(plain).iterations == 3
+    assert 0.97 * 0.28 <= info(data).bpp[-1] <= 0.28
     assert ms_ssim(data) > ms_ssim(plain)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rnncodec.errors import StorageError
-from rnncodec.machine.storage import PAGE, read_page, replacing, write_page, write_text
+from rnncodec.machine.storage import PAGE, printable, read_page, replacing, write_page, write_text
 
 
 def test_replaces_only_at_the_end(tmp_path: Path) -> None:
@@ -95,3 +95,17 @@ def test_missing_page_is_none_and_a_page_that_cannot_be_is_an_error(tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="could not be written"):
         write_page(tmp_path / "file" / "page", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Zürich, 雨 $5 a|b\u202fPM", "Zürich, 雨 $5 a|b\u202fPM"),
+        (b"caf\xe9".decode("utf-8", "surrogateescape"), r"caf\xe9"),
+        ("a\nb\tc\x1b[31m", r"a\nb\tc\x1b[31m"),
+        ("half \ud800 line\u2028", r"half \ud800 line\u2028"),
+    ],
+)
+def test_what_cannot_be_printed_is_written_out(name: str, text: str) -> None:
+    assert printable(name) == text
+    text.encode()

@@ -13,8 +13,7 @@ from omegaconf import DictConfig, open_dict
 
 from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
-from rnncodec.runs.command_line import with_home
-from rnncodec.runs.preflight import check
+from rnncodec.runs.preflight import check, with_home
 from rnncodec.runs.run_directory import RunFiles
 
 CONF = Path("conf").resolve()

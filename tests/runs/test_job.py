@@ -15,7 +15,7 @@ from tests.runs.clocks import Clock
 from rnncodec.errors import ConfigError, StorageError
 from rnncodec.machine import locks
 from rnncodec.machine.storage import read_page, write_page
-from rnncodec.runs import liveness
+from rnncodec.runs import sweep_status
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.sweep_status import run_status
@@ -79,7 +79,7 @@ def test_a_lock_that_a_dead_machine_never_gives_back_is_told(
 ) -> None:
     monkeypatch.setattr(locks, "PATIENCE", 0.0)
     clock = Clock(time.time())
-    monkeypatch.setattr(liveness, "time", clock)
+    monkeypatch.setattr(sweep_status, "time", clock)
     (tmp_path / "job.lock").touch()
     day = 86400.0
     record = {"state": "running", "host": "node7", "pid": 5, "locked": True}
@@ -154,7 +154,7 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_it_beats_while_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "BEAT", 0.01)
+    monkeypatch.setattr(sweep_status, "BEAT", 0.01)
     with Job(RunFiles(tmp_path)):
         first = read_page(tmp_path / "job.json")["beat"]
         deadline = time.monotonic() + 10
@@ -176,13 +176,13 @@ def test_where_each_machine_has_its_own_locks_a_fresh_heartbeat_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Locks of one process do not hinder each other, as those of two such machines."""
-    monkeypatch.setattr(liveness, "BEAT", 0.01)
+    monkeypatch.setattr(sweep_status, "BEAT", 0.01)
     with Job(RunFiles(tmp_path)) as other:
         other.fields["host"] = "node7"
         other.enter("fit_codec")
         with pytest.raises(ConfigError, match="on node7 is running this already"):
             Job(RunFiles(tmp_path)).__enter__()
-    monkeypatch.setattr(liveness, "STALE", 0.05)
+    monkeypatch.setattr(sweep_status, "STALE", 0.05)
     record = {"state": "running", "host": "node7", "beat": time.time(), "attempt": 1}
     write_page(tmp_path / "job.json", record)
     with Job(RunFiles(tmp_path)) as job:
@@ -206,24 +206,24 @@ def test_another_machines_clock_says_nothing_of_whether_it_runs(
         write_page(page, record | {"beat": began + passed})
 
     beat(0.0)
-    monkeypatch.setattr(liveness, "time", Clock(1e9, beat))
+    monkeypatch.setattr(sweep_status, "time", Clock(1e9, beat))
     with pytest.raises(ConfigError, match="process 5 on node7 is running this already"):
         Job(RunFiles(tmp_path)).__enter__()
     dead = Clock(1e9)
-    monkeypatch.setattr(liveness, "time", dead)
+    monkeypatch.setattr(sweep_status, "time", dead)
     with Job(RunFiles(tmp_path)) as job:
         assert job.fields["attempt"] == 2
-    assert dead.passed == liveness.STALE
+    assert dead.passed == sweep_status.STALE
 
 
 def test_where_there_are_no_locks_a_fresh_heartbeat_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "take_lock", lambda path: None)
-    monkeypatch.setattr(liveness, "BEAT", 0.01)
+    monkeypatch.setattr(sweep_status, "BEAT", 0.01)
     with Job(RunFiles(tmp_path)), pytest.raises(ConfigError, match="is running this already"):
         Job(RunFiles(tmp_path)).__enter__()
-    monkeypatch.setattr(liveness, "STALE", 0.05)
+    monkeypatch.setattr(sweep_status, "STALE", 0.05)
     write_page(tmp_path / "job.json", {"state": "running", "beat": time.time(), "attempt": 1})
     with Job(RunFiles(tmp_path)) as job:
         assert job.fields["attempt"] == 2, "the other was dead"
@@ -245,9 +245,9 @@ def test_a_held_lock_is_that_of_a_dead_machine_if_the_heartbeat_stays(
 
     beat(0.0)
     monkeypatch.setattr(locks, "take_lock", held)
-    monkeypatch.setattr(liveness, "time", Clock(1e9, beat))
+    monkeypatch.setattr(sweep_status, "time", Clock(1e9, beat))
     with pytest.raises(ConfigError, match="process 5 on node7 is running this already"):
         Job(RunFiles(tmp_path)).__enter__()
-    monkeypatch.setattr(liveness, "time", Clock(1e9))
+    monkeypatch.setattr(sweep_status, "time", Clock(1e9))
     with pytest.raises(ConfigError, match="locked by process 5 on node7: no sign of life for"):
         Job(RunFiles(tmp_path)).__enter__()

@@ -11,7 +11,7 @@ from tests.runs.clocks import Clock
 from rnncodec.errors import ConfigError
 from rnncodec.machine import locks
 from rnncodec.machine.storage import read_page, write_page
-from rnncodec.runs import liveness
+from rnncodec.runs import sweep_status
 from rnncodec.runs.job import Job
 from rnncodec.runs.run_directory import SWEEP, RunFiles
 from rnncodec.runs.sweep_status import (
@@ -65,7 +65,7 @@ def other_machine(folder: Path, *, ahead: float, alive: bool, **fields: object) 
 
     def beat(passed: float) -> None:
         if alive:
-            last = began + passed - passed % liveness.BEAT
+            last = began + passed - passed % sweep_status.BEAT
             write_page(folder / "job.json", record | {"beat": last})
 
     return Clock(1e9, beat)
@@ -80,9 +80,9 @@ def test_where_locks_do_not_reach_the_heartbeat_decides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float, alive: bool, state: str
 ) -> None:
     clock = other_machine(tmp_path, ahead=ahead, alive=alive)
-    monkeypatch.setattr(liveness, "time", clock)
+    monkeypatch.setattr(sweep_status, "time", clock)
     assert run_status(tmp_path, "run").state == state
-    assert clock.passed <= (1.5 * liveness.BEAT if alive else liveness.STALE)
+    assert clock.passed <= (1.5 * sweep_status.BEAT if alive else sweep_status.STALE)
 
 
 @pytest.mark.parametrize("ahead", AHEAD)
@@ -95,7 +95,7 @@ def test_where_a_lock_may_not_be_looked_at_the_heartbeat_decides(
 
     here = socket.gethostname()
     clock = other_machine(tmp_path, ahead=ahead, alive=alive, host=here)
-    monkeypatch.setattr(liveness, "time", clock)
+    monkeypatch.setattr(sweep_status, "time", clock)
     monkeypatch.setattr(locks, "try_lock", refuse)
     (tmp_path / "job.lock").touch()
     assert run_status(tmp_path, "run").state == state
@@ -105,17 +105,17 @@ def test_all_runs_are_watched_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
         clock = other_machine(tmp_path / name, ahead=0.0, alive=False)
-    monkeypatch.setattr(liveness, "time", clock)
+    monkeypatch.setattr(sweep_status, "time", clock)
     assert [run.state for run in run_statuses(tmp_path)] == ["failed"] * 3
-    assert clock.passed == liveness.STALE
+    assert clock.passed == sweep_status.STALE
 
 
 def test_nobody_waits_where_the_lock_tells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = other_machine(tmp_path, ahead=0.0, alive=False)
-    monkeypatch.setattr(liveness, "time", clock)
-    monkeypatch.setattr(liveness, "is_locked", lambda path: True)
+    monkeypatch.setattr(sweep_status, "time", clock)
+    monkeypatch.setattr(sweep_status, "is_locked", lambda path: True)
     assert run_status(tmp_path, "run").state == "running"
     assert clock.passed == 0.0
 

@@ -129,9 +129,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from rnncodec.runs import command_line
+from rnncodec.runs import preflight
 
-command_line.register_sweeps()
+preflight.register_sweeps()
 OmegaConf.register_new_resolver("run_name", lambda name, task, *_: hash(tuple(task)))
 OmegaConf.register_new_resolver("sweep_name", lambda: "tune")
 

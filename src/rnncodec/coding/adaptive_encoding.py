@@ -73,6 +73,7 @@ class ThresholdSearch:
         how: tuple[StopRule, Target, Effort | None],
     ) -> None:
         self.encoder = encoder
+        self.image = image
         self.pixels = image.pixels[None]
         self.header = header
         self.rule, self.target, effort = how
@@ -99,7 +100,11 @@ class ThresholdSearch:
         codes = final_codes(self.encoder, header, chosen or last, self.target)
         if goal is None and self.effort is not None:
             codes = self._better(codes, plain.errors)
-        return self.encoder.write(header, codes)
+        data = self.encoder.write(header, codes)
+        if goal is None or not self._works(plain):
+            return data
+        # A file whose last iteration alone is left out in places may be shorter than any of these.
+        return min(data, self.encoder.reaching(self.image, self.header, plain, 0, goal), key=len)
 
     def _bisect(
         self, errors: NDArray[np.float32], code: Callable[[NDArray[np.int64]], Analysis]

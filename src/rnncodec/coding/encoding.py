@@ -1,20 +1,30 @@
 """From images to files: as many iterations as a target asks for."""
 
 import dataclasses
+import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from rnncodec.bitstream import Codes, Header, info, write
+from rnncodec.bitstream import Codes, Header, info, sending, write
 from rnncodec.coding import entropy_coding
 from rnncodec.coding.input_image import InputImage
 from rnncodec.coding.latent_optimization import Effort
+from rnncodec.coding.partial import (
+    SPARE,
+    block_errors,
+    fewest_blocks,
+    filling,
+    in_worst_blocks,
+)
 from rnncodec.coding.quality_target import QualityTarget, first_reaching
-from rnncodec.coding.transform import Analysis, TileRuns, Transform, to_bits
+from rnncodec.coding.transform import Analysis, Synthesizer, TileRuns, Transform, to_bits
 from rnncodec.entropy import EntropyModel, IntegerModel, smooth
 from rnncodec.errors import ConfigError, TargetWarning
 from rnncodec.geometry import UNSENT
@@ -75,15 +85,17 @@ class ImageEncoder:
         self, images: Sequence[InputImage], headers: Sequence[Header], target: Target
     ) -> list[bytes]:
         """The files of images of one size, each with as many iterations as it needs."""
-        if target.bpp is not None:
-            pairs = zip(images, headers, strict=True)
-            return [self._fit(image, header, target.bpp) for image, header in pairs]
+        pairs = list(zip(images, headers, strict=True))
+        bpp, goal = target.bpp, target.goal
+        if bpp is not None:
+            return [
+                self.write(header, self._fit(image, header, bpp)[0]) for image, header in pairs
+            ]
         pixels = np.stack([image.pixels for image in images])
-        codes, scores, _ = self.transform.analyse(pixels, headers[0], target.goal)
-        return [
-            self.write(header, codes[k, : needed(target.goal, scores, k)])
-            for k, header in enumerate(headers)
-        ]
+        found = self.transform.analyse(pixels, headers[0], goal)
+        if goal is not None:
+            return [self.reaching(*pair, found, k, goal) for k, pair in enumerate(pairs)]
+        return [self.write(*pair) for pair in zip(headers, found.codes, strict=True)]
 
     def refine(self, image: InputImage, header: Header, target: Target, effort: Effort) -> bytes:
         """The file of one image, whose bits are searched for.
@@ -96,17 +108,23 @@ class ImageEncoder:
             return self.write(header, analyse(header, effort=effort).codes[0])
         effort = effort.for_last()
         if target.goal is not None:
-            return self._reach(analyse, header, target.goal, effort)
-        plain = self.encode([image], [header], target)[0]
-        header = header.with_iterations(info(plain).iterations)
-        data = self.write(header, analyse(header, effort=effort).codes[0])
-        within = info(data).bpp[-1] <= max(target.bpp or 0, info(plain).bpp[-1])
-        return data if within else plain
+            return self._reach(image, header, target.goal, effort)
+        codes, errors = self._fit(image, header, target.bpp or 0)
+        plain, header = self.write(header, codes), header.with_iterations(len(codes))
+        limit = max((target.bpp or 0) * header.width * header.height / 8, len(plain))
+        ends = sending(codes).sum(axis=0, dtype=np.int64)[None]
+        whole = bool((ends == header.iterations).all())
+        better = analyse(header, ends=None if whole else ends, effort=effort).codes[0]
+        data = self.write(header, better)
+        if len(data) > limit and errors is not None:
+            data = self.write(header, filling(better, errors, partial(self.write, header), limit))
+        return data if len(data) <= limit else plain
 
     def _reach(
-        self, analyse: Callable[..., Analysis], header: Header, goal: QualityTarget, effort: Effort
+        self, image: InputImage, header: Header, goal: QualityTarget, effort: Effort
     ) -> bytes:
         """The shortest file that reaches a goal: with effort, one iteration fewer each time."""
+        analyse = partial(self.transform.analyse, image.pixels[None])
         found = analyse(header, goal)
         while True:
             assert found.scores is not None
@@ -120,19 +138,55 @@ class ImageEncoder:
             found = trial if better else found
             if not (reached and better):
                 break
-        return self.write(header, found.codes[0, : needed(goal, found.scores, 0)])
+        return self.reaching(image, header, found, 0, goal)
+
+    def reaching(
+        self, image: InputImage, header: Header, found: Analysis, k: int, goal: QualityTarget
+    ) -> bytes:
+        """The shortest file of image k of a pass that reaches a goal, or is the best if none does.
+
+        Its last iteration is sent for the blocks that need it; decoding proves that they do.
+        """
+        assert found.scores is not None
+        codes = found.codes[k, : needed(goal, found.scores, k)]
+        whole = self.write(header, codes)
+        before, after = found.around[k]
+        if before is None or found.scores[k, len(codes) - 1] < goal.target:
+            return whole
+        reference = torch.tensor(image.pixels).permute(2, 0, 1)[None]
+        count, errors = fewest_blocks(reference, before, after, goal)
+        for spare in SPARE:
+            part = in_worst_blocks(codes, errors, count + math.ceil(spare * errors.size))
+            shorter = self.write(header, part)
+            if len(shorter) >= len(whole):
+                break
+            decoder = Synthesizer(self.transform, info(shorter).header, len(part))
+            decoded = torch.from_numpy(decoder.synthesize(part)).permute(2, 0, 1)[None]
+            if float(goal.score(reference, decoded)) >= goal.target:
+                return shorter
+        return whole
 
     @freed_memory_kept()
     @float32_convolutions()
-    def _fit(self, image: InputImage, header: Header, bpp: float) -> bytes:
-        """The longest file within a rate; one iteration more has to be coded to know it."""
+    def _fit(
+        self, image: InputImage, header: Header, bpp: float
+    ) -> tuple[Codes, NDArray[np.float32] | None]:
+        """The codes of the longest file within a rate, and the errors (h, w) that rank its blocks.
+
+        One iteration more than fits has to be coded to know it; the worst blocks have it in the
+        file. The errors are None where all blocks have the last iteration.
+        """
         pixels = header.width * header.height
         tiles, done = TileRuns(self.transform, image.pixels[None], header), 0
         codes = np.empty((header.iterations, *header.code_shape), np.uint8)
+        errors = np.empty((header.iterations, *header.code_shape[:2]), np.float32)
         used = max(1, min(header.iterations, int(bpp * pixels / 8) // header.raw_size))
         while True:
             for tile, t, step in tiles.run(done, used):
                 codes[t, *tile.slices] = to_bits(step.code)[0]
+                if step.before is not None:
+                    x = self.transform.padded(tiles.pixels(tile))
+                    errors[t, *tile.slices] = block_errors(x, step.before.clamp(-0.5, 0.5))
             done = used
             found = info(self.write(header, codes[:used]))
             if found.bpp[-1] > bpp or used == header.iterations:
@@ -141,7 +195,11 @@ class ImageEncoder:
             # would fill it.
             price = 8 * found.segment_bytes[-1] / pixels
             used = min(header.iterations, used + 1 + int((bpp - found.bpp[-1]) / price))
-        return self.write(header, codes[: fitting(found.bpp, bpp)])
+        count = fitting(found.bpp, bpp)
+        if count == used or found.bpp[0] > bpp:
+            return codes[:count], None
+        write = partial(self.write, header)
+        return filling(codes[: count + 1], errors[count], write, bpp * pixels / 8), errors[count]
 
     def write(self, header: Header, codes: Codes) -> bytes:
         """The file of codes (T, h, w, 32); an adaptive one if a block stops before it does."""

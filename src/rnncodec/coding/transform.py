@@ -44,11 +44,14 @@ class Analysis(NamedTuple):
         codes: uint8 (B, T, h, w, 32), UNSENT where a block has stopped.
         scores: by the quality target, (B, T), if there was one.
         errors: of the blocks, (B, T, h, w), if there was a rule.
+        around: of each image, how it is decoded without and with the iteration that first reaches
+            the target, else the last: uint8 (1, 3, H, W); None without the first iteration.
     """
 
     codes: Codes
     scores: Tensor | None = None
     errors: NDArray[np.float32] | None = None
+    around: Sequence[tuple[Tensor | None, Tensor]] = ()
 
 
 class Transform:
@@ -96,6 +99,8 @@ class Transform:
         codes = np.empty((batch, iterations, *header.code_shape), np.uint8)
         errors = np.empty((batch, iterations if rule else 0, h, w), np.float32)
         scores = torch.empty(batch, 0, dtype=torch.float64)
+        around: dict[int, tuple[Tensor | None, Tensor]] = {}
+        before: Tensor | None = None
         stops = tiles.stops(goal, all_iterations=rule is not None or effort is not None)
         for first, end in pairwise([0, *stops]):
             pictures = [torch.empty_like(tiles.reference) for _ in range(first, end) if goal]
@@ -109,11 +114,21 @@ class Transform:
                     height, width = target.shape[-2:]
                     target[:] = to_uint8(step.x_hat[..., :height, :width].cpu())
             if goal is not None:
-                found = [goal.score(tiles.reference, picture) for picture in pictures]
-                scores = torch.cat([scores, torch.stack(found, dim=1)], dim=1)
+                for picture in pictures:
+                    for k in torch.nonzero((scores < goal.target).all(dim=1)).flatten().tolist():
+                        around[k] = (None if before is None else before[k, None], picture[k, None])
+                    score = goal.score(tiles.reference, picture)
+                    scores, before = torch.cat([scores, score[:, None]], dim=1), picture
                 if rule is None and goal.reached(scores):
-                    return Analysis(codes[:, :end], scores)
-        return Analysis(codes, None if goal is None else scores, None if rule is None else errors)
+                    return Analysis(
+                        codes[:, :end], scores, around=[around[k] for k in range(batch)]
+                    )
+        return Analysis(
+            codes,
+            None if goal is None else scores,
+            None if rule is None else errors,
+            [around[k] for k in sorted(around)],
+        )
 
     def padded(self, reference: Tensor) -> Tensor:
         """Uint8 (B, 3, H, W) as the network takes it, in whole blocks."""

@@ -152,6 +152,8 @@ def compress(
 
     At most one of --iterations, --bpp, --max-bytes, --ms-ssim and --psnr says where to stop; all
     need one pass, up to 16 Mpixel with the compact model, and more for parts of larger pictures.
+    But for --iterations the last iteration is sent for the blocks that need it most, so that a
+    size is filled, and a quality hardly passed.
     Any prefix of the file that holds one iteration decodes too: see `rnncodec truncate`.
 
     With --adaptive a file takes fewer bytes at equal PSNR (mse) or MS-SSIM (ssim), and needs a
@@ -295,11 +297,14 @@ def code(
 def in_words(item: Loaded, data: bytes) -> str:
     """Bytes before and after: of the files, which is what counts."""
     found = bitstream.info(data)
+    shares = bitstream.sending_shares(data)
+    in_part = ", adaptive" if found.header.adaptive else ""
+    if in_part and set(shares[:-1]) == {1.0} and shares[-1] is not None:
+        in_part = f", the last for {shares[-1]:.0%} of the blocks"
     return (
         f"{item.job.name} ({item.size:,} bytes) -> {item.job.target_name} ({len(data):,} bytes): "
         f"{found.bpp[-1]:.3f} bpp, {item.size / len(data):.1f}:1, "
-        f"{found.iterations} iteration{'s' if found.iterations > 1 else ''}"
-        f"{', adaptive' if found.header.adaptive else ''}"
+        f"{found.iterations} iteration{'s' if found.iterations > 1 else ''}{in_part}"
     )
 
 

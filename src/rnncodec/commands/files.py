@@ -22,9 +22,8 @@ from rnncodec.errors import (
     StorageError,
 )
 from rnncodec.images.reading import walk
-from rnncodec.machine.names import printable
 from rnncodec.machine.progress import progress_bar
-from rnncodec.machine.storage import refuse_irregular, write_bytes
+from rnncodec.machine.storage import printable, refuse_irregular, write_bytes
 
 RNC = ".rnc"
 """The suffix of compressed files."""

@@ -12,8 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from rnncodec.commands import options
-from rnncodec.runs.liveness import duration
-from rnncodec.runs.sweep_status import STATES, RunStatus, common_parts, run_statuses, sweep_left
+from rnncodec.runs.sweep_status import (
+    STATES,
+    RunStatus,
+    common_parts,
+    duration,
+    run_statuses,
+    sweep_left,
+)
 
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "waiting": "dim"}
 

@@ -9,7 +9,7 @@ from typing import Any
 from rnncodec.errors import DataError, RNNCodecError
 from rnncodec.evaluation.results import Result, read_results
 from rnncodec.evaluation.summary import read_summary
-from rnncodec.machine.names import printable
+from rnncodec.machine.storage import printable
 from rnncodec.models.model_description import (
     not_finite_in,
     parameter_counts,

@@ -18,8 +18,7 @@ from rnncodec.data.photos import Photos
 from rnncodec.errors import ConfigError, DataError, ModelError
 from rnncodec.images.distortion import trained_for
 from rnncodec.images.reading import Pixels, find_images
-from rnncodec.machine.names import printable
-from rnncodec.machine.storage import sha256_of
+from rnncodec.machine.storage import printable, sha256_of
 from rnncodec.models.model_description import parameter_counts, part_name, read_description
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rnncodec.errors import DataError
 from rnncodec.evaluation.metrics import DECIBEL, decibels
-from rnncodec.machine.names import printable
+from rnncodec.machine.storage import printable
 
 Array: TypeAlias = NDArray[np.float64]
 

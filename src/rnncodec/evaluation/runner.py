@@ -27,10 +27,9 @@ from rnncodec.evaluation.metrics import (
 )
 from rnncodec.evaluation.results import Result
 from rnncodec.images.reading import Pixels, read_image
-from rnncodec.machine.names import printable
 from rnncodec.machine.pool import ProcessPool, is_stopping, is_worker, worker_count
 from rnncodec.machine.progress import progress_bar
-from rnncodec.machine.storage import write_bytes, write_text
+from rnncodec.machine.storage import printable, write_bytes, write_text
 from rnncodec.version import __version__
 
 

@@ -11,6 +11,7 @@ import os
 import stat
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from rnncodec.errors import StorageError
 PAGE = 4096
 LONGEST = 1500
 """Bytes of a text in a page; with every character escaped, still less than a page."""
+NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode's control characters, halves of characters and line breaks."""
 
 
 @contextmanager
@@ -144,3 +147,23 @@ def read_page(path: Path) -> dict[str, Any] | None:
         else:
             return fields if isinstance(fields, dict) else None
     return None
+
+
+def printable(name: str) -> str:
+    r"""A file's name as one line of text: what cannot be printed is written as Python would.
+
+    File systems allow bytes that are no UTF-8, which become ``\xff``, and line breaks.
+
+    Examples:
+        >>> printable("Zürich $5"), printable("a\nb"), printable("caf\udce9")
+        ('Zürich $5', 'a\\nb', 'caf\\xe9')
+    """
+    letters = []
+    for letter in name:
+        if 0xDC80 <= ord(letter) <= 0xDCFF:  # how Python keeps a byte that is no UTF-8
+            letters.append(f"\\x{ord(letter) - 0xDC00:02x}")
+        elif unicodedata.category(letter) in NO_TEXT:
+            letters.append(ascii(letter)[1:-1])
+        else:
+            letters.append(letter)
+    return "".join(letters)

@@ -33,10 +33,14 @@ class Iteration:
     Args:
         code: ``b_t``, (B, 32, H/16, W/16), in {-1, +1}; 0 where a block sends nothing.
         decode: what the decoder makes of it.
+        before: the reconstruction before this iteration; None in the first.
     """
 
-    def __init__(self, code: Tensor, decode: Callable[[], Tensor]) -> None:
+    def __init__(
+        self, code: Tensor, decode: Callable[[], Tensor], before: Tensor | None = None
+    ) -> None:
         self.code = code
+        self.before = before
         self._decode = decode
         self._x_hat: Tensor | None = None
 
@@ -126,7 +130,7 @@ def iterate(
         x_hat = None if step is None else step.x_hat
         gain = network.recon.gain(t, x_hat)
         code = source(t, x_hat, gain)
-        step = Iteration(code, partial(decoder.run, t, code, x_hat, gain))
+        step = Iteration(code, partial(decoder.run, t, code, x_hat, gain), x_hat)
         yield step
 
 

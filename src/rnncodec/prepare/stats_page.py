@@ -17,8 +17,7 @@ from PIL import Image
 
 from rnncodec.data.tile_sets import TileSet
 from rnncodec.images.reading import Pixels
-from rnncodec.machine.names import printable
-from rnncodec.machine.storage import write_text
+from rnncodec.machine.storage import printable, write_text
 
 NAME = "stats.html"
 MOST_SHARDS = 256  # of a larger set so many, evenly spread, stand for all

@@ -12,7 +12,7 @@ from typing import Any
 from rnncodec.errors import ConfigError, StorageError
 from rnncodec.machine import locks
 from rnncodec.machine.storage import read_page, write_page
-from rnncodec.runs import liveness
+from rnncodec.runs import sweep_status
 from rnncodec.runs.run_directory import RunFiles
 
 _log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class Job:
             write_page(self.files.record, self.fields | times)
 
     def _beat(self) -> None:
-        while not self.over.wait(liveness.BEAT):
+        while not self.over.wait(sweep_status.BEAT):
             try:
                 self._write()
             except StorageError as error:  # the run itself will meet it, too
@@ -136,18 +136,18 @@ class Job:
         _log.info(
             "%s: its last attempt, on %s, did not record its end; watching for up to %s "
             "whether it is alive", self.files.folder, record.get("host"),
-            liveness.duration(liveness.STALE),
+            sweep_status.duration(sweep_status.STALE),
         )  # fmt: skip
-        if not liveness.silent([self.files.record]):
+        if not sweep_status.silent([self.files.record]):
             self._refuse()
 
     def _refuse_held(self) -> None:
         record = read_page(self.files.record) or {}
         running = record.get("state") == "running"
-        if running and self._was_elsewhere() and liveness.silent([self.files.record]):
+        if running and self._was_elsewhere() and sweep_status.silent([self.files.record]):
             raise ConfigError(
                 f"{self.files.folder}: locked by process {record.get('pid')} on "
-                f"{record.get('host')}: {liveness.advice(record, self.files.lock)}"
+                f"{record.get('host')}: {sweep_status.advice(record, self.files.lock)}"
             )
         self._refuse()
 

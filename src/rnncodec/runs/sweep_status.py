@@ -1,7 +1,13 @@
-"""How far the runs below a folder are, read from the files that they write."""
+"""How far the runs below a folder are, and whether they still run, read from their files.
+
+A run holds a lock that the kernel takes back from the dead, and has a heartbeat. On one machine,
+and on most network file systems, the lock is the whole truth. Where a file system has no locks,
+or keeps them to each machine, it decides whether the heartbeat changes.
+"""
 
 import json
 import socket
+import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
@@ -11,10 +17,15 @@ from typing import Any
 from rnncodec.errors import ConfigError
 from rnncodec.machine.locks import is_locked
 from rnncodec.machine.storage import read_page
-from rnncodec.runs import liveness
 from rnncodec.runs.run_directory import SWEEP, RunFiles, run_folders
 
 STATES = ("done", "running", "failed", "waiting")
+
+BEAT = 10.0
+"""Seconds between two heartbeats."""
+
+STALE = 60.0
+"""Seconds without a change after which a heartbeat is that of a dead process."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +80,9 @@ def silent_runs(folders: Iterable[Path]) -> set[Path]:
         for files in map(RunFiles, folders)
         if (record := read_page(files.record) or {}).get("state") == "running"
         and not files.finished
-        and liveness.verdict(record, files.lock, host=here) is None
+        and verdict(record, files.lock, host=here) is None
     }
-    return {watched[record] for record in liveness.silent(watched)}
+    return {watched[record] for record in silent(watched)}
 
 
 def run_status(folder: Path, name: str, silent: Collection[Path] | None = None) -> RunStatus:
@@ -88,13 +99,13 @@ def run_status(folder: Path, name: str, silent: Collection[Path] | None = None) 
     known = {key: record.get(key) for key in ("phase", "seconds", "attempt", "host", "reason")}
     known |= training_so_far(files, record)
     if record.get("state") == "running":
-        alive = liveness.verdict(record, files.lock, host=socket.gethostname())
+        alive = verdict(record, files.lock, host=socket.gethostname())
         if alive or (alive is None and not files.finished and folder not in silent):
             return RunStatus(name, "running", **known)
         if not files.finished:
             known["reason"] = "ended without a word: killed, or the machine went down"
             if is_locked(files.lock):
-                known["reason"] = liveness.advice(record, files.lock)
+                known["reason"] = advice(record, files.lock)
             return RunStatus(name, "failed", **known | {"left": None})
     known["left"] = None
     if files.finished:
@@ -166,3 +177,64 @@ def common_parts(names: Sequence[str]) -> tuple[list[str], list[str]]:
     common = [part for part in parts[0] if all(part in other for other in parts)] if parts else []
     shorter = [",".join(part for part in own if part not in common) for own in parts]
     return (common, shorter) if all(shorter) else ([], list(names))
+
+
+def verdict(record: dict[str, Any], lock: Path, *, host: str) -> bool | None:
+    """Whether the process that wrote a run's record still runs, seen from ``host``.
+
+    None where that takes watching (:func:`silent`): there are no locks, or they may not reach as
+    far, or one that is held may be that of a dead machine, which its file server keeps until it
+    is up. Clocks differ: one that is believed is a recent heartbeat of a run whose lock is held,
+    and no heartbeat is too old to be watched.
+    """
+    held, here = is_locked(lock), record.get("host") == host
+    if held and (here or silence(record) < STALE):
+        return True
+    if held is False and record.get("locked") and here:
+        return False
+    return None
+
+
+def silent(records: Iterable[Path]) -> set[Path]:
+    """Those whose heartbeat has not changed in ``STALE`` seconds of this process's own clock.
+
+    It takes so long only if there are any; all are watched together.
+    """
+    before = {path: heartbeat(path) for path in records}
+    quiet = set(before)
+    deadline = time.monotonic() + STALE
+    while quiet and time.monotonic() < deadline:
+        time.sleep(BEAT / 4)
+        quiet = {path for path in quiet if heartbeat(path) == before[path]}
+    return quiet
+
+
+def heartbeat(record: Path) -> Any:
+    """What changes from one beat to the next."""
+    fields = read_page(record) or {}
+    return fields.get("beat"), fields.get("state"), fields.get("attempt")
+
+
+def advice(record: dict[str, Any], lock: Path) -> str:
+    """What to do about a lock that may be that of a dead machine."""
+    since = duration(max(STALE, silence(record)))  # at least as long as it was watched
+    return (
+        f"no sign of life for {since}; if {record.get('host')} is down, remove {lock} and repeat "
+        "the command"
+    )
+
+
+def duration(seconds: float) -> str:
+    """In words a person would use.
+
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def silence(record: dict[str, Any]) -> float:
+    """Seconds since the last heartbeat in a run's record, as far as its clock is ours."""
+    return time.time() - float(record.get("beat", 0.0))
