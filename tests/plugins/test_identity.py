@@ -74,3 +74,13 @@ def test_a_data_module_needs_none_of_our_settings(tmp_path: Path) -> None:
 def test_what_the_trainer_would_not_see_is_refused(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_values(asked(override))
+
+
+def test_a_folder_on_hydras_search_path_adds_options() -> None:
+    folder = Path("examples/plugin/conf").resolve()
+    options = ("cell=mingru", "loss=charbonnier", "metrics=[gradient_psnr]")
+    cfg = asked(f"hydra.searchpath=[file://{folder}]", *options)
+    assert cfg.model.cell._target_ == "rnncodec_plugin.mingru.MinGRU"
+    assert cfg.loss._target_ == "rnncodec_plugin.losses.Charbonnier"
+    assert list(cfg.metrics) == ["gradient_psnr"]
+    assert "metrics" not in asked(), "nor do runs without any record it"
