@@ -17,6 +17,8 @@ from rnncodec.models.web_export import export_web
 WEB = Path(__file__).parents[1] / "web"
 MADD = re.compile(r"MADD\((\w+), (\w+), (\w+)\)")
 STRICT = r"(f32x4.add (f32x4.mul (local.get $\1) (local.get $\2)) (local.get $\3))"
+ALONE = "(memory 1)"
+SHARED = "(memory 1 65536 shared)"
 FUSED = r"(f32x4.relaxed_madd (local.get $\1) (local.get $\2) (local.get $\3))"
 
 
@@ -31,8 +33,10 @@ def build(folder: Path) -> None:
             shutil.copyfile(path, folder / inside)
     source = (WEB / "codec" / "kernels.wat").read_text(encoding="utf-8")
     for name, product in {"kernels": STRICT, "kernels-fused": FUSED}.items():
-        module = wasmtime.wat2wasm(MADD.sub(product, source))
-        (folder / "codec" / f"{name}.wasm").write_bytes(module)
+        text = MADD.sub(product, source)
+        for suffix, memory in {"": ALONE, "-shared": SHARED}.items():
+            module = wasmtime.wat2wasm(text.replace(ALONE, memory))
+            (folder / "codec" / f"{name}{suffix}.wasm").write_bytes(module)
     (folder / "models").mkdir()
     for path in models.packaged().values():
         fingerprint = models.fingerprint_of(path).hex()

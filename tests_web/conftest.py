@@ -30,6 +30,15 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Isolating(Quiet):
+    """A static server whose pages may have threads."""
+
+    def end_headers(self) -> None:
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built page, with the golden files beside it."""
@@ -42,7 +51,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def site(folder: Path) -> Iterator[str]:
     """Its address."""
-    handler = functools.partial(Quiet, directory=str(folder))
+    yield from served(folder, Quiet)
+
+
+@pytest.fixture(scope="session")
+def isolated_site(folder: Path) -> Iterator[str]:
+    """Its address on a server that isolates it, as `rnncodec serve` does."""
+    yield from served(folder, Isolating)
+
+
+def served(folder: Path, kind: type[Quiet]) -> Iterator[str]:
+    handler = functools.partial(kind, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -81,6 +100,12 @@ def opened(browser: Browser, site: str, **settings: object) -> Iterator[Page]:
 def page(browser: Browser, site: str) -> Iterator[Page]:
     """On a desktop."""
     yield from opened(browser, site, viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def isolated(browser: Browser, isolated_site: str) -> Iterator[Page]:
+    """On a desktop, with threads."""
+    yield from opened(browser, isolated_site, viewport={"width": 1280, "height": 900})
 
 
 @pytest.fixture

@@ -5,20 +5,23 @@ import functools
 import gzip
 import hashlib
 import json
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Worker
 from tests_web.conftest import GOLDEN
 
 FILES = json.loads((GOLDEN / "manifest.json").read_text("utf-8"))["files"]
-DECODE = """async ([file, model, fused]) => {
+DECODE = """async ([file, model, fused, threads]) => {
+  const load = (name) => import(new URL(`./codec/${name}.js`, location.href));
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const { Decoder, LoadedModel } = await import("./codec/decoder.js");
-  const { loadKernels } = await import("./codec/heap.js");
-  const { CodecError } = await import("./codec/errors.js");
+  const { Decoder, LoadedModel } = await load("decoder");
+  const { loadKernels } = await load("heap");
+  const { CodecError } = await load("errors");
+  const { ThreadPool } = await load("threads");
   const decoder = new Decoder({ maxPixels: Infinity });
   const text = (array) => {
     let found = "";
@@ -30,17 +33,21 @@ DECODE = """async ([file, model, fused]) => {
   let last = null;
   try {
     decoder.model = new LoadedModel(await loadKernels({ fusedAllowed: fused }), bytes(model));
+    decoder.pool = await ThreadPool.start(decoder.model.kernels, threads);
     for (const byte of [bytes(file)]) decoder.feed(byte);
     decoder.close();
     for (;;) {
       const event = decoder.next();
       if (event.header) decoder.check(decoder.model);
       if (event.picture) { last = event.picture; codes.push(text(last.codes)); }
-      if (event.end) return { codes, pixels: text(new Uint8Array(last.pixels.buffer)) };
+      if (event.end)
+        return { codes, threads: last.threads, pixels: text(new Uint8Array(last.pixels.buffer)) };
     }
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
     return { kind: error.kind, message: error.message };
+  } finally {
+    decoder.pool?.end();
   }
 }"""
 
@@ -52,9 +59,11 @@ def model(name: str) -> str:
     return base64.b64encode(gzip.decompress(data) if name.endswith(".gz") else data).decode()
 
 
-def decoded(page: Page, entry: dict[str, Any], *, fused: bool = True) -> dict[str, Any]:
+def decoded(
+    page: Page | Worker, entry: dict[str, Any], *, fused: bool = True, threads: int = 1
+) -> dict[str, Any]:
     data = base64.b64encode((GOLDEN / entry["file"]).read_bytes()).decode()
-    return page.evaluate(DECODE, [data, model(entry["model"]), fused])
+    return page.evaluate(DECODE, [data, model(entry["model"]), fused, threads])
 
 
 def check(entry: dict[str, Any], found: dict[str, Any]) -> None:
@@ -67,15 +76,48 @@ def check(entry: dict[str, Any], found: dict[str, Any]) -> None:
     assert np.abs(pixels.reshape(expected.shape) - expected).max() <= 1
 
 
-def test_every_file(page: Page) -> None:
+def worker_of(page: Page) -> Worker:
+    """The page's own worker: only a worker may wait for threads."""
+    return page.workers[0] if page.workers else page.wait_for_event("worker")
+
+
+def every_file(page: Page | Worker, threads: int) -> None:
     for entry in FILES:
-        found = decoded(page, entry)
+        found = decoded(page, entry, threads=threads)
         if "error" in entry:
             assert found.get("kind") == entry["error"], (entry["file"], found)
             assert "\n" not in found["message"]
         else:
             assert "codes" in found, (entry["file"], found)
             check(entry, found)
+            assert found["threads"] == threads
+
+
+def test_every_file(page: Page) -> None:
+    every_file(page, 1)
+
+
+def test_every_file_with_threads(isolated: Page) -> None:
+    begun = time.perf_counter()
+    every_file(worker_of(isolated), 3)
+    seconds = time.perf_counter() - begun
+    print(f"all conformance files on 3 threads: {seconds:.1f} s")  # noqa: T201 - a time is no test
+
+
+def test_threads_change_no_pixel(isolated: Page) -> None:
+    entry = next(entry for entry in FILES if entry["file"] == "set/tiles.rnc")
+    one, three, many = (
+        decoded(worker_of(isolated), entry, threads=threads) for threads in (1, 3, 8)
+    )
+    assert (one["threads"], three["threads"], many["threads"]) == (1, 3, 8)
+    assert one["pixels"] == three["pixels"] == many["pixels"]
+
+
+def test_without_isolation_there_is_one_thread(page: Page) -> None:
+    entry = next(entry for entry in FILES if entry["file"] == "rgb.rnc")
+    found = decoded(worker_of(page), entry, threads=3)
+    check(entry, found)
+    assert found["threads"] == 1
 
 
 @pytest.mark.parametrize("name", ["rgb.rnc", "set/progressive.rnc", "set/assoc_lstm.rnc"])

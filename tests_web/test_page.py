@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests_web.conftest import GOLDEN, opened
+from tests_web.conftest import GOLDEN, Isolating, opened, served
 
 FIRST = "set/gru_resnet.safetensors.gz"
 
@@ -53,6 +53,39 @@ def test_a_chosen_file_is_shown_iteration_by_iteration(page: Page) -> None:
     page.keyboard.press("]")
     expect(page.locator("#shown")).to_have_text("3 of 3")
     assert canvas(page) == last
+
+
+def test_the_details_name_the_threads(page: Page, isolated: Page) -> None:
+    cores = min(8, isolated.evaluate("navigator.hardwareConcurrency"))
+    for kind, threads in ((page, 1), (isolated, cores)):
+        for name in ("rgb.rnc", "tiled.rnc"):  # the second file has threads of its own
+            choose(kind, name)
+            state(kind, "done")
+            words = "1 thread" if threads == 1 else f"{threads} threads"
+            expect(kind.locator("#time")).to_contain_text(f" s, {words}")
+
+
+class Threadless(Isolating):
+    """An isolating server that lacks the script of the threads."""
+
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        if self.path.endswith("/thread.js"):
+            self.send_error(404)
+        else:
+            super().do_GET()
+
+
+def test_where_threads_cannot_start_there_is_one(browser: Browser, folder: Path) -> None:
+    for site in served(folder, Threadless):
+        context = browser.new_context()
+        page = context.new_page()  # the browser itself complains about the missing script
+        page.set_default_timeout(120_000)
+        page.goto(site)
+        choose(page, "rgb.rnc")
+        state(page, "done")
+        expect(page.locator("#time")).to_contain_text(" s, 1 thread")
+        expect(page.locator("#time")).not_to_contain_text("threads")
+        context.close()
 
 
 def test_the_picture_can_be_zoomed_and_moved(page: Page) -> None:

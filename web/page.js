@@ -109,9 +109,9 @@ function showHeader(found) {
   say({ text: `The header is here; waiting for the first of ${header.iterations} iterations …` });
 }
 
-function addPicture({ iteration, bytes, pixels, codeTime, networkTime }) {
+function addPicture({ iteration, bytes, pixels, threads, codeTime, networkTime }) {
   const { width, height } = header;
-  pictures.push({ bytes, codeTime, networkTime, image: new ImageData(pixels, width, height) });
+  pictures.push({ bytes, threads, codeTime, networkTime, image: new ImageData(pixels, width, height) });
   slider.max = iteration;
   slider.disabled = false;
   const first = iteration === 1;
@@ -135,7 +135,8 @@ function show(iteration) {
   element("bytes").textContent = picture.bytes.toLocaleString("en");
   element("rate").textContent = ((8 * picture.bytes) / (header.width * header.height)).toFixed(3);
   const seconds = pictures.slice(0, iteration).map((p) => p.codeTime + p.networkTime);
-  element("time").textContent = `${(seconds.reduce((a, b) => a + b) / 1000).toFixed(1)} s`;
+  const threads = picture.threads === 1 ? "1 thread" : `${picture.threads} threads`;
+  element("time").textContent = `${(seconds.reduce((a, b) => a + b) / 1000).toFixed(1)} s, ${threads}`;
   stage.ariaLabel = `The picture after iteration ${iteration}`;
   label();
   viewer.dataset.shown = iteration;

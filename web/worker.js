@@ -3,6 +3,7 @@
 import { Decoder, LoadedModel } from "./codec/decoder.js";
 import { CodecError } from "./codec/errors.js";
 import { loadKernels } from "./codec/heap.js";
+import { ThreadPool } from "./codec/threads.js";
 
 const models = new Map();
 let kernels = null;
@@ -11,6 +12,7 @@ let open = null; // {file, decoder, running}
 self.onmessage = ({ data }) => {
   if (data.type === "model") return takeModel(data);
   if (data.type === "open") {
+    finish(open);
     open = { file: data.file, decoder: new Decoder(), running: false };
     return;
   }
@@ -51,6 +53,11 @@ async function modelOf(fingerprint) {
   return addModel(new Uint8Array(await answer.arrayBuffer()));
 }
 
+/** The threads of a file end with it. */
+function finish(of) {
+  of?.decoder.pool?.end();
+}
+
 async function drain(of) {
   if (of.running) return;
   of.running = true;
@@ -59,6 +66,7 @@ async function drain(of) {
   } catch (error) {
     if (of === open) tell(of, "error", { message: reason(error), kind: error.kind });
     if (of === open) open = null;
+    finish(of);
   } finally {
     of.running = false;
   }
@@ -73,6 +81,8 @@ async function step(of) {
     tell(of, "busy", { text: "Reading the model …" });
     of.decoder.model = await modelOf(event.header.fingerprint);
     of.decoder.check(of.decoder.model);
+    of.decoder.pool = await ThreadPool.start(of.decoder.model.kernels);
+    if (of !== open) finish(of);
     return true;
   }
   if (event.picture) {
@@ -83,6 +93,7 @@ async function step(of) {
   }
   if (event.end) {
     const { iterations, profile } = of.decoder.reader.header;
+    finish(of);
     tell(of, "end", { cut: event.cut, header: { iterations, profile: profile.length } });
   }
   return false;

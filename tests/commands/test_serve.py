@@ -57,6 +57,8 @@ def test_the_file_and_the_page(server) -> None:
     assert headers["Accept-Ranges"] == "bytes"
     status, headers, body = get(server, "/?file=file.rnc")
     assert (status, body) == (200, b"<title>page</title>")
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
     assert "'wasm-unsafe-eval'" in headers["Content-Security-Policy"]
     assert get(server, "/codec/kernels.wasm")[1]["Content-Type"] == "application/wasm"
     status, headers, body = get(server, "/file.rnc", "HEAD")

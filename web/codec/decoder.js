@@ -4,7 +4,7 @@ import { CodeReader } from "./codes.js";
 import { CodecError, wrongModel } from "./errors.js";
 import { Heap } from "./heap.js";
 import { readModel } from "./model.js";
-import { Network, TileNetwork, toByte } from "./network.js";
+import { Network, TileNetwork } from "./network.js";
 import { BITS, Reader } from "./reader.js";
 
 /** What a page takes at most: the states of 4 million pixels are about 500 MB. */
@@ -12,8 +12,9 @@ export const MOST_PIXELS = 2 ** 22;
 
 /** A model that is ready to decode; it may be used for one file after the other. */
 export class LoadedModel {
-  constructor(module, bytes) {
-    this.module = module;
+  /** `kernels`: what loadKernels gives. */
+  constructor(kernels, bytes) {
+    this.kernels = kernels;
     this.model = readModel(bytes);
     this.fingerprint = this.model.fingerprint;
   }
@@ -21,12 +22,14 @@ export class LoadedModel {
 
 /**
  * One file. `feed` bytes, `close` at the end, and take what `next` gives: {header}, {missing},
- * {picture} or {end}. The model is needed once the header is there: set `decoder.model`.
+ * {picture} or {end}. The model is needed once the header is there: set `decoder.model`. Set
+ * `decoder.pool` too where threads are to share the work; who started the pool ends it.
  */
 export class Decoder {
   constructor({ maxPixels = MOST_PIXELS } = {}) {
     this.reader = new Reader(maxPixels);
     this.model = null;
+    this.pool = null;
     this.bytes = 0;
   }
 
@@ -53,6 +56,7 @@ export class Decoder {
         bytes: segment.end,
         codes,
         pixels,
+        threads: this.pool?.threads ?? 1,
         codeTime: decoded - started,
         networkTime: performance.now() - decoded,
       },
@@ -73,10 +77,10 @@ export class Decoder {
 
   #start(header) {
     this.check(this.model);
-    const { module, model } = this.model;
+    const { kernels, model } = this.model;
     try {
-      this.codes = new CodeReader(new Heap(module), model, header);
-      const network = new Network(new Heap(module), model), scratches = new Map();
+      this.codes = new CodeReader(new Heap(kernels), model, header);
+      const network = new Network(new Heap(kernels, this.pool), model), scratches = new Map();
       this.tiles = header.tiles.map(({ h, w }) => new TileNetwork(network, h, w, scratches));
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
@@ -115,4 +119,12 @@ export class Decoder {
     });
     return rgba;
   }
+}
+
+/** The 8-bit value of a float picture: halves to even. */
+function toByte(value) {
+  const scaled = Math.fround(Math.fround(value + 0.5) * 255);
+  const rounded = Math.round(scaled);
+  const even = rounded - scaled === 0.5 && rounded % 2 ? rounded - 1 : rounded;
+  return Math.max(0, Math.min(255, even));
 }

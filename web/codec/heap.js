@@ -3,10 +3,22 @@
 const PAGE = 65536;
 const MOST_PAGES = 65536;
 
+/** Only an isolated page has shared memory, and only a worker may wait in it. */
+const threadsPossible = () =>
+  globalThis.crossOriginIsolated === true &&
+  typeof WorkerGlobalScope === "function" &&
+  typeof Worker === "function";
+
+/** A memory that may grow to 4 GiB; one that threads share takes room for it at once. */
+export const memoryFor = (shared) =>
+  new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared });
+
 export class Heap {
-  /** `module`: compiled kernels. */
-  constructor(module) {
-    this.memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES });
+  /** `kernels`: what loadKernels gives. `pool`: the threads that share the heap, if there are any. */
+  constructor(kernels, pool = null) {
+    this.pool = pool;
+    this.memory = pool ? pool.memory : memoryFor(false);
+    const module = pool ? kernels.shared : kernels.alone;
     this.kernels = new WebAssembly.Instance(module, { env: { memory: this.memory } }).exports;
     this.top = 64;
     this.#views();
@@ -36,19 +48,28 @@ export class Heap {
   }
 }
 
-const strict = new URL("./kernels.wasm", import.meta.url);
-const fused = new URL("./kernels-fused.wasm", import.meta.url);
+async function bytes(name) {
+  const url = new URL(`./${name}.wasm`, import.meta.url);
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url.pathname}: the server answers ${answer.status}`);
+  return answer.arrayBuffer();
+}
 
-/** The kernels, compiled; with fused products and sums where the browser has them. */
-export async function loadKernels({ fusedAllowed = true } = {}) {
-  const bytes = async (url) => {
-    const answer = await fetch(url);
-    if (!answer.ok) throw new Error(`${url.pathname}: the server answers ${answer.status}`);
-    return answer.arrayBuffer();
-  };
+async function compiled(suffix, fusedAllowed) {
   if (fusedAllowed) {
-    const found = await bytes(fused);
+    const found = await bytes(`kernels-fused${suffix}`);
     if (WebAssembly.validate(found)) return WebAssembly.compile(found);
   }
-  return WebAssembly.compile(await bytes(strict));
+  return WebAssembly.compile(await bytes(`kernels${suffix}`));
+}
+
+/**
+ * The kernels, compiled, with fused products and sums where the browser has them: {alone, shared}.
+ * `shared` is for memory that threads share, and null where there can be no threads.
+ */
+export async function loadKernels({ fusedAllowed = true } = {}) {
+  return {
+    alone: await compiled("", fusedAllowed),
+    shared: threadsPossible() ? await compiled("-shared", fusedAllowed) : null,
+  };
 }

@@ -1,6 +1,7 @@
 ;; The inner loops: convolution and its activations in float32, the entropy model's layers in
 ;; integers, and the range coder. Addresses are bytes. MADD stands for a * b + c: the build makes
-;; one module of products and sums, and one of relaxed (fused) ones, where a browser has them.
+;; one module of products and sums, and one of relaxed (fused) ones, where a browser has them; and
+;; each of them again on memory that threads share.
 (module
   (import "env" "memory" (memory 1))
 

@@ -3,6 +3,7 @@
 import { CodecError } from "./errors.js";
 import { tensor } from "./model.js";
 import { BITS } from "./reader.js";
+import { shares } from "./threads.js";
 
 const fault = (message) => new CodecError("model", `The model file cannot be used: ${message}.`);
 const KERNELS = [1, 1, 3, 3];
@@ -87,7 +88,9 @@ export class Network {
       return convs;
     });
     this.last = new Conv(heap, model, `${prefix}.output`, c4 / 4, 3, 1, true);
-    this.spare = heap.alloc(32 * Math.max(...this.cells.map(({ W }) => W.blocks)));
+    this.threads = heap.pool?.threads ?? 1;
+    this.spareBytes = 32 * Math.max(...this.cells.map(({ W }) => W.blocks));
+    this.spare = heap.alloc(this.threads * this.spareBytes);
     this.zeros = heap.alloc(32 * Math.max(...this.cells.map(({ W }) => W.blocks)));
     if (this.recon === "scaled_additive") this.patches = new PatchGain(model);
     else if (!["one_shot", "additive", "boosted_additive", "boosted_one_shot"].includes(this.recon))
@@ -97,10 +100,23 @@ export class Network {
   /** dst (rows of `dstRow` bytes, pixels of `dstPixel`) = conv of a map, or that added to it. */
   convolve(conv, map, dst, dstRow, dstPixel, { add = false } = {}) {
     const inside = conv.side === 3 ? 0 : map.row + map.pixel;
-    this.heap.kernels.conv(
-      map.base + inside, map.row, map.pixel, map.w, map.h * map.w, conv.side, conv.run,
-      conv.weights, add ? 0 : conv.bias || this.zeros, conv.blocks, dst, dstRow, dstPixel, this.spare
-    );
+    this.#run("conv", shares(map.h, this.threads).map(([first, end], i) => [
+      map.base + inside + first * map.row, map.row, map.pixel, map.w, (end - first) * map.w,
+      conv.side, conv.run, conv.weights, add ? 0 : conv.bias || this.zeros, conv.blocks,
+      dst + first * dstRow, dstRow, dstPixel, this.spare + i * this.spareBytes,
+    ]));
+  }
+
+  /** The sigmoid or tanh of `run` floats of each of `count` pixels, `pixel` bytes apart, in place. */
+  activate(at, count, pixel, run, tanh) {
+    this.#run("activate", shares(count, this.threads).map(([first, end]) =>
+      [at + first * pixel, end - first, pixel, run, tanh]));
+  }
+
+  #run(name, calls) {
+    const { kernels, pool } = this.heap;
+    if (calls.length > 1) pool.run(name, kernels, calls);
+    else kernels[name](...calls[0]);
   }
 
   /** Bytes that a decoder of so many positions needs at least, beside the weights. */
@@ -171,19 +187,19 @@ export class TileNetwork {
   #gru({ W, U, U_h, W_h, W_ox }, k, next) {
     const { network, scratch } = this;
     const { heap, alpha } = network;
-    const { f32, kernels } = heap;
+    const { f32 } = heap;
     const x = scratch.x[k], h = this.h_maps[k], reset = scratch.reset[k];
     const N = h.channels, { h: rows, w: cols } = x, count = rows * cols;
     const pixel = 32 * W.blocks, row = cols * pixel, gates = scratch.gates;
     network.convolve(W, x, gates, row, pixel);
     network.convolve(U, h, gates, row, pixel, { add: true });
-    kernels.activate(gates, count, pixel, 2 * N, 0);
+    network.activate(gates, count, pixel, 2 * N, 0);
     const r = (gates >> 2) + N, step = pixel >> 2;
     for (let y = 0, from = r; y < rows; y++)
       for (let u = 0, a = reset.at(y, 0), b = h.at(y, 0); u < cols; u++, from += step, a += N, b += N)
         for (let n = 0; n < N; n++) f32[a + n] = f32[from + n] * f32[b + n];
     network.convolve(U_h, reset, gates + 8 * N, row, pixel, { add: true });
-    kernels.activate(gates + 8 * N, count, pixel, N, 1);
+    network.activate(gates + 8 * N, count, pixel, N, 1);
     const residual = network.cell === "gru_resnet", extra = scratch.extra >> 2;
     if (residual) network.convolve(W_h, h, scratch.extra, 4 * N * cols, 4 * N);
     for (let y = 0, z = gates >> 2, e = extra; y < rows; y++)
@@ -199,13 +215,13 @@ export class TileNetwork {
 
   #lstm({ W, U }, k, next) {
     const { network, scratch } = this;
-    const { f32, kernels } = network.heap;
+    const { f32 } = network.heap;
     const x = scratch.x[k], h = this.h_maps[k], N = h.channels, { h: rows, w: cols } = x;
     const pixel = 32 * W.blocks, row = cols * pixel, gates = scratch.gates, step = pixel >> 2;
     network.convolve(W, x, gates, row, pixel);
     network.convolve(U, h, gates, row, pixel, { add: true });
-    kernels.activate(gates, rows * cols, pixel, 3 * N, 0);
-    kernels.activate(gates + 12 * N, rows * cols, pixel, N, 1);
+    network.activate(gates, rows * cols, pixel, 3 * N, 0);
+    network.activate(gates + 12 * N, rows * cols, pixel, N, 1);
     let g = gates >> 2, c = this.c_maps[k] >> 2;
     for (let y = 0; y < rows; y++)
       for (let u = 0, b = h.at(y, 0); u < cols; u++, g += step, c += N, b += N)
@@ -218,12 +234,12 @@ export class TileNetwork {
 
   #associative({ W, U }, k, next) {
     const { network, scratch } = this;
-    const { f32, kernels } = network.heap;
+    const { f32 } = network.heap;
     const x = scratch.x[k], h = this.h_maps[k], { h: rows, w: cols } = x, M = h.channels / 2;
     const pixel = 32 * W.blocks, row = cols * pixel, gates = scratch.gates, step = pixel >> 2;
     network.convolve(W, x, gates, row, pixel);
     network.convolve(U, h, gates, row, pixel, { add: true });
-    kernels.activate(gates, rows * cols, pixel, 3 * M, 0);
+    network.activate(gates, rows * cols, pixel, 3 * M, 0);
     let g = gates >> 2, c = this.c_maps[k] >> 2;
     const bound = (re, im) => 1 / Math.sqrt(Math.max(1, re * re + im * im));
     for (let y = 0; y < rows; y++)
@@ -328,12 +344,4 @@ function strided(map, rows, cols, { inputs, outputs, side, weight, bias }) {
         out[to] = sum > 0 ? sum : Math.expm1(sum);
       }
   return out;
-}
-
-/** The 8-bit value of a float picture: halves to even. */
-export function toByte(value) {
-  const scaled = Math.fround(Math.fround(value + 0.5) * 255);
-  const rounded = Math.round(scaled);
-  const even = rounded - scaled === 0.5 && rounded % 2 ? rounded - 1 : rounded;
-  return Math.max(0, Math.min(255, even));
 }

@@ -145,6 +145,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "Content-Length": str(end - first),
             "Content-Security-Policy": POLICY,
             "X-Content-Type-Options": "nosniff",
+            # an isolated page has shared memory, and decodes on several cores
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Embedder-Policy": "require-corp",
+            "Cross-Origin-Resource-Policy": "same-origin",
             "Cache-Control": "no-store",
         }.items():
             self.send_header(header, value)
