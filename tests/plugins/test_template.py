@@ -14,7 +14,7 @@ from PIL import Image
 from tests.plugins.conftest import SMALL, from_folder, table
 from typer.testing import CliRunner
 
-from rnncodec import load
+from rnncodec import load, plugins
 from rnncodec.cli import app
 from rnncodec.errors import ModelError
 
@@ -116,29 +116,36 @@ def test_given_it_codes_without_an_installation(
     assert load(model).fingerprint == codec.fingerprint, "known from here on"
 
 
+@pytest.mark.usefixtures("no_module")
 def test_named_on_the_command_line_it_is_measured_beside_its_baseline(
-    model: Path, photographs: Path, tmp_path: Path
+    model: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In worker processes, too."""
-    out = started(
-        TEMPLATE / "src",
-        *("-m", "rnncodec", "--plugin", PACKAGE, "evaluate", "--model", str(model)),
-        *("--images", str(photographs / "eval"), "--out", str(tmp_path), "--workers", "2"),
+    monkeypatch.syspath_prepend(TEMPLATE / "src")
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    done = invoked(
+        *("--plugin", PACKAGE, "evaluate", "--model", str(model)),
+        *("--images", str(photographs / "eval"), "--out", str(tmp_path), "--workers", "0"),
         *("--metric", "gradient_psnr", "--baselines", "zlib", "--show", "0"),
     )
-    assert "zlib: 2 of 2 images" in out
+    assert "zlib: 2 of 2 images" in done
     rows = table(tmp_path / "results.csv")
     assert {row["codec"] for row in rows} == {model.parent.name, "zlib"}
     assert all(np.isfinite(float(row["gradient_psnr"])) for row in rows)
     assert "Gradient PSNR AUC" in (tmp_path / "table.md").read_text()
+    assert os.environ[plugins.VARIABLE] == PACKAGE, "worker processes inherit it"
+
+
+def invoked(*arguments: str) -> str:
+    """What a command of ours prints, in this process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def test_a_comparison_needs_nothing_of_it(runs: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        done = CliRunner().invoke(app, ["compare", str(runs)])
-    assert done.exit_code == 0, done.output
-    assert "MinGRU" in done.output
+    assert "MinGRU" in invoked("compare", str(runs))
 
 
 def test_its_own_tests_pass(site: Path) -> None:
