@@ -82,6 +82,10 @@ def test_a_run_measures_by_the_metric_and_says_what_it_was_made_with(model: Path
     assert settings["plugins"] == dict.fromkeys(made_of, "rnncodec-plugin 0.1.0")
 
 
+def test_info_names_the_class_and_its_package(model: Path) -> None:
+    assert f"plug-ins     {MINGRU} (rnncodec-plugin 0.1.0)" in invoked("info", str(model))
+
+
 def test_without_the_package_a_model_says_what_to_do(model: Path) -> None:
     message = (
         rf"made with {MINGRU} of rnncodec-plugin 0\.1\.0, which is not known here: install "
