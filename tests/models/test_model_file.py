@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -250,3 +251,27 @@ def test_weights_that_are_not_finite_are_neither_written_nor_read(tmp_path: Path
     save_file(wrong, tmp_path / "bad", {"rnncodec": json.dumps(description)})
     with pytest.raises(ModelError, match=r"bad: network\.encoder\.conv\.bias has values"):
         load(tmp_path / "bad")
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.uint16, torch.bool])
+def test_numbers_of_another_type_are_refused(dtype: torch.dtype, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    save(path, tiny())
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    first = next(name for name in tensors if name.startswith("network."))
+    tensors[first] = torch.zeros(tensors[first].shape).to(dtype)
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(ModelError, match=f"{re.escape(first)} has numbers of type .*: expected"):
+        load(path)
+
+
+def test_weights_are_no_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    save(path, tiny())
+    network = load(path).network
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    path.write_bytes(bytes(path.stat().st_size))
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert all(weight.requires_grad for weight in network.parameters())

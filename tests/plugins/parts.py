@@ -29,6 +29,18 @@ class Plain(Cell):
         return h, (h,)
 
 
+class Buffered(Plain):
+    """With tensors that are in no model file."""
+
+    def __init__(self, *channels: int, stride: int = 1, hidden_kernel: int = 1) -> None:
+        super().__init__(*channels, stride=stride, hidden_kernel=hidden_kernel)
+        self.register_buffer("shift", torch.full((1,), 0.5), persistent=False)
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Any, Any]:
+        y, state = super().forward(x, state)
+        return y + self.shift, state
+
+
 class LargeOutput(Plain):
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Any, Any]:
         y, state = super().forward(x, state)

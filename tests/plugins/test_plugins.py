@@ -185,6 +185,17 @@ def test_a_model_file_names_classes_and_imports_none(
         model_file.load(path)
 
 
+def test_what_a_part_has_beside_its_weights_is_there_after_loading(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    network = Network(parts.Buffered, Additive, width=0.125, iterations=1)
+    model_file.save(path, model_file.Model(network))
+    before = torch.random.get_rng_state()
+    cell = model_file.load(path).network.decoder.cells[0]
+    assert cell.shift.tolist() == [0.5]
+    assert torch.equal(cell.W.weight, network.decoder.cells[0].W.weight)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 @pytest.mark.parametrize(
     "forged",
     [

@@ -119,6 +119,10 @@ def load(path: str | Path) -> Model:
         with torch.device("meta"):  # no memory before the file is known to hold what fills it
             network = Network.from_config(description["network"])
         load_weights(network, part(tensors, NETWORK), source=path)
+        if description["plugins"]:  # what they have beside weights is in no file: now for real
+            with torch.random.fork_rng(devices=[]):
+                network = Network.from_config(description["network"])
+            load_weights(network, part(tensors, NETWORK), source=path)
         entropy = None
         if description["entropy"] is not None:
             entropy = IntegerModel.from_state(description["entropy"], part(tensors, ENTROPY))
@@ -186,6 +190,13 @@ def absent(used: dict[str, str]) -> str:
     )
 
 
+TYPES = (
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.int8, torch.int16, torch.int32, torch.int64),
+)
+"""What the numbers of a model file may be."""
+
+
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names start with ``prefix``, without it."""
     return {
@@ -214,9 +225,11 @@ def load_weights(network: Network, weights: dict[str, Tensor], *, source: str | 
         raise ModelError(
             f"{source}: these weights are of another architecture than {network.config}: {shown}"
         )
-    if all(tensor.is_meta for tensor in own.values()):
-        network.to_empty(device="cpu")
-    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    # Weights on the meta device are replaced: to_empty() would import sympy first, for half a
+    # second. By copies, since a tensor of a file shares its memory with it.
+    on_meta = all(tensor.is_meta for tensor in own.values())
+    copies = {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}
+    network.load_state_dict(copies, assign=on_meta)
 
 
 def read(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -224,11 +237,16 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     Raises:
         ModelError: no such file, not a model file, damaged, from a newer version, or with weights
-            that are not finite.
+            that are not finite or of another type than ``TYPES``.
     """
     with opened(path, framework="pt") as file:
         description = describe(file, Path(path))
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for name, tensor in tensors.items():
+        if tensor.dtype not in TYPES:
+            expected = ", ".join(str(each).removeprefix("torch.") for each in TYPES)
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ModelError(f"{path}: {name} has numbers of type {kind}: expected {expected}")
     require_finite(tensors, source=path)
     return description, tensors
 
@@ -253,4 +271,10 @@ def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
     >>> not_finite({"a": torch.zeros(2), "b": torch.tensor([1.0, float("nan")])})
     ['b']
     """
-    return [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    # The extremes alone: ten times as fast as isfinite() of all, and NaN is both of them.
+    extremes = {name: torch.aminmax(tensor) for name, tensor in tensors.items() if tensor.numel()}
+    return [
+        name
+        for name, (least, most) in extremes.items()
+        if not (least.isfinite() and most.isfinite())
+    ]
