@@ -134,3 +134,19 @@ def test_the_package_is_the_command() -> None:
     program = [sys.executable, "-m", "rnncodec", "--version"]
     done = subprocess.run(program, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == __version__
+
+
+def test_a_shell_can_complete_commands_and_options() -> None:
+    found = {}
+    for words, index in (("rnncodec comp", "1"), ("rnncodec compress --max-by", "2")):
+        done = subprocess.run(
+            [sys.executable, "-c", "from rnncodec.cli import app; app(prog_name='rnncodec')"],
+            env=os.environ
+            | {"_RNNCODEC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": index},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found[words] = done.stdout.split()
+    assert {"compress", "compare"} <= set(found["rnncodec comp"])
+    assert found["rnncodec compress --max-by"] == ["--max-bytes"]

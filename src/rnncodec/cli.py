@@ -33,7 +33,6 @@ app = typer.Typer(
     help="Progressive image compression with recurrent neural networks.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -248,19 +248,28 @@ def test_an_adaptive_file_within_a_rate(command, photograph, tmp_path: Path) -> 
     assert 0.22 < info(target.read_bytes()).bpp[-1] <= 0.25
 
 
-def test_effort_writes_other_bits(command, picture, tmp_path: Path) -> None:
+ARITHMETIC = "rnncodec: the search computes in float32: RNNCODEC_PRECISION says so\n"
+
+
+def test_effort_writes_other_bits_and_says_in_which_arithmetic(
+    command, picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNCODEC_PRECISION", "float32")
     source, target = picture(), tmp_path / "a.rnc"
     done = command("compress", source, target, "-m", GOLDEN, "--effort", "2")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, ARITHMETIC)
     expected = load(GOLDEN).encode(Image.open(source), effort=2)
     assert target.read_bytes() == expected != load(GOLDEN).encode(Image.open(source))
 
 
-def test_effort_for_a_metric(command, picture, tmp_path: Path) -> None:
+def test_effort_for_a_metric(
+    command, picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNCODEC_PRECISION", "float32")
     source, target = picture(), tmp_path / "a.rnc"
     how = ("--effort", "2", "--for", "psnr_hvs")
     done = command("compress", source, target, "-m", GOLDEN, *how)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, ARITHMETIC)
     expected = load(GOLDEN).encode(Image.open(source), effort=2, effort_for="psnr_hvs")
     assert target.read_bytes() == expected
     done = command("compress", source, *MODEL, "--effort", "2", "--for", "vmaf")
@@ -368,3 +377,16 @@ def test_pictures_that_differ_in_their_extension(command, picture, tmp_path: Pat
     assert (done.code, done.err) == (0, "")
     found = sorted(str(p.relative_to(tmp_path / "out")) for p in tmp_path.rglob("*.rnc"))
     assert found == ["a.jpg.rnc", "a.png.rnc", "deep/b.png.rnc"]
+
+
+def test_threads(command, picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    source = picture()
+    assert command("compress", source, *MODEL, "--threads", 57).code == 0
+    coded = source.with_suffix(".rnc")
+    assert (
+        command("decompress", coded, coded.with_name("b.png"), *MODEL, "--threads", 71).code == 0
+    )
+    assert [count for count in asked if count > 50] == [57, 71], "less is asked for elsewhere"
+    assert command("compress", source, *MODEL, "--threads", 0).code == 2

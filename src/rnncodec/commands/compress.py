@@ -139,6 +139,7 @@ def compress(
     strict: Strict = False,
     max_pixels: options.MaxPixels = None,
     device: options.Device = "cpu",
+    threads: options.Threads = None,
     keep_extension: KeepExtension = False,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
@@ -183,8 +184,13 @@ def compress(
     )
     jobs = plan(inputs, out, direction, force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
-    from rnncodec.codec import load
+    import torch
 
+    from rnncodec.codec import load
+    from rnncodec.machine.devices import fast_arithmetic
+
+    if threads is not None:
+        torch.set_num_threads(threads)
     codec = load(model, device=device)
     qualities = {"ms_ssim": ms_ssim, "psnr": psnr}
     settings: dict[str, Any] = {"iterations": iterations, "bpp": bpp, **qualities}
@@ -195,6 +201,9 @@ def compress(
         Reporter(len(jobs), "compressing", quiet_stdout=to_stdout, quiet=quiet) as reporter,
         pixel_limit(max_pixels),
     ):
+        if effort:
+            found = fast_arithmetic(device)
+            reporter.note(f"the search computes in {found.name}: {found.reason}")
         ordered = by_size(jobs) if alike else jobs
         loaded = load_all(ordered, reporter, force=force)
         for batch in batches(loaded, BATCH_IMAGES if alike else 1):

@@ -104,6 +104,7 @@ def decompress(
         ),
     ] = None,
     device: options.Device = "cpu",
+    threads: options.Threads = None,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,
@@ -128,6 +129,10 @@ def decompress(
     if iterations is not None and iterations < 1:
         raise ConfigError(f"iterations={iterations}: expected 1 or more")
     codec_for = codec_source(model, device)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
     with Reporter(len(jobs), "decompressing", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         for job in jobs:
             with reporter.working_on(job.name, fatal=ConfigError):

@@ -291,6 +291,11 @@ class Reporter:
         else:
             sys.stdout.write(f"{text}\n")
 
+    def note(self, text: str) -> None:
+        """One line about the whole, to stderr."""
+        if not self.quiet:
+            self._to_stderr(f"rnncodec: {text}")
+
     @contextmanager
     def working_on(self, *names: str, fatal: type[Exception] | None = None) -> Iterator[None]:
         """Report our warnings and our error in the block, which is then over, and go on.

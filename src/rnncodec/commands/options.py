@@ -33,6 +33,10 @@ Out = Annotated[
         "--out", "-o", metavar="DIR", help="Folder for the outputs; it is created if missing."
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Of PyTorch on the CPU; default: as many as cores."),
+]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist.")]
 SkipExisting = Annotated[
     bool,
