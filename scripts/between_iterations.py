@@ -99,14 +99,14 @@ def line(codec: rnncodec.Codec, folder: Path) -> None:
             f"t = {t}:",
             *(f"{n} {s:.2f} {s + statistics.fmean(v):.3f}" for (n, s), v in kept.items()),
             flush=True,
-        )  # noqa: E501
+        )
 
 
 def main() -> None:
     """Read the arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )  # noqa: E501
+    )
     parser.add_argument("what", choices=["rates", "line"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="compact")

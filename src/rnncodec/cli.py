@@ -2,12 +2,14 @@
 
 import errno
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from rnncodec import plugins
 from rnncodec.commands.compare import compare
 from rnncodec.commands.compress import compress
 from rnncodec.commands.conformance import conformance
@@ -90,9 +92,23 @@ Version = Annotated[
 ]
 
 
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODULE",
+        help="A module with cells, metrics, ... of your own, before the command; once for each. "
+        f"Those of installed packages need no mention. Also: {plugins.VARIABLE}=MODULE,...",
+    ),
+]
+
+
 @app.callback()
-def options(version: Version = False) -> None:
+def options(version: Version = False, plugin: Plugin = None) -> None:
     """Progressive image compression with recurrent neural networks."""
+    if plugin:
+        plugins.give(*plugin)
+        before = os.environ.get(plugins.VARIABLE)  # which the processes of a command inherit
+        os.environ[plugins.VARIABLE] = ",".join([*([before] if before else []), *plugin])
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from rnncodec.machine import devices
 from rnncodec.machine.processors import compute_after_fork
 from rnncodec.models import model_file
 from rnncodec.models.model_file import Model
+from rnncodec.plugins import give
 from rnncodec.validation import is_whole
 
 AnyImage = Image.Image | NDArray[np.uint8] | InputImage
@@ -346,18 +348,25 @@ def warn_cut(header: Header, used: int) -> None:
 
 
 def load(
-    model: str | PathLike[str] = models.DEFAULT, *, device: torch.device | str = "cpu"
+    model: str | PathLike[str] = models.DEFAULT,
+    *,
+    device: torch.device | str = "cpu",
+    plugins: Sequence[Any] = (),
 ) -> Codec:
     """Read a codec from a model file.
 
     Args:
         model: the path of a model file, or a name (see :mod:`rnncodec.models`).
         device: where its network will run.
+        plugins: classes from other packages that the model may be made of, or modules that hold
+            them; this process knows them from here on (see :mod:`rnncodec.plugins`).
 
     Raises:
-        ModelError: no such file or name, not a model file, damaged, or from a newer version.
+        ModelError: no such file or name, not a model file, damaged, from a newer version, or made
+            of a class that is not known here.
         ConfigError: no such device here.
     """
+    give(*plugins)
     path = models.path_of(model)
     devices.check_device(device)
     return Codec(model_file.load(path), device=device)

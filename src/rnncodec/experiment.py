@@ -24,7 +24,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from rnncodec import plugins
 from rnncodec.coding.transform import Transform
+from rnncodec.data.contract import check_data
 from rnncodec.errors import ConfigError, RNNCodecError
 from rnncodec.evaluation.codecs import EvaluatedModel, images_of
 from rnncodec.evaluation.evaluate import entropy_sentence, evaluate_model
@@ -49,8 +51,10 @@ from rnncodec.training.code_data import CodeData
 from rnncodec.training.codec_module import CodecModule
 from rnncodec.training.distributed import cluster_plugins, is_main, refuse_sweep_in_children
 from rnncodec.training.divergence import StopIfDiverged
+from rnncodec.training.dry_pass import check_entropy_model
 from rnncodec.training.entropy_module import EntropyModule, integer_rates, rate_lost
 from rnncodec.training.fit import Interrupt, fit, quiet_lightning
+from rnncodec.training.outside import give_parts, own_callbacks, own_metrics, rehearse
 from rnncodec.training.run_context import run_context
 from rnncodec.training.schedule import LearningRate
 from rnncodec.training.selection import EntropySelection, KeepBest, Selection
@@ -59,8 +63,8 @@ from rnncodec.training.wandb_evaluation import log_evaluation
 MOVED = {"rnncodec.training.codes.CodeData": "rnncodec.training.code_data.CodeData"}
 """Classes that stand in configurations of earlier versions, and where they are now."""
 
-NOT_UNDERSTOOD = (TypeError, ValueError, MisconfigurationException)
-"""What a class raises that is given settings it cannot work with."""
+NOT_UNDERSTOOD = (TypeError, ValueError, ImportError, MisconfigurationException)
+"""What a class raises that is not there, or is given settings it cannot work with."""
 
 Phase: TypeAlias = Callable[[DictConfig, RunFiles, list[Logger]], None]
 
@@ -115,6 +119,7 @@ def train(cfg: DictConfig, files: RunFiles) -> None:
         take_gpu(files.folder.parent)
     refuse = partial(check, cfg, files)
     with run_context(files, threads=cfg.threads, trainer=cfg.trainer, check=refuse) as start:
+        give_parts(cfg)
         if is_main():
             record(cfg, files)
             record_arithmetic(cfg, files)
@@ -144,10 +149,12 @@ def fit_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     data = training_data(cfg)
     module = build_module(cfg)
+    rehearse(cfg, build, module)
     if entropy_name(cfg) != NO_ENTROPY:
         check_entropy(cfg, files, data, module.network.iterations)
     selection = Selection(files.best)
     around = callbacks(cfg, cfg.optim.schedule, selection, files.last, ema=cfg.optim.ema)
+    around += own_callbacks(cfg, build)
     trainer = build_trainer(cfg, files, around, loggers)
     fit(trainer, module, data, files.last)
     if not is_main():
@@ -162,6 +169,7 @@ def take_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None:
     """Take the codec of the model file ``codec=``, without the entropy model it may have."""
     if not is_main():
         return
+    rehearse(cfg, build)
     given = model_file.load(cfg.codec)
     notes = {key: value for key, value in given.notes.items() if key != "entropy"}
     model_file.save(files.codec, model_file.Model(given.network, notes=notes))
@@ -187,8 +195,10 @@ def fit_entropy(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> None
 
 def entropy_module(cfg: DictConfig, iterations: int, *, codes: str) -> EntropyModule:
     """The LightningModule of the entropy model, for a codec of so many iterations."""
+    model = build(cfg.entropy, iterations=iterations)
+    check_entropy_model(model)
     return EntropyModule(
-        build(cfg.entropy, iterations=iterations),
+        model,
         build(cfg.entropy_fit.optimizer),
         exact_from=cfg.entropy_fit.exact_from,
         codes=codes,
@@ -204,7 +214,7 @@ def check_entropy(cfg: DictConfig, files: RunFiles, data: Any, iterations: int) 
     build(cfg.entropy_fit.schedule)
     entropy_module(cfg, iterations, codes="").configure_optimizers()
     codes = build(cfg.entropy_fit.data)(data, None, files.codes, seed=cfg.seed)  # no codec yet
-    data.setup()
+    data.setup("fit")
     data.crops_of(codes.crop, batch_size=1, seed=cfg.seed)
 
 
@@ -300,7 +310,7 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = EvaluatedModel(files.folder.name, files.model, device=device)
     images = images_of(build(cfg.eval))
-    evaluate_model(model, images, files.evaluation)
+    evaluate_model(model, images, files.evaluation, extra=own_metrics(cfg, build))
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             log_evaluation(logger, files.evaluation, model, images)
@@ -337,7 +347,8 @@ def build(node: Any, **more: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, RNNCodecError):
             raise cause from None
-        if isinstance(cause, NOT_UNDERSTOOD):
+        outside = list(plugins.targets(OmegaConf.to_container(node, resolve=True)))
+        if isinstance(cause, NOT_UNDERSTOOD) or (outside and isinstance(cause, Exception)):
             reason = " ".join(str(cause).split())
             raise ConfigError(f"{node._get_full_key(None)} cannot be built: {reason}") from error
         raise
@@ -353,6 +364,8 @@ def run_loggers(cfg: DictConfig, files: RunFiles) -> Iterator[list[Logger]]:
     try:
         loggers = [csv, build(cfg.logger)] if cfg.get("logger") else [csv]
         for logger in loggers:
+            if not isinstance(logger, Logger):
+                raise ConfigError(f"logger: expected a logger of Lightning's, got {logger!r}")
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
             if isinstance(logger, WandbLogger):
                 wandb_logger.label(logger, factors(cfg, files))
@@ -369,4 +382,6 @@ def training_data(cfg: DictConfig) -> Any:
     data = build(cfg.data)
     if hasattr(data, "exclude"):
         data.exclude(build(cfg.eval).paths)
+    entropy = entropy_name(cfg) != NO_ENTROPY
+    check_data(data, entropy=entropy, crop=cfg.entropy_fit.data.crop)
     return data

@@ -41,7 +41,7 @@ Baselines = Annotated[
         help="jpeg-420, jpeg-420-optimized, jpeg-420-progressive, jpeg-444, jpeg-444-optimized, "
         "jpeg2000, webp, avif, jxl (with pillow-jxl-plugin); and, as ours are, one progressive "
         "file cut: jpeg-420-prefixes, jpeg2000-prefixes (with opj_decompress), jxl-prefixes (with "
-        "cjxl and djxl).",
+        "cjxl and djxl). `all` are these; plug-ins are measured where they are named.",
     ),
 ]
 Published = Annotated[
@@ -57,7 +57,7 @@ Metrics = Annotated[
     typer.Option(
         "--metric",
         metavar="NAME",
-        help="A further metric: visual_information_fidelity.",
+        help="A further metric: visual_information_fidelity, or a plug-in.",
     ),
 ]
 Workers = Annotated[
@@ -152,7 +152,9 @@ def evaluate(
 
     A picture that fails has a row with the reason, enters no average, and makes the exit code 2.
     """
-    require("psnr_hvsm", *(["torchmetrics"] if metric else []))
+    require(
+        "psnr_hvsm", *(["torchmetrics"] if "visual_information_fidelity" in (metric or []) else [])
+    )
     import torch
 
     from rnncodec.evaluation import evaluate as evaluation

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rnncodec import bitstream, models
+from rnncodec import bitstream, models, plugins
 from rnncodec.bitstream.header import MAGIC
 from rnncodec.commands import options
 from rnncodec.commands.files import RNC, STREAM, Job, Reporter
@@ -113,6 +113,7 @@ def describe_model(path: Path) -> dict[str, Any]:
         "score": notes.get("score"),
         "score_metric": score_metric(notes),
         "steps": notes.get("step"),
+        "plugins": description["plugins"],
     }
 
 
@@ -155,6 +156,7 @@ def model_rows(found: dict[str, Any]) -> dict[str, str]:
     """What is said about a model."""
     score = found["score"]
     known = isinstance(score, (int, float))  # a file from elsewhere may say anything
+    outside = [f"{each['class']} ({plugins.installed(each)})" for each in found["plugins"]]
     return {
         "name": f"{found['name']}{' (packaged)' if found['packaged'] else ''}",
         "size": f"{found['bytes']:,} bytes",
@@ -165,4 +167,4 @@ def model_rows(found: dict[str, Any]) -> dict[str, str]:
         "entropy": found["entropy"] or "none: bits are stored as they are",
         "score": f"{score:.4f}, after {found['steps']} steps" if known else "unknown",
         "score of": SCORE_METRICS.get(found["score_metric"], "unknown metric"),
-    }
+    } | ({"plug-ins": ", ".join(outside)} if outside else {})

@@ -154,7 +154,7 @@ def seed_and_settings(notes: dict[str, Any]) -> tuple[int | None, dict[str, str]
     The entropy model's data stand there as ``entropy.data``, where they were not its codec's.
     """
     codec, own = run_settings.settings_in_notes(notes)
-    merged = dict(run_settings.leaves(codec | own))
+    merged = run_settings.versioned(codec | own, codec.get(run_settings.PLUGINS))
     seed = merged.get("seed")
     if "data" in codec and "data" in own:
         before = dict(run_settings.leaves({"data": codec["data"]}))

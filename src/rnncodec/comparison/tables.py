@@ -17,7 +17,7 @@ from rnncodec.comparison.compare import (
 )
 from rnncodec.evaluation.curves import RDCurve
 from rnncodec.evaluation.evaluate import write_json
-from rnncodec.evaluation.metrics import METRICS
+from rnncodec.evaluation.metrics import described
 from rnncodec.evaluation.plots import FILLS, Line, lines_of, paper_plot
 from rnncodec.evaluation.statistics import RESAMPLES, SEED
 from rnncodec.evaluation.summary import Summary, provenance, summary_json
@@ -71,7 +71,7 @@ def runs_table(comparison: Comparison) -> Table:
         cells |= {"seeds": str(len(row.runs)), AUC_MEASURE: table.cell(row.auc)}
         cells["MS-SSIM AUC nominal"] = table.cell(row.nominal)
         for metric, area in row.areas.items():
-            form = f".{METRICS[metric].digits}f"
+            form = f".{described(metric).digits}f"
             cells[f"{name_of(metric)} AUC [0.25, 1.5]"] = table.cell(area, form)
         for metric in metrics:
             score = row.score if run.metric == metric else None

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from rnncodec import plugins
 from rnncodec.entropy import fixed_point as fp
 from rnncodec.entropy import planes as pl
-from rnncodec.entropy.model import EntropyModel, Layer, LayerSpec, model_class
+from rnncodec.entropy.model import EntropyModel, Layer, LayerSpec, classes, model_class
 from rnncodec.errors import DataError, ModelError
 from rnncodec.geometry import BITS, UNSENT
 
@@ -294,8 +295,12 @@ def quantize(model: EntropyModel, *, dtype: torch.dtype = torch.float32) -> Inte
     """Round a trained model to integers: `model(codes, exact=True)` to the last bit.
 
     Raises ModelError if a sum could exceed 2^24 (train with weight decay), or if there is
-    nothing to code with (entropy=none).
+    nothing to code with (entropy=none). Raises ConfigError if a class from outside, which this
+    process knows from here on, has the name of one of ours.
     """
+    if plugins.is_outside(model):
+        plugins.require_new("entropy_models", model.name, classes())
+        plugins.give(type(model))
     if not model.layers:
         raise ModelError(f"entropy={model.name} writes raw bits: it has nothing to quantise")
     tensors = {}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from rnncodec import plugins
 from rnncodec.entropy import fixed_point as fp
 from rnncodec.errors import ConfigError, DataError, ModelError
 from rnncodec.geometry import BITS
@@ -156,7 +157,7 @@ class EntropyModel(nn.Module):
     @property
     def name(self) -> str:
         """The name of the model's file: `entropy=` in a configuration, `name` in a model file."""
-        return type(self).__module__.rpartition(".")[2]
+        return plugins.name_of(type(self))
 
     @property
     def config(self) -> dict[str, str | int]:
@@ -196,22 +197,39 @@ def bits_per_bit(logits: Tensor, codes: Tensor) -> Tensor:
 
 
 def model_class(name: object) -> type[EntropyModel]:
-    """The entropy model that the module `rnncodec.entropy.<name>` defines.
+    """The entropy model that the module `rnncodec.entropy.<name>` defines, or the plug-in `name`.
 
-    Raises ModelError, with the names there are, if there is none. Nothing outside this package
-    can be reached.
+    Raises ModelError, with the names there are, if there is none. Nothing but these and what
+    `rnncodec.plugins` knows can be reached.
 
     >>> model_class("progressive").__name__
     'Progressive'
     """
+    own = classes()
+    if isinstance(name, str) and name in own:
+        return own[name]
+    found: type[EntropyModel] | None = None
+    if isinstance(name, str):
+        found = plugins.find("entropy_models", name, is_model)
+    if found is None:
+        valid = [*sorted(own), *plugins.names("entropy_models", is_model)]
+        raise ModelError(f"entropy={name!r}: no such entropy model; there are {valid}")
+    return found
+
+
+def classes() -> dict[str, type[EntropyModel]]:
+    """The entropy models of this package by name."""
     package = importlib.import_module("rnncodec.entropy")
-    classes: dict[str, type[EntropyModel]] = {}
-    for found in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{found.name}")
+    found: dict[str, type[EntropyModel]] = {}
+    for each in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{each.name}")
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, EntropyModel):
-                classes[value.__module__.rpartition(".")[2]] = value
-    del classes["model"]  # the base class
-    if not isinstance(name, str) or name not in classes:
-        raise ModelError(f"entropy={name!r}: no such entropy model; there are {sorted(classes)}")
-    return classes[name]
+            if is_model(value) and not plugins.is_outside(value):
+                found[plugins.name_of(value)] = value
+    del found["model"]  # the base class
+    return found
+
+
+def is_model(value: object) -> bool:
+    """Whether it is a class of entropy models."""
+    return isinstance(value, type) and issubclass(value, EntropyModel)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rnncodec import bitstream, models
+from rnncodec import bitstream, models, plugins
 from rnncodec.codec import Codec, load
 from rnncodec.coding.adaptive import StopRule
 from rnncodec.coding.latent_optimization import Effort
@@ -95,6 +95,26 @@ class EvaluatedCodec(Protocol):
         """Every setting or iteration of one image (H, W, 3); RNNCodecError if it cannot."""
 
 
+def outside_codecs(names: Sequence[str], own: Collection[str]) -> dict[str, EvaluatedCodec]:
+    """The plug-ins among these names, objects or classes of such.
+
+    ConfigError: one has the name of one of ours, or cannot be built.
+    """
+    found = {}
+    for name in names:
+        part = plugins.find("baselines", name, is_codec)
+        if part is not None:
+            plugins.require_new("baselines", name, own)
+            with plugins.refusing(f"baseline {name}"):
+                found[name] = part() if isinstance(part, type) else part
+    return found
+
+
+def is_codec(value: Any) -> bool:
+    """Whether it may be a codec to evaluate, or a class of them."""
+    return all(hasattr(value, part) for part in ("name", "suffix", "identity", "code"))
+
+
 class EvaluatedModel:
     """One of our models: coded once, to its last iteration, and decoded step by step.
 
@@ -143,6 +163,9 @@ class EvaluatedModel:
         }
         own = trained_for(description["notes"]) if effort else None
         self.effort_for = effort_for or own
+        self.outside = [
+            plugins.installed(plugins.origin(used["class"])) for used in description["plugins"]
+        ]
         self.file = file_hash(path)
         most = self.facts["iterations"]
         if iterations is not None and not 1 <= iterations <= most:
@@ -160,9 +183,15 @@ class EvaluatedModel:
 
         The fingerprint names what decodes: models of one may differ in their encoders.
         """
-        how = {"adaptive": self.adaptive, "effort": self.effort, "rates": list(self.rates)}
+        how: dict[str, Any] = {
+            "adaptive": self.adaptive,
+            "effort": self.effort,
+            "rates": list(self.rates),
+        }
         if self.effort_for != "ms_ssim":  # for which all searches were before there was a choice
             how["effort_for"] = self.effort_for
+        if self.outside:
+            how["plugins"] = self.outside
         return {
             "model": self.facts["fingerprint"],
             "file": self.file,

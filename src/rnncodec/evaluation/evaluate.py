@@ -158,6 +158,7 @@ def evaluate_model(
     images: Sequence[ImageFile],
     folder: Path,
     *,
+    extra: Sequence[str] = (),
     workers: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def evaluate_model(
     Instead of results.json it writes summary.json, of the same schema, with sections on the
     ``model`` and its ``entropy`` coding, which it returns; and reconstructions.png.
     """
-    spec = EvaluationSpec([model], images, folder)
+    spec = EvaluationSpec([model], images, folder, extra)
     measured, found = evaluate(spec, workers=workers, progress=progress, summary_file=None)
     coded = {row.image for row in measured.results if row.bytes is not None}
     rows = []

@@ -12,7 +12,7 @@ import functools
 import importlib
 import io
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rnncodec import plugins
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.images import similarity
 
@@ -163,12 +164,18 @@ def described(name: str) -> Metric:
     """
     if name == DECIBEL:
         return Metric("MS-SSIM", unit="dB", digits=2)
-    return METRICS.get(name, Metric(name))
+    return METRICS.get(name) or outside_metric(name) or Metric(name)
 
 
-def tabled(present: Container[str] = METRICS) -> list[str]:
+def tabled(present: Collection[str] = METRICS) -> list[str]:
     """The metrics of tables, in their order: the usual ones, and of the others those present."""
-    return [name for name, m in METRICS.items() if m.tabled and (name in USUAL or name in present)]
+    own = [name for name, m in METRICS.items() if m.tabled and (name in USUAL or name in present)]
+    others = [
+        name
+        for name in present
+        if name not in METRICS and (m := outside_metric(name)) and m.tabled
+    ]
+    return own + others
 
 
 def with_decibel_of(metrics: Sequence[str]) -> list[str]:
@@ -227,23 +234,48 @@ def visual_information_fidelity(reference: Tensor, test: Tensor) -> Tensor:
 
 
 EXTRA_METRICS = {visual_information_fidelity.__name__: visual_information_fidelity}
-"""What `--metric` offers: slow, and by packages that are not always installed."""
+"""What `--metric` offers beside plug-ins: slow, and by packages that are not always installed."""
+
+
+def outside_metric(name: str) -> Metric | None:
+    """The plug-in of this name: a :class:`Metric`, or a function or class that becomes one."""
+    found = plugins.find("metrics", name, callable)
+    if found is None or isinstance(found, Metric):
+        return found
+    with plugins.refusing(f"metric {name}"):
+        return Metric(name, found() if isinstance(found, type) else found)
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse what is no extra metric: a ConfigError that lists the valid ones."""
-    if unknown := [name for name in names if name not in EXTRA_METRICS]:
-        raise ConfigError(
-            f"--metric {unknown[0]}: no such metric; choose among {', '.join(EXTRA_METRICS)} (the "
-            "usual ones are always measured)"
-        )
+    """Refuse what is no extra metric: a ConfigError that lists the valid ones.
+
+    And a plug-in that has the name of a metric of ours.
+    """
+    for name in names:
+        outside = outside_metric(name)
+        if outside is not None:
+            plugins.require_new("metrics", name, [*METRICS, *EXTRA_METRICS, DECIBEL])
+        elif name not in EXTRA_METRICS:
+            valid = [
+                *EXTRA_METRICS,
+                *plugins.names("metrics", lambda value: isinstance(value, Metric)),
+            ]
+            raise ConfigError(
+                f"--metric {name}: no such metric; choose among {', '.join(valid)} (the "
+                "usual ones are always measured)"
+            )
 
 
 def extra_metric(name: str, reference: Tensor, test: Tensor) -> float:
-    """One of ``EXTRA_METRICS`` of two uint8 pictures (1, 3, H, W); DataError if not finite."""
+    """An extra metric of two uint8 pictures (1, 3, H, W); DataError if not finite."""
+    outside = None if name in EXTRA_METRICS else outside_metric(name)
+    function = EXTRA_METRICS[name] if outside is None else outside
+    if outside is not None and min(reference.shape[-2:]) < outside.min_side:
+        raise DataError(f"{name} needs sides of at least {outside.min_side} pixels")
     try:
-        value = EXTRA_METRICS[name](reference, test).item()
-    except (ValueError, RuntimeError) as error:
+        with contextlib.nullcontext() if outside is None else plugins.refusing("plug-in"):
+            value = function(reference, test).item()
+    except (ValueError, RuntimeError, ConfigError) as error:
         raise DataError(f"{name}: {error}") from error
     if not math.isfinite(value):
         raise DataError(f"{name} is {value} for this picture; it is left out")

@@ -17,9 +17,10 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from rnncodec import plugins
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.baselines import BASELINES, Baseline
-from rnncodec.evaluation.codecs import CodedImage
+from rnncodec.evaluation.codecs import CodedImage, EvaluatedCodec, is_codec, outside_codecs
 from rnncodec.images.reading import Pixels, open_image, to_rgb
 from rnncodec.machine.external_tool import Tool
 
@@ -328,8 +329,8 @@ ANCHORS: dict[str, Anchor] = {**BASELINES, **PREFIXES}
 """By name, in the order of tables."""
 
 
-def chosen_baselines(asked: str) -> tuple[list[Anchor], list[str]]:
-    """The baselines of ``--baselines`` (names with commas between, ``all`` or ``none``).
+def chosen_baselines(asked: str) -> tuple[list[EvaluatedCodec], list[str]]:
+    """The baselines of ``--baselines`` (names with commas between, ``all`` of ours, or ``none``).
 
     And why others that ``all`` asks for are left out. ConfigError for a name that is unknown, or
     that this installation cannot write.
@@ -337,14 +338,12 @@ def chosen_baselines(asked: str) -> tuple[list[Anchor], list[str]]:
     if asked == "none":
         return [], []
     names = list(ANCHORS) if asked == "all" else list(dict.fromkeys(asked.split(",")))
-    unknown = [name for name in names if name not in ANCHORS]
-    if unknown:
-        raise ConfigError(
-            f"--baselines: no {', '.join(map(repr, unknown))}; choose among "
-            f"{', '.join(ANCHORS)}, or all, or none"
-        )
-    reasons = {name: ANCHORS[name].missing() for name in names}
+    found: dict[str, Any] = {**ANCHORS, **outside_codecs([] if asked == "all" else names, ANCHORS)}
+    if unknown := ", ".join(repr(name) for name in names if name not in found):
+        valid = ", ".join([*ANCHORS, *plugins.names("baselines", is_codec)])
+        raise ConfigError(f"--baselines: no {unknown}; choose among {valid}, or all, or none")
+    reasons = {name: getattr(found[name], "missing", lambda: None)() for name in names}
     lacking = [reason for reason in reasons.values() if reason]
     if lacking and asked != "all":
         raise ConfigError(f"--baselines: {'; '.join(lacking)}")
-    return [ANCHORS[name] for name in names if not reasons[name]], lacking
+    return [found[name] for name in names if not reasons[name]], lacking

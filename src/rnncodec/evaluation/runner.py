@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,9 +15,16 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import torch
 
+from rnncodec import plugins
 from rnncodec.errors import BitstreamError, ConfigError, DataError
 from rnncodec.evaluation.codecs import CodedImage, EvaluatedCodec, ImageFile, file_hash
-from rnncodec.evaluation.metrics import METRICS, USUAL, all_metrics, extra_metric
+from rnncodec.evaluation.metrics import (
+    EXTRA_METRICS,
+    METRICS,
+    USUAL,
+    all_metrics,
+    extra_metric,
+)
 from rnncodec.evaluation.results import Result
 from rnncodec.images.reading import Pixels, read_image
 from rnncodec.machine.pool import ProcessPool, is_stopping, is_worker, worker_count
@@ -77,9 +85,11 @@ class Entry:
 
 
 def versions(extra: Sequence[str] = ()) -> dict[str, str]:
-    """The versions that figures depend on; of torchmetrics only where it computes some."""
-    libraries = ["numpy", "pillow", "psnr-hvsm", "torch", *(["torchmetrics"] if extra else [])]
-    return {"rnncodec": __version__} | {name: version(name) for name in libraries}
+    """The versions that figures depend on; of torchmetrics and plug-ins where they are used."""
+    own = [name for name in extra if name in EXTRA_METRICS]
+    libraries = ["numpy", "pillow", "psnr-hvsm", "torch", *(["torchmetrics"] if own else [])]
+    found = {"rnncodec": __version__} | {name: version(name) for name in libraries}
+    return found | {name: plugins.version_of("metrics", name) for name in extra if name not in own}
 
 
 def cache_key(image_hash: str, codec: EvaluatedCodec, extra: Sequence[str]) -> str:
@@ -194,12 +204,13 @@ def measure_image(
         steps: Watched[CodedImage] = Watched(codec.code(scorer.image))
         results, last, sha256 = [], b"", None
         try:
-            for coded in steps:
-                last = coded.data
-                values, reason = scorer(coded.picture)
-                bpp = 8 * len(last) / (height * width)
-                what = (codec.name, coded.setting, image.name, coded.iteration, len(last), bpp)
-                results.append(Result(*what, values, coded.encode_s, coded.decode_s, reason))
+            with guarded(codec):
+                for coded in steps:
+                    last = coded.data
+                    values, reason = scorer(coded.picture)
+                    bpp = 8 * len(last) / (height * width)
+                    what = (codec.name, coded.setting, image.name, coded.iteration, len(last), bpp)
+                    results.append(Result(*what, values, coded.encode_s, coded.decode_s, reason))
             if codec.suffix is not None:
                 write_bytes(spec.coded_file(codec.name, image.name), last)
                 sha256 = hashlib.sha256(last).hexdigest()
@@ -210,6 +221,11 @@ def measure_image(
         content = {"results": rows, "peak_memory": steps.most, "kept": sha256}
         write_text(spec.entry_file(image, codec), json.dumps(content) + "\n")
         yield codec.name, Entry(results, steps.most, sha256)
+
+
+def guarded(codec: EvaluatedCodec) -> AbstractContextManager[None]:
+    """Around a codec from outside: whatever it raises is the reason of its row."""
+    return plugins.refusing("plug-in") if plugins.is_outside(codec) else contextlib.nullcontext()
 
 
 Entries: TypeAlias = dict[tuple[str, str], Entry]

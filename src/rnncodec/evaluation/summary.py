@@ -18,7 +18,7 @@ import numpy as np
 
 from rnncodec.errors import ConfigError, DataError
 from rnncodec.evaluation.curves import FILES, HIGH, LOW, NOMINAL, NOMINAL_ITERATIONS, RDCurve
-from rnncodec.evaluation.metrics import DECIBEL, METRICS
+from rnncodec.evaluation.metrics import DECIBEL, METRICS, described
 from rnncodec.evaluation.rd_points import Failure, RDPoints, failures, metrics_of, rd_points
 from rnncodec.evaluation.results import Result
 from rnncodec.evaluation.statistics import (
@@ -158,7 +158,7 @@ def add_figures(
             there = sum(k <= NOMINAL_ITERATIONS for k in points.iterations or ())
             reason = f"iterations 1-16 are needed; {there} of them are there"
             entry.auc_nominal[metric] = estimate(curve.nominal_area(), images, reason=reason)
-        if metric in METRICS and (levels := METRICS[metric].levels):
+        if metric != DECIBEL and (levels := described(metric).levels):
             entry.rate_at[metric] = {
                 level: estimate(curve.rate_at(level), images, reason=unreached(curve, level))
                 for level in levels

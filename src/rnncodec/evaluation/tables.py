@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tabulate import DataRow, Line, TableFormat, tabulate
 
 from rnncodec.evaluation.curves import FILES
-from rnncodec.evaluation.metrics import DECIBEL, METRICS, described, tabled
+from rnncodec.evaluation.metrics import DECIBEL, described, tabled
 from rnncodec.evaluation.statistics import RESAMPLES, SEED, Estimate
 from rnncodec.evaluation.summary import NOT_BY_DELTA, CodecSummary, Summary
 
@@ -127,7 +127,7 @@ def plain(table: Table) -> str:
 def areas_of(summary: Summary) -> dict[str, str]:
     """The metrics whose areas the tables show, and how."""
     present = [metric for metric, images in summary.images.items() if images]
-    return {metric: f".{METRICS[metric].digits}f" for metric in tabled(present)}
+    return {metric: f".{described(metric).digits}f" for metric in tabled(present)}
 
 
 def name_of(metric: str) -> str:
@@ -187,7 +187,7 @@ def rate_columns(summary: Summary) -> list[Column]:
         Column(f"{name_of(metric)}\n{level:g}", rate(metric, level), ".3f", low_is_better=True)
         for metric in areas_of(summary)
         if summary.images.get(metric)
-        for level in METRICS[metric].levels
+        for level in described(metric).levels
     ]
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rnncodec import plugins
 from rnncodec.errors import ConfigError
 
 Part: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -154,7 +155,8 @@ def trained_for(notes: Mapping[str, Any]) -> str:
     if isinstance(weights, dict):
         parts = {name for name, weight in weights.items() if weight}
     else:
-        parts = named.get(str(loss.get("_target_")).rpartition(".")[2], {"ms_ssim"})
+        home, _, name = str(loss.get("_target_")).rpartition(".")
+        parts = named.get(name if home.startswith("rnncodec.") else "", {"ms_ssim"})
     similarity = bool(parts & {"ms_ssim", "ssim_weighted"})
     if "hvs" in parts:
         return "balanced" if similarity else "psnr_hvs"
@@ -170,11 +172,35 @@ def weighted_sum(x: Tensor, y: Tensor, weights: Mapping[str, float]) -> Tensor:
     side = min(x.shape[-2:])
     with torch.autocast(x.device.type, enabled=False):
         parts = [
-            weight * (PARTS[name] if side >= SMALLEST.get(name, 1) else l1)(x, y.to(x.dtype))
+            weight * (part(name) if side >= SMALLEST.get(name, 1) else l1)(x, y.to(x.dtype))
             for name, weight in weights.items()
             if weight
         ]
         return torch.stack(parts).sum()
+
+
+def part(name: str) -> Part:
+    """The part of this name, ours or a plug-in.
+
+    Raises:
+        ConfigError: there is none, or two.
+    """
+    return PARTS[name] if name in PARTS else outside_part(name)
+
+
+@functools.cache
+def outside_part(name: str) -> Part:
+    """The plug-in of this name; a ConfigError that lists all valid names if there is none."""
+    found: Part | None = plugins.find("losses", name, is_part)
+    if found is None:
+        valid = ", ".join([*PARTS, *plugins.names("losses", is_part)])
+        raise ConfigError(f"loss part {name!r}: expected one of {valid}")
+    return found
+
+
+def is_part(value: Any) -> bool:
+    """Whether it may be a part of a loss: a function."""
+    return callable(value) and not isinstance(value, type)
 
 
 def check_weights(weights: Mapping[str, float]) -> dict[str, float]:
@@ -184,8 +210,7 @@ def check_weights(weights: Mapping[str, float]) -> dict[str, float]:
         ConfigError: an unknown part, a weight that is negative or no number, or none above 0.
     """
     for name, weight in weights.items():
-        if name not in PARTS:
-            raise ConfigError(f"loss part {name!r}: expected one of {', '.join(PARTS)}")
+        part(name)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
             raise ConfigError(f"weight of loss part {name}: expected 0 or more, got {weight!r}")
     if not any(weights.values()) or not all(map(math.isfinite, weights.values())):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from rnncodec.network.families import RENAMED
 
 KEY = "rnncodec"
 FORMAT = 1
+PLAIN = re.compile(r"[\w.+<>-]{1,200}")
+"""A name of Python's, or of a package, or a version."""
 
 SCORE_METRICS = {"ms_ssim": "MS-SSIM", "psnr_rgb": "PSNR (dB)"}
 """What the mean over the iterations may be of that selects the best weights of a training."""
@@ -67,18 +70,32 @@ def describe(file: Any, path: Path) -> dict[str, Any]:
                 f"{path}: format {version}; this version reads up to {FORMAT}; upgrade rnncodec"
             )
         description.setdefault("fingerprint", None)
+        description.setdefault("plugins", [])
         wanted: dict[str, Any] = {
             "network": dict,
             "entropy": (dict, type(None)),
             "notes": dict,
             "fingerprint": (str, type(None)),
+            "plugins": list,
         }
         for key, kind in wanted.items():
             if not isinstance(description[key], kind):
                 raise TypeError(f"{key} is a {type(description[key]).__name__}")
+        check_origins(description["plugins"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: its description is damaged ({error!r})") from error
     return {key: description[key] for key in ("format", *wanted)}
+
+
+def check_origins(plugins: list[Any]) -> None:
+    """Refuse, with a TypeError, what says anything but the names of plug-ins, all texts."""
+    for each in plugins:
+        if not isinstance(each, dict) or not {"group", "name", "class"} <= set(each):
+            raise TypeError("plugins: expected group, name and class of each")
+        if each["group"] not in ("cells", "recons", "binarizers", "entropy_models"):
+            raise TypeError("plugins: an unknown group")
+        if not all(isinstance(text, str) and PLAIN.fullmatch(text) for text in each.values()):
+            raise TypeError("plugins: expected names")
 
 
 def score_metric(notes: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ the integers of its entropy model.
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rnncodec import plugins
 from rnncodec.entropy.integer import IntegerModel
-from rnncodec.errors import ConfigError, ModelError
+from rnncodec.entropy.model import model_class
+from rnncodec.errors import ConfigError, ModelError, RNNCodecWarning
 from rnncodec.machine.storage import replacing
 from rnncodec.models.model_description import FORMAT, KEY, describe, opened
-from rnncodec.network.autoencoder import Network
+from rnncodec.network import cells, families, recon
+from rnncodec.network.autoencoder import Binarizer, Network
 
 NETWORK, ENTROPY = "network.", "entropy."
 ENCODER_ONLY = (NETWORK + "encoder.", NETWORK + "binarizer.")
@@ -97,6 +101,8 @@ def save(path: str | os.PathLike[str], model: Model, *, dtype: torch.dtype | Non
     require_finite(tensors, source=path)
     stated = fingerprint(config, tensors).hex()
     description = {"format": FORMAT, **config, "notes": model.notes, "fingerprint": stated}
+    if used := plugins_of(config):
+        description["plugins"] = used
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={KEY: json.dumps(description, sort_keys=True)})
 
@@ -109,9 +115,14 @@ def load(path: str | Path) -> Model:
     """
     description, tensors = read(path)
     try:
+        require_plugins(description["plugins"], source=path)
         with torch.device("meta"):  # no memory before the file is known to hold what fills it
             network = Network.from_config(description["network"])
         load_weights(network, part(tensors, NETWORK), source=path)
+        if description["plugins"]:  # what they have beside weights is in no file: now for real
+            with torch.random.fork_rng(devices=[]):
+                network = Network.from_config(description["network"])
+            load_weights(network, part(tensors, NETWORK), source=path)
         entropy = None
         if description["entropy"] is not None:
             entropy = IntegerModel.from_state(description["entropy"], part(tensors, ENTROPY))
@@ -124,6 +135,59 @@ def load(path: str | Path) -> Model:
             f"weights have {own}"
         )
     return model
+
+
+def plugins_of(config: dict[str, Any]) -> list[dict[str, str]]:
+    """Where the parts of a model come from that are no part of this package."""
+    found: dict[str, type] = {
+        "cells": families.by_name(cells, cells.Cell, config["network"]["cell"]["name"]),
+        "recons": families.by_name(
+            recon, recon.Reconstruction, config["network"]["recon"]["name"]
+        ),
+    }
+    if binarizer := config["network"].get("binarizer"):
+        found["binarizers"] = families.outside("binarizers", Binarizer, binarizer["name"])
+    if config["entropy"] is not None:
+        found["entropy_models"] = model_class(config["entropy"]["name"])
+    return [
+        {"group": kind, "name": plugins.name_of(each), **plugins.origin(plugins.path_of(each))}
+        for kind, each in found.items()
+        if plugins.is_outside(each)
+    ]
+
+
+def require_plugins(used: list[dict[str, str]], *, source: str | Path) -> None:
+    """Refuse a model whose parts from outside are not known here.
+
+    Raises:
+        ModelError: names the first, and how to supply it.
+
+    Warns:
+        RNNCodecWarning: what is known by the name of a part is another class.
+    """
+    for each in used:
+        known = plugins.find(each["group"], each["name"], families.subclass_of(object))
+        if known is None:
+            raise ModelError(f"{source}: {absent(each)}")
+        if (path := plugins.path_of(known)) != each["class"]:
+            warnings.warn(
+                f"{source}: made with {each['class']}; {path}, which has the same name, is used",
+                RNNCodecWarning,
+                stacklevel=4,
+            )
+
+
+def absent(used: dict[str, str]) -> str:
+    """What to do about a part of a model that is not known here."""
+    home, _, name = used["class"].rpartition(".")
+    package, version = used.get("package"), used.get("version")
+    origin = f"of {package} {version}" if package else "of a package that was not installed"
+    install = f"install {package}=={version}" if package else f"install what holds {home}"
+    return (
+        f"made with {used['class']} {origin}, which is not known here: {install}; or pass the "
+        f"class itself, rnncodec.load(..., plugins=[{name}]); or name its module, rnncodec "
+        f"--plugin {home} ... (or {plugins.VARIABLE}={home})"
+    )
 
 
 TYPES = (

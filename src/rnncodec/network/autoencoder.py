@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from rnncodec.errors import ConfigError
 from rnncodec.geometry import BITS
-from rnncodec.network import cells, families, recon
+from rnncodec.network import cells, families
+from rnncodec.network import recon as recons
 from rnncodec.network.cells import Cell, State, conv2d
 from rnncodec.network.recon import Reconstruction
 from rnncodec.validation import check_number, check_whole, is_whole
@@ -152,11 +153,14 @@ class Network(nn.Module):
         hidden_kernels: sides of the hidden kernels of the decoder's four cells, each 1 or 3. The
             last two work at half and a quarter of the picture's resolution: with 1 there, the
             decoder needs about half of the paper's multiply-adds.
+        binarizer: a subclass of :class:`Binarizer` from another package, or a
+            ``functools.partial`` of one; None: the paper's.
 
     Raises:
         ConfigError: a width over 4, or one that gives channels that are no multiple of 8;
             ``iterations`` not in 1..255; ``priming`` or ``diffusion`` not in 0..16;
-            ``hidden_kernels`` other than four of 1 and 3.
+            ``hidden_kernels`` other than four of 1 and 3; a cell, reconstruction or binarizer
+            that is no subclass of ours.
 
     Examples:
         >>> from rnncodec.network.cells.gru import GRU
@@ -175,6 +179,7 @@ class Network(nn.Module):
         priming: int = 0,
         diffusion: int = 0,
         hidden_kernels: Sequence[int] = PAPER_KERNELS,
+        binarizer: Callable[[int], Binarizer] | None = None,
     ) -> None:
         super().__init__()
         kernels = tuple(hidden_kernels) if isinstance(hidden_kernels, Sequence) else ()
@@ -187,18 +192,21 @@ class Network(nn.Module):
         check_whole("iterations", iterations, 1, MAX_ITERATIONS)  # one byte in a file
         check_whole("priming", priming, 0, MAX_EXTRA_RUNS)
         check_whole("diffusion", diffusion, 0, MAX_EXTRA_RUNS)
+        parts = {
+            "cell": describe(cells, Cell, cell),
+            "recon": describe(recons, Reconstruction, recon),
+        }
         cell_class: type[Cell] = unwrap(cell)
         self.width = width
         self.iterations = iterations
         self.priming = priming
         self.diffusion = diffusion
         self.encoder = Encoder(cell_class.encoder_cell or cell, width)
-        self.binarizer = Binarizer(self.encoder.out_channels)
+        self.binarizer = (binarizer or Binarizer)(self.encoder.out_channels)
         self.decoder = Decoder(cell, width, kernels)
         self.recon = recon()
         self.config: dict[str, Any] = {
-            "cell": describe(cell),
-            "recon": describe(recon),
+            **parts,
             "width": width,
             "iterations": iterations,
         }
@@ -207,6 +215,9 @@ class Network(nn.Module):
         own_kernels = [] if kernels == PAPER_KERNELS else list(kernels)
         extra = zip(OPTIONAL, (priming, diffusion, own_kernels), strict=True)
         self.config |= {name: value for name, value in extra if value}
+        if binarizer is not None:
+            name = families.taken_in("binarizers", Binarizer, unwrap(binarizer))
+            self.config["binarizer"] = {"name": name, **arguments_of(binarizer)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Network":
@@ -218,9 +229,12 @@ class Network(nn.Module):
         try:
             return cls(
                 restore(cells, Cell, config["cell"]),
-                restore(recon, Reconstruction, config["recon"]),
+                restore(recons, Reconstruction, config["recon"]),
                 width=config["width"],
                 iterations=config["iterations"],
+                binarizer=restore_binarizer(config["binarizer"])
+                if "binarizer" in config
+                else None,
                 **{name: config[name] for name in OPTIONAL if name in config},
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -235,16 +249,33 @@ def unwrap(factory: Any) -> Any:
     return factory.func if isinstance(factory, partial) else factory
 
 
-def describe(factory: Any) -> dict[str, Any]:
+def describe(package: ModuleType, base: type, factory: Any) -> dict[str, Any]:
     """Plain data from which :func:`restore` makes the factory again."""
+    return {
+        "name": families.stored_name(package, base, unwrap(factory)),
+        **arguments_of(factory),
+    }
+
+
+def arguments_of(factory: Any) -> dict[str, Any]:
+    """The arguments of a factory that is a ``functools.partial``."""
     arguments = factory.keywords if isinstance(factory, partial) else {}
-    return {"name": families.stored_name(unwrap(factory)), **arguments}
+    if "name" in arguments:  # which a description has for the class itself
+        raise ConfigError(f"{unwrap(factory).__name__}: call its argument name otherwise")
+    return dict(arguments)
 
 
 def restore(package: ModuleType, base: type, description: dict[str, Any]) -> Any:
     """The factory that :func:`describe` described."""
     arguments = dict(description)
     implementation: Any = families.by_name(package, base, arguments.pop("name"))
+    return partial(implementation, **arguments)
+
+
+def restore_binarizer(description: dict[str, Any]) -> Any:
+    """The binarizer, from outside, that :attr:`Network.config` describes."""
+    arguments = dict(description)
+    implementation: Any = families.outside("binarizers", Binarizer, arguments.pop("name"))
     return partial(implementation, **arguments)
 
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_class
+from hydra.utils import get_object
 from omegaconf import DictConfig
 
+from rnncodec import plugins
 from rnncodec.errors import ConfigError
 from rnncodec.models.model_description import part_name, read_description
-from rnncodec.network import families
 from rnncodec.runs.run_directory import MODEL, RunFiles
 from rnncodec.runs.run_settings import leaves, settings
 
@@ -17,14 +17,31 @@ SOURCE = ("data", "data.root", "data.weights")
 NO_ENTROPY = "none"
 
 
+def target(cfg: DictConfig, group: str) -> Any:
+    """What a group's ``_target_`` names, a class or a function.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    path = cfg[group].get("_target_")
+    try:
+        return get_object(path)
+    except Exception as error:  # whatever the user's module does when it is imported
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{group}._target_={path}: cannot be imported; install its package, or put its folder "
+            f"into PYTHONPATH ({type(error).__name__}: {reason})"
+        ) from error
+
+
 def entropy_name(cfg: DictConfig) -> str:
     """The name of the entropy model, as in ``entropy=``."""
-    return families.name_of(get_class(cfg.entropy._target_))
+    return plugins.name_of(target(cfg, "entropy"))
 
 
 def codec_names(cfg: DictConfig) -> dict[str, str]:
     """The names of the codec's parts, as in ``cell=`` and ``recon=``."""
-    return {name: families.name_of(get_class(cfg[name]._target_)) for name in CODEC}
+    return {name: plugins.name_of(target(cfg, name)) for name in CODEC}
 
 
 def factors(cfg: DictConfig, files: RunFiles) -> dict[str, str]:

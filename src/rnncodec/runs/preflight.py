@@ -12,18 +12,20 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
-from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from rnncodec.errors import ConfigError
 from rnncodec.images import distortion
 from rnncodec.models import model_file
-from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name
+from rnncodec.runs.codec_lookup import NO_ENTROPY, codec_file, entropy_name, target
 from rnncodec.runs.run_directory import RunFiles
 from rnncodec.runs.run_settings import check_settings, leaves
 from rnncodec.validation import check_number, check_whole
 
 HOME = re.compile(r"(?<=[=,\[])~(?=[/,\]]|$)")
+
+OUTSIDE_GROUPS = ("metrics", "callbacks")
+"""Groups without an option of ours."""
 
 GROUP = "sweeps"
 SCHEME = "file://"
@@ -77,16 +79,12 @@ INSTEAD = {
     **dict.fromkeys(("max_epochs", "min_epochs", "min_steps", "limit_train_batches"), ENDLESS),
     **dict.fromkeys(("overfit_batches", "fast_dev_run", "check_val_every_n_epoch"), ENDLESS),
     **dict.fromkeys(
-        (
-            "callbacks",
-            "logger",
-            "plugins",
-            "default_root_dir",
-            "enable_checkpointing",
-            "barebones",
-        ),
+        ("plugins", "default_root_dir", "enable_checkpointing", "barebones"),
         "a run sets it itself; leave it out",
     ),
+    "callbacks": "a run sets it itself; leave it out, and name yours as callbacks=NAME, a file "
+    "callbacks/NAME.yaml in the folder of --config-dir",
+    "logger": "a run sets it itself; leave it out, and choose as in logger=csv",
     "limit_val_batches": "validation chooses the weights to keep; leave it out, and say with "
     "data.val_images how many images it sees",
 }
@@ -137,7 +135,7 @@ def check(cfg: DictConfig, files: RunFiles) -> None:
 
 def check_loaders(cfg: DictConfig) -> None:
     """Refuse loader workers in the processes of ``launcher=local``: joblib's and they clash."""
-    if not HydraConfig.initialized() or not cfg.data.num_workers:
+    if not HydraConfig.initialized() or not cfg.data.get("num_workers"):
         return
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN and hydra.launcher._target_.endswith("JoblibLauncher"):
@@ -150,11 +148,11 @@ def check_loaders(cfg: DictConfig) -> None:
 def check_crop(cfg: DictConfig) -> None:
     """Refuse crops that are too small for the loss."""
     parts = [name for name, weight in (cfg.loss.get("weights") or {}).items() if weight]
-    own = getattr(get_class(cfg.loss._target_), "least_side", 1)
+    own = getattr(target(cfg, "loss"), "least_side", 1)
     least = max([own, *(distortion.SMALLEST.get(part, 1) for part in parts)])
-    if cfg.data.crop < least:
+    if (crop := cfg.data.get("crop")) is not None and crop < least:
         raise ConfigError(
-            f"data.crop={cfg.data.crop}: this loss needs crops of at least {least} pixels; raise "
+            f"data.crop={crop}: this loss needs crops of at least {least} pixels; raise "
             "data.crop, or choose another loss="
         )
 
@@ -203,7 +201,7 @@ def check_values(cfg: DictConfig) -> None:
         )
     for key, instead in INSTEAD.items():
         value = cfg.trainer.get(key)
-        if value is not None and value is not False:
+        if value is not None and (value is not False or key == "logger"):
             raise ConfigError(f"trainer.{key}={value}: {instead}")
     plain = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(plain, dict)
@@ -262,7 +260,7 @@ def check_read(cfg: DictConfig) -> None:
     task = OmegaConf.to_container(hydra.overrides.task) or ()
     for override in OverridesParser.create().parse_overrides([str(each) for each in task]):
         key = override.key_or_group
-        if not override.is_add() or "." in key or key not in cfg:
+        if not override.is_add() or "." in key or key not in cfg or key in OUTSIDE_GROUPS:
             continue
         # another setting may be made of it, as in ${key} or ${oc.select:key,1}
         use = re.compile(rf"(\$\{{|oc\.select:){re.escape(key)}[.\[,}}]")

@@ -6,13 +6,25 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from rnncodec import plugins
 from rnncodec.errors import ConfigError
 from rnncodec.machine import devices, storage
 from rnncodec.models.model_description import read_description
 from rnncodec.network.families import RENAMED
 from rnncodec.runs.run_directory import RunFiles
 
-CODEC = ("cell", "recon", "model", "binarizer", "loss", "loss_mean", "optim", "init", "trainer")
+CODEC = (
+    "cell",
+    "recon",
+    "model",
+    "binarizer",
+    "loss",
+    "loss_mean",
+    "optim",
+    "init",
+    "trainer",
+    "callbacks",
+)
 ALWAYS = ("codec", "seed", "data")
 ENTROPY = ("entropy", "entropy_fit")
 
@@ -29,22 +41,28 @@ ONLY_HOW = (
 """They say how and where a training runs, and not what it makes; prefixes."""
 
 BUDGETS = ("max_steps", "max_time", "val_check_interval")
-NOT_IN_MODEL = ("eval", "codec")
+NOT_IN_MODEL = ("eval", "metrics", "codec")
 """A model file does not have them: it may have been evaluated again, and is that of its codec."""
 
 ADDED = {"model.hidden_kernels": [1, 1, 3, 3]}
 """Settings that runs of earlier versions do not record, and what they did."""
+
+PLUGINS = "plugins"
+"""Beside the settings: the package and version of every class that is from outside."""
 
 SHOWN = 3
 UNSET = object()
 
 
 def settings(cfg: DictConfig) -> dict[str, Any]:
-    """A run's settings as plain data."""
+    """A run's settings as plain data, and where what they build comes from, if from outside."""
     plain = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(plain, dict)
     plain.pop("run_dir")  # a path of this machine says nothing about the model
-    return {str(key): value for key, value in plain.items()}
+    outside = plugins.versions(plain)
+    return {str(key): value for key, value in plain.items()} | (
+        {PLUGINS: outside} if outside else {}
+    )
 
 
 def record(cfg: DictConfig, files: RunFiles) -> None:
@@ -92,6 +110,8 @@ def check_settings(cfg: DictConfig, files: RunFiles) -> None:
     if known is None and files.model.exists():  # the entropy model's settings go before
         codec, own = settings_in_notes(read_description(files.model)["notes"])
         known = codec | own
+    if known is not None and PLUGINS not in known:  # older versions did not record them
+        asked.pop(PLUGINS, None)
     found, wanted = (compared(side, files, asked) for side in (known or {}, asked))
     names = [*wanted, *(name for name in found if name not in wanted)]
     if before is None:  # older versions knew fewer settings
@@ -103,7 +123,7 @@ def check_settings(cfg: DictConfig, files: RunFiles) -> None:
             for name in different[:SHOWN]
         ]
         more = f", and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
-        evaluated = all(name.startswith("eval") for name in different)
+        evaluated = all(name.startswith(("eval", "metrics")) for name in different)
         remove = files.evaluation if evaluated else files.folder
         raise ConfigError(
             f"{files.folder} holds a run with {', '.join(shown)}{more}; choose another name=, or "
@@ -143,24 +163,37 @@ def compared(side: dict[str, Any], files: RunFiles, asked: dict[str, Any]) -> di
     if with_entropy and not str(asked["entropy"]["_target_"]).endswith(".NoEntropy"):
         groups += ENTROPY
     if files.finished:
-        groups.append("eval")
+        groups += ["eval", "metrics"]
     free = [*DERIVED, *ONLY_HOW]
     if not (files.codec.exists() or files.model.exists()):
         free += [f"trainer.{limit}" for limit in BUDGETS]
     if not files.model.exists():
         free += [f"entropy_fit.{limit}" for limit in BUDGETS]
     chosen = {group: side[group] for group in groups if group in side}
-    named = dict(leaves(chosen))
+    named = versioned(chosen, side.get(PLUGINS))
     old = {name: value for name, value in ADDED.items() if name.partition(".")[0] in chosen}
     return {name: v for name, v in (old | named).items() if not name.startswith(tuple(free))}
+
+
+def versioned(settings: dict[str, Any], versions: Any) -> dict[str, Any]:
+    """Dotted names and values; classes from outside with the version of their package.
+
+    >>> versioned({"loss": {"_target_": "mylab.L1"}, "plugins": {}}, {"mylab.L1": "mylab 1.0"})
+    {'loss': 'mylab.L1 (mylab 1.0)'}
+    """
+    known = versions if isinstance(versions, dict) else {}
+    found = leaves({name: value for name, value in settings.items() if name != PLUGINS})
+    return {k: f"{v} ({known[v]})" if isinstance(v, str) and v in known else v for k, v in found}
 
 
 def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted names and values; what a setting builds is named by the setting itself.
 
-    >>> cell = {"_target_": "rnncodec.network.cells.gru.GRU"}
-    >>> dict(leaves({"cell": cell, "optim": {"ema": None}}))
-    {'cell': 'GRU', 'optim.ema': None}
+    Classes of this package have moved, and go by their names alone.
+
+    >>> cell, loss = "rnncodec.network.cells.gru.GRU", "mylab.l2.L1"
+    >>> dict(leaves({"cell": {"_target_": cell}, "loss": {"_target_": loss, "p": None}}))
+    {'cell': 'GRU', 'loss': 'mylab.l2.L1', 'loss.p': None}
     """
     if not isinstance(node, dict):
         yield name, node
@@ -168,7 +201,8 @@ def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
         if key == "_target_":
             built = str(value).rpartition(".")[2]
-            yield name, RENAMED.get(built, built)
+            outside = built != value and value in plugins.targets(node)
+            yield name, value if outside else RENAMED.get(built, built)
         elif key != "_partial_":
             yield from leaves(value, f"{name}.{key}" if name else str(key))
 

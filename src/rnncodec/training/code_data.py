@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from rnncodec.coding.transform import Transform, to_bits
-from rnncodec.data.module import CropData
+from rnncodec.data.contract import EntropyTrainingData
 from rnncodec.data.resumable import InfiniteDataModule
 from rnncodec.errors import ConfigError
 from rnncodec.machine.devices import float32_convolutions
@@ -67,7 +67,7 @@ class CodeData(InfiniteDataModule):
 
     def __init__(
         self,
-        data: CropData,
+        data: EntropyTrainingData,
         transform: Transform,
         cache: Path,
         *,
@@ -107,7 +107,7 @@ class CodeData(InfiniteDataModule):
         """
         if self.train is not None:
             return
-        self.photographs.setup()
+        self.photographs.setup("fit")
         made_from = self.origin()
         codes = read_codes(self.cache, made_from)
         if codes is None:

@@ -18,8 +18,8 @@ from lightning.pytorch.loggers import WandbLogger
 from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile
 from rnncodec.evaluation.curves import RDCurve, first_of
 from rnncodec.evaluation.evaluate import centre
-from rnncodec.evaluation.metrics import DECIBEL, METRICS, described
-from rnncodec.evaluation.rd_points import mean_curve
+from rnncodec.evaluation.metrics import DECIBEL, described
+from rnncodec.evaluation.rd_points import mean_curve, metrics_of
 from rnncodec.evaluation.results import Result, read_results
 from rnncodec.evaluation.runner import EvaluationSpec
 from rnncodec.evaluation.summary import read_summary
@@ -54,7 +54,8 @@ def log_evaluation(
     if run.disabled:
         return
     results = read_results(folder / "results.csv")
-    curves = {metric: mean_curve(results, metric) for metric in METRICS}
+    measured = [metric for metric in metrics_of(results) if metric != DECIBEL]
+    curves = {metric: mean_curve(results, metric) for metric in measured}
     present = {metric: curve for metric, curve in curves.items() if curve is not None}
     run.summary.update(areas(present))
     present |= with_decibels(present)

@@ -158,7 +158,8 @@ def test_earlier_names_go_on(kind: str) -> None:
     network = Network(GRU, current, width=0.125, iterations=1)
     assert network.config["recon"] == {"name": f"boosted_{kind}"}
     assert type(Network.from_config(network.config).recon) is current
-    asked, before = ({"recon": {"_target_": path}} for path in (f"a.Scheduled{camel}", stored))
+    elsewhere = f"rnncodec.elsewhere.Scheduled{camel}"
+    asked, before = ({"recon": {"_target_": path}} for path in (elsewhere, stored))
     assert dict(leaves(asked)) == dict(leaves(before))
     assert make(f"boosted_{kind}").gain(2, None) == make(f"scheduled_{kind}").gain(2, None)
     with pytest.raises(AttributeError, match="no attribute 'boosted'"):
