@@ -1,14 +1,17 @@
 """The LightningModule of the codec: it steps, loses, optimises and logs; nothing else."""
 
+import pickle
 from collections.abc import Callable, Iterable
+from os import PathLike
 from typing import Any, TypedDict
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from rnncodec.errors import ConfigError, ModelError
+from rnncodec.errors import ConfigError, DataError, ModelError
 from rnncodec.evaluation import metrics
 from rnncodec.geometry import BITS, BLOCK
 from rnncodec.images.pixels import from_uint8, to_uint8
@@ -16,6 +19,7 @@ from rnncodec.network.autoencoder import Network
 from rnncodec.network.shared_convolution import shared
 from rnncodec.network.unroll import unroll
 from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
+from rnncodec.training.losses import L1
 
 # Constants of splitmix64 (Steele, Lea & Flood, 2014), as signed 64-bit numbers.
 GOLDEN = 0x9E3779B97F4A7C15 - 2**64
@@ -46,6 +50,9 @@ class CodecModule(L.LightningModule):
             yet is mostly noise to the decoder when drawn, and never learns to say more.
         mean: over the iterations, "arithmetic" as in the paper, or "geometric", which weighs
             each iteration by the inverse of its loss: a percent counts the same everywhere.
+        scheduler: of the learning rate, from the optimiser, stepped after each step; None: the
+            rate is constant, unless a callback sets it as
+            :class:`rnncodec.training.schedule.LearningRate` does in a run.
 
     Raises:
         ConfigError: an unknown ``binarizer`` or ``mean``.
@@ -60,6 +67,7 @@ class CodecModule(L.LightningModule):
         seed: int,
         binarizer: str = "stochastic",
         mean: str = "arithmetic",
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
     ) -> None:
         super().__init__()
         check_choice("binarizer", binarizer, ("stochastic", "sign"))
@@ -70,7 +78,46 @@ class CodecModule(L.LightningModule):
         self.network: Network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss
         self.optimizer = optimizer
+        self.scheduler = scheduler
         self.seed = seed
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls,
+        checkpoint_path: str | PathLike[str],
+        map_location: torch.device | str = "cpu",
+        *,
+        loss: nn.Module | None = None,
+        optimizer: OptimizerFactory | None = None,
+        seed: int = 0,
+        **settings: Any,
+    ) -> "CodecModule":
+        """The module of a checkpoint: its network, with the weights that a model file would have.
+
+        Nothing in the file is executed. Give ``loss`` and ``optimizer`` to train on; without, they
+        are L1 and Adam.
+
+        Raises:
+            DataError: no such file, or no checkpoint of a codec.
+        """
+        try:
+            found = torch.load(checkpoint_path, map_location, weights_only=True)
+            network = Network.from_config(found["network"])
+        except (OSError, EOFError, pickle.UnpicklingError, RuntimeError, KeyError) as error:
+            raise DataError(
+                f"{checkpoint_path}: cannot be read as a codec's checkpoint: {error!r}"
+            ) from error
+        module = cls(network, loss or L1(), optimizer or adam, seed=seed, **settings)
+        module.load_state_dict(found["state_dict"])
+        return module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [-0.5, 0.5], sides multiples of 16 -> (B, T, 3, H, W).
+
+        The reconstruction after each iteration, of the signs of the codes, not clipped.
+        """
+        steps = unroll(self.network, x, iterations=self.network.iterations)
+        return torch.stack([step.x_hat for step in steps], dim=1)
 
     def on_fit_start(self) -> None:
         """Refuse what would not learn."""
@@ -120,9 +167,13 @@ class CodecModule(L.LightningModule):
             "ms_ssim": scores("ms_ssim"),
         }
 
-    def configure_optimizers(self) -> Optimizer:
-        """The optimiser; its learning rate is set by the schedule callback before each step."""
-        return built(self.optimizer, self.network, group="optim")
+    def configure_optimizers(self) -> Any:
+        """The optimiser, and the scheduler of its learning rate if there is one."""
+        optimizer = built(self.optimizer, self.network, group="optim")
+        if self.scheduler is None:
+            return optimizer
+        schedule = {"scheduler": self.scheduler(optimizer), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Name the architecture that the weights belong to."""
@@ -135,6 +186,11 @@ class CodecModule(L.LightningModule):
                 f"the checkpoint of this run directory is of {checkpoint.get('network')}, the run "
                 f"is of {self.network.config}; choose another name= or delete it"
             )
+
+
+def adam(named: Iterable[tuple[str, nn.Parameter]]) -> Optimizer:
+    """The optimiser of a module that is given none."""
+    return torch.optim.Adam(parameter for _, parameter in named)
 
 
 def built(optimizer: OptimizerFactory, learner: nn.Module, *, group: str) -> Optimizer:
