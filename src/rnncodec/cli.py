@@ -13,6 +13,7 @@ from rnncodec import plugins
 from rnncodec.commands.compare import compare
 from rnncodec.commands.compress import compress
 from rnncodec.commands.conformance import conformance
+from rnncodec.commands.curves import curves
 from rnncodec.commands.decompress import decompress
 from rnncodec.commands.evaluate import evaluate
 from rnncodec.commands.export import export
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 
 FILES = (compress, decompress, info, truncate, verify, export, serve, conformance)
-TRAINING = (models, evaluate, compare, status, prepare)
+TRAINING = (models, evaluate, compare, curves, status, prepare)
 for command in (*FILES, *TRAINING):
     app.command()(command)
 

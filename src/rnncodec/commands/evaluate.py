@@ -46,7 +46,11 @@ Baselines = Annotated[
 ]
 Published = Annotated[
     Path | None,
-    typer.Option(metavar="CSV", help="Published curves to stand beside: codec,metric,bpp,value."),
+    typer.Option(
+        metavar="NAME|CSV",
+        help="Published curves to stand beside: kodak, kodak-more (`rnncodec curves` lists them), "
+        "or a file of codec,metric,bpp,value.",
+    ),
 ]
 Metrics = Annotated[
     list[str] | None,

@@ -171,6 +171,25 @@ def with_decibels(curves: Sequence[RDCurve]) -> list[RDCurve]:
 
 
 POINT_COLUMNS = "codec,metric,bpp,value"
+PACKAGED = Path(__file__).parents[1] / "published"
+"""Points of others' papers on Kodak: ``NAME.csv``, and in ``sources.json`` where they are from."""
+
+
+def published_file(name: Path) -> Path:
+    """The file of published curves that a path, or the name of a packaged set, stands for.
+
+    Raises:
+        DataError: there is none.
+    """
+    packaged = {path.stem: path for path in PACKAGED.glob("*.csv")}
+    if name.is_file():
+        return name
+    if str(name) not in packaged:
+        raise DataError(
+            f"{name}: no such file of published curves; expected a CSV, or one of the packaged "
+            f"sets: {', '.join(sorted(packaged))}"
+        )
+    return packaged[str(name)]
 
 
 def read_published(path: Path) -> list[RDCurve]:
@@ -178,8 +197,7 @@ def read_published(path: Path) -> list[RDCurve]:
 
     DataError: no such file, no text, other columns, a cell that is no number (with its line).
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file of published curves; expected a CSV")
+    path = published_file(path)
     found: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     try:
         with path.open(encoding="utf-8", newline="") as file:

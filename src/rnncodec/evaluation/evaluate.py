@@ -15,7 +15,14 @@ from rnncodec.errors import DataError
 from rnncodec.evaluation import plots
 from rnncodec.evaluation.baselines import Baseline
 from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile, file_hash
-from rnncodec.evaluation.curves import HIGH, LOW, NOMINAL_ITERATIONS, RDCurve, read_published
+from rnncodec.evaluation.curves import (
+    HIGH,
+    LOW,
+    NOMINAL_ITERATIONS,
+    RDCurve,
+    published_file,
+    read_published,
+)
 from rnncodec.evaluation.prefixes import PrefixCodec
 from rnncodec.evaluation.results import Result, write_results
 from rnncodec.evaluation.runner import EvaluationResult, EvaluationSpec, run, versions
@@ -53,7 +60,8 @@ def evaluate(
         progress: show a progress bar on stderr.
         anchor: the codec that areas and Bjontegaard deltas are taken against.
         left_out: why codecs that were asked for are not measured.
-        published: a CSV of curves by others: dashed in the plots, and in no table.
+        published: a CSV of curves by others, or the name of a packaged set: dashed in the plots,
+            and in no table.
         summary_file: where the figures go, in the folder; None: nowhere.
 
     Raises:
@@ -64,7 +72,7 @@ def evaluate(
     curves = read_published(published) if published else []
     measured = run(spec, workers=workers, progress=progress)
     if published is not None:
-        write_bytes(spec.folder / "published.csv", published.read_bytes())
+        write_bytes(spec.folder / "published.csv", published_file(published).read_bytes())
     more = {"left_out": list(left_out), "published": published and "published.csv"}
     description = describe(spec, measured) | more
     write_json(spec.folder / "evaluation.json", description)  # it marks the table as ours
