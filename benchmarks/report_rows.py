@@ -169,6 +169,22 @@ def supply(result: Result) -> Iterator[str]:
         )
 
 
+def peers(result: Result) -> Iterator[str]:
+    if "skipped" in result:
+        yield row("beside CompressAI", "not measured", result["skipped"])
+        return
+    seconds, version = result["seconds"], result["versions"]["compressai"]
+    for name in dict.fromkeys(key.rpartition(" ")[0] for key in seconds if "ours" not in key):
+        for work in ("encode", "decode"):
+            ours, theirs = seconds[f"ours {work}"], seconds[f"{name} {work}"]
+            yield row(
+                f"{work} {KODAK}, {result['model']}, {result['iterations']} iterations "
+                f"({result['bpp']:.2f} bpp), with entropy coding",
+                f"{ours / theirs:.2f}x the time ({ours:.2f} s)",
+                f"CompressAI {version} {name}, quality {result['quality']} ({theirs:.2f} s)",
+            )
+
+
 ROWS: dict[str, Callable[[Result], Iterator[str]]] = {
     "train_step": train_step,
     "train_step_compact": train_step,
@@ -177,4 +193,5 @@ ROWS: dict[str, Callable[[Result], Iterator[str]]] = {
     "entropy": entropy,
     "coder": coder,
     "supply": supply,
+    "peers": peers,
 }

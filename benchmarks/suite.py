@@ -30,6 +30,7 @@ PARTS = {
     "entropy": ("entropy.py", ""),
     "coder": ("coder.py", ""),
     "supply": ("dataloader.py", ""),
+    "peers": ("peers.py", ""),
 }
 MINUTES = {
     "train_step": 2,
@@ -39,6 +40,7 @@ MINUTES = {
     "entropy": 3,
     "coder": 0.5,
     "supply": 1.5,
+    "peers": 1,
 }
 """Estimates for two quiet cores."""
 
