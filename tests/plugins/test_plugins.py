@@ -1,5 +1,6 @@
 """What is known by a name, and that nothing else is imported."""
 
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.plugins import parts
 from rnncodec import plugins
 from rnncodec.errors import ConfigError, ModelError, RNNCodecWarning
 from rnncodec.evaluation import metrics
-from rnncodec.evaluation.codecs import ImageFile
+from rnncodec.evaluation.codecs import EvaluatedModel, ImageFile
 from rnncodec.evaluation.prefixes import chosen_baselines
 from rnncodec.evaluation.runner import EvaluationSpec, run
 from rnncodec.images.distortion import check_weights, outside_part, weighted_sum
@@ -183,6 +184,16 @@ def test_a_model_file_names_classes_and_imports_none(
         RNNCodecWarning, match=rf"made with {OWN}\.Plain; {__name__}\.Other, which has"
     ):
         model_file.load(path)
+
+
+def test_a_worker_process_knows_the_parts_of_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.safetensors"
+    model_file.save(path, model_file.Model(Network(parts.Plain, Additive, width=0.125)))
+    sent = pickle.dumps(EvaluatedModel("mine", path))
+    monkeypatch.setattr(plugins, "_given", {})  # as where it arrives
+    assert type(pickle.loads(sent).codec.model.network.decoder.cells[0]) is parts.Plain
 
 
 def test_what_a_part_has_beside_its_weights_is_there_after_loading(tmp_path: Path) -> None:

@@ -163,9 +163,10 @@ class EvaluatedModel:
         }
         own = trained_for(description["notes"]) if effort else None
         self.effort_for = effort_for or own
-        self.outside = [
-            plugins.installed(plugins.origin(used["class"])) for used in description["plugins"]
-        ]
+        used = description["plugins"]
+        self.outside = [plugins.installed(plugins.origin(each["class"])) for each in used]
+        found = [plugins.find(each["group"], each["name"], callable) for each in used]
+        self.parts = [part for part in found if part is not None]
         self.file = file_hash(path)
         most = self.facts["iterations"]
         if iterations is not None and not 1 <= iterations <= most:
@@ -177,6 +178,10 @@ class EvaluatedModel:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_codec": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        plugins.give(*self.parts)  # a worker process knows what this one was given
 
     def identity(self) -> dict[str, Any]:
         """Fingerprint, model file, and all settings: the name and the path say nothing.

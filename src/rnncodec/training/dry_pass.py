@@ -39,13 +39,13 @@ def dry_pass(module: CodecModule) -> None:
         ConfigError: names the part, what it gave, and what was expected.
     """
     with torch.random.fork_rng(devices=[]), TemporaryDirectory() as folder:
-        for cell in [*module.network.encoder.cells, *module.network.decoder.cells]:
-            if is_outside(cell):
-                check_cell(cell)
         path = Path(folder, "model.safetensors")
         with refusing("the model with these parts cannot be saved and loaded"):
             model_file.save(path, model_file.Model(module.network))
             network = model_file.load(path).network
+        for cell in [*network.encoder.cells, *network.decoder.cells]:
+            if is_outside(cell):
+                check_cell(cell)
         check_step(network, module)
         check_coding(network)
 
