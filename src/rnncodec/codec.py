@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from rnncodec import models
@@ -18,7 +16,7 @@ from rnncodec.coding.adaptive_encoding import encode_adaptively
 from rnncodec.coding.chunks import Source, chunks_of, read_all
 from rnncodec.coding.encoding import ImageEncoder, Target
 from rnncodec.coding.entropy_coding import CodeReader
-from rnncodec.coding.input_image import InputImage, from_image, to_image
+from rnncodec.coding.input_image import AnyImage, InputImage, from_image, to_image
 from rnncodec.coding.latent_optimization import Effort
 from rnncodec.coding.transform import Synthesizer, Transform
 from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
@@ -32,7 +30,6 @@ from rnncodec.models.model_file import Model
 from rnncodec.plugins import give
 from rnncodec.validation import is_whole
 
-AnyImage = Image.Image | NDArray[np.uint8] | InputImage
 TILE = 1024
 """Side of the tiles that large images are cut into, in pixels."""
 UNTILED_PIXELS = 2**21
@@ -111,8 +108,9 @@ class Codec:
         """Compress one image; at most one of the four targets may be given.
 
         Args:
-            image: a Pillow image (for what becomes of alpha, profiles, ... see
-                :func:`rnncodec.coding.input_image.from_image`) or uint8 (H, W, 3).
+            image: a Pillow image, a picture file (a path, an open file), an array (H, W, 3) or a
+                tensor (3, H, W); for grey, alpha, profiles and floats see
+                :func:`rnncodec.coding.input_image.from_image`.
             iterations: how many; default: all.
             bpp: at most ``bpp * W * H / 8`` bytes, header included: as many iterations as fit,
                 and one more in the blocks that need it most (:mod:`rnncodec.coding.partial`).
@@ -181,7 +179,7 @@ class Codec:
             search = Effort(effort, metric, entropy=rates, progress=progress)
         elif effort_for is not None:
             raise ConfigError(f"effort_for={effort_for}: is for a search; give effort=, too")
-        if not isinstance(images, Iterable):
+        if not isinstance(images, Iterable) or isinstance(images, str | bytes):
             raise DataError(
                 f"{type(images).__name__}: expected several images; encode compresses a single one"
             )

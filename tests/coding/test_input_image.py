@@ -1,11 +1,14 @@
 """What is said of a picture that cannot be kept as it is, and what is not."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import ExifTags, Image, ImageCms
 
+from rnncodec.bitstream import ColourMode
 from rnncodec.coding.input_image import from_image
 from rnncodec.errors import DataError
 
@@ -45,8 +48,82 @@ def test_exif_is_said_where_more_than_the_orientation_is_lost(tags: dict, notes:
 
 
 def test_no_image_is_named() -> None:
-    with pytest.raises(DataError, match=r"str: expected a Pillow image .* PIL\.Image\.open opens"):
+    with pytest.raises(DataError, match=r"int: expected a Pillow image, a path, an open file"):
+        from_image(3)
+    with pytest.raises(DataError, match=r"photo\.png"):
         from_image("photo.png")
+
+
+def test_files_are_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("LA", (5, 3), (9, 255)).save(path)
+    for source in (str(path), path, io.BytesIO(path.read_bytes())):
+        found = from_image(source)
+        assert found.colour is ColourMode.GREY
+        assert found.pixels.shape == (3, 5, 3)
+        assert (found.pixels == 9).all()
+
+
+RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3)).astype(np.uint8)
+
+
+GREY = RGB[..., 0].copy()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        RGB,
+        torch.from_numpy(RGB).permute(2, 0, 1),
+        (torch.from_numpy(RGB).permute(2, 0, 1).double() / 255 + 1e-4).requires_grad_(),
+        np.concatenate([RGB, np.full((4, 6, 1), 255, np.uint8)], axis=2),
+    ],
+    ids=["array", "tensor", "floats", "opaque"],
+)
+def test_arrays_and_tensors_are_their_pixels(image) -> None:
+    found = from_image(image)
+    np.testing.assert_array_equal(found.pixels, RGB)
+    assert (found.colour, found.notes) == (ColourMode.RGB, [])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        RGB[..., 0],
+        RGB[..., :1],
+        torch.from_numpy(RGB[..., 0]),
+        torch.from_numpy(RGB[None, ..., 0]),
+    ],
+    ids=["(H, W)", "(H, W, 1)", "tensor (H, W)", "tensor (1, H, W)"],
+)
+def test_one_channel_is_grey(image) -> None:
+    found = from_image(image)
+    assert found.colour is ColourMode.GREY
+    np.testing.assert_array_equal(found.pixels, np.repeat(GREY[..., None], 3, axis=2))
+
+
+def test_alpha_of_an_array_is_said() -> None:
+    clear = np.concatenate([RGB, np.zeros((4, 6, 1), np.uint8)], axis=2)
+    found = from_image(clear)
+    assert (found.pixels == 255).all()
+    assert found.notes
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.full((3, 4, 4), float("nan")), r"floats outside of \[0, 1\]"),
+        (torch.full((3, 4, 4), 127.0), r"floats outside of \[0, 1\]"),
+        (torch.zeros(3, 4, 4, dtype=torch.int64), r"tensor of torch\.int64: expected uint8"),
+        (torch.zeros(2, 4, 4), r"shape \(4, 4, 2\): expected uint8 \(H, W, 3\)"),
+        (np.zeros((4, 4, 3)), r"array of float64 and shape \(4, 4, 3\)"),
+        (np.zeros((0, 4), np.uint8), r"shape \(0, 4\)"),
+    ],
+    ids=str,
+)
+def test_what_is_no_picture_is_one_error(image, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        from_image(image)
 
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -4,19 +4,26 @@ Nothing is dropped silently: every conversion that loses something is said in a 
 """
 
 from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from rnncodec.bitstream import ColourMode
 from rnncodec.bitstream.header import MAX_ICC_PROFILE
 from rnncodec.errors import DataError
 from rnncodec.images.conversion import Pixels, convert
 from rnncodec.images.discarded import embedded_profile, losses_of_file, losses_of_metadata
-from rnncodec.images.reading import readable
+from rnncodec.images.reading import open_image, readable
 
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+ROUNDING = 1e-3
+"""How far outside of [0, 1] a float may lie, as after a resize or another computation."""
 ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}
 
 
@@ -37,10 +44,19 @@ class InputImage:
     notes: list[str] = field(default_factory=list)
 
 
-def from_image(image: Image.Image | NDArray[np.uint8] | InputImage) -> InputImage:
-    """A Pillow image of any mode, or uint8 (H, W, 3) pixels, ready to be coded.
+AnyImage: TypeAlias = (
+    Image.Image | NDArray[np.uint8] | Tensor | str | PathLike[str] | BinaryIO | InputImage
+)
+"""What :func:`from_image` takes."""
 
-    What is a :class:`InputImage` already is returned as it is.
+
+def from_image(image: AnyImage) -> InputImage:
+    """A Pillow image, a picture file, an array or a tensor, ready to be coded.
+
+    A file is a path, or an open binary file that can seek. An array is uint8 (H, W) of grey, or
+    (H, W, C) of grey, RGB or RGBA (C = 1, 3, 4); a tensor is (C, H, W), or (H, W) of grey, of
+    uint8 or of floats in [0, 1], which are rounded. What is an :class:`InputImage` already is
+    returned as it is. Of Pillow images and files:
 
     ======================= ==============================================================
     grey                    coded as RGB, decoded to grey (``L``)
@@ -68,16 +84,45 @@ def from_image(image: Image.Image | NDArray[np.uint8] | InputImage) -> InputImag
     if isinstance(image, Image.Image):
         with readable(getattr(image, "filename", "") or "in memory"):
             return from_pillow(image)
+    if isinstance(image, str | PathLike):
+        with open_image(Path(image)) as opened:
+            return from_pillow(opened)
+    if isinstance(image, Tensor):
+        image = array_of(image)
+    if not isinstance(image, np.ndarray) and hasattr(image, "read"):
+        with open_image(image) as opened:
+            return from_pillow(opened)
     if not isinstance(image, np.ndarray):
         raise DataError(
-            f"{type(image).__name__}: expected a Pillow image or a uint8 array (H, W, 3); "
-            "PIL.Image.open opens a file"
+            f"{type(image).__name__}: expected a Pillow image, a path, an open file, a uint8 "
+            "array (H, W, 3) or a tensor (3, H, W)"
         )
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+    channels = 1 if image.ndim == 2 else image.shape[-1]
+    sound = image.dtype == np.uint8 and image.ndim in (2, 3) and channels in (1, 3, 4)
+    if not sound or 0 in image.shape:
         raise DataError(
-            f"array of {image.dtype} and shape {image.shape}: expected uint8 (H, W, 3) with pixels"
+            f"array of {image.dtype} and shape {image.shape}: expected uint8 (H, W, 3) with "
+            "pixels, or (H, W) of grey, or (H, W, 4) of RGBA"
         )
-    return InputImage(image)
+    if channels == 3:
+        return InputImage(image)
+    return from_pillow(Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image))
+
+
+def array_of(tensor: Tensor) -> NDArray[np.uint8]:
+    """A tensor (C, H, W) or (H, W), uint8 or floats in [0, 1], as uint8 (H, W, C) or (H, W).
+
+    Raises:
+        DataError: other numbers, or floats that are not finite or far outside of [0, 1].
+    """
+    tensor = tensor.detach().cpu()
+    if tensor.is_floating_point():
+        if not ((tensor >= -ROUNDING) & (tensor <= 1 + ROUNDING)).all():  # NaN is neither
+            raise DataError("tensor of floats outside of [0, 1]: expected that range, or uint8")
+        tensor = (tensor.clamp(0, 1) * 255).round().to(torch.uint8)
+    if tensor.dtype != torch.uint8:
+        raise DataError(f"tensor of {tensor.dtype}: expected uint8, or floats in [0, 1]")
+    return (tensor.movedim(0, -1) if tensor.ndim == 3 else tensor).contiguous().numpy()
 
 
 def from_pillow(image: Image.Image) -> InputImage:
