@@ -46,6 +46,8 @@ class ReorderedSums(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if torch.jit.is_tracing():  # a graph that is exported must not hold the other order
+            return func(*args, **kwargs)
         if func in CONVOLUTIONS and len(args) >= 2 and args[0].shape[-3] == args[1].shape[1]:
             x, weight, *rest = args
             args = (permuted(x, x.ndim - 3), permuted(weight, 1), *rest)

@@ -402,3 +402,28 @@ def test_a_network_that_overflows_codes_no_picture() -> None:
         codec.decode(data)
     with pytest.raises(ModelError, match="output is not finite"):
         codec.encode(picture(32, 48))
+
+
+def test_files_decoded_together_are_the_pictures_of_each() -> None:
+    codec = make(Progressive, iterations=3)
+    pictures = [picture(40, 56), picture(32, 32), picture(40, 56)[::-1].copy(), picture(80, 80)]
+    files = [codec.encode(image) for image in pictures]
+    files[2] = codec.encode(pictures[2], bpp=info(files[2]).bpp[1] + 0.05)
+    files.append(codec.encode(pictures[3], tile=48))
+    files.append(codec.encode(Image.fromarray(pictures[1][..., 0])))
+    assert info(files[2]).header.adaptive
+    together = codec.decode_all(files)
+    assert [image.mode for image in together] == ["RGB"] * 5 + ["L"]
+    for image, file in zip(together, files, strict=True):
+        alone = np.asarray(codec.decode(file), int)
+        assert np.abs(np.asarray(image, int) - alone).max() <= 1
+    first = codec.decode_all(iter(files), iterations=1)
+    assert np.abs(np.asarray(first[0], int) - codec.decode(files[0], iterations=1)).max() <= 1
+    assert codec.decode_all([]) == []
+
+
+def test_files_together_are_refused_before_any_is_drawn() -> None:
+    codec = CODECS["raw"]
+    data = codec.encode(picture(32, 32))
+    with pytest.raises(BitstreamError):
+        codec.decode_all([data, data[:10]])

@@ -18,7 +18,7 @@ from rnncodec.coding.encoding import ImageEncoder, Target
 from rnncodec.coding.entropy_coding import CodeReader
 from rnncodec.coding.input_image import AnyImage, InputImage, from_image, to_image
 from rnncodec.coding.latent_optimization import Effort
-from rnncodec.coding.transform import Synthesizer, Transform
+from rnncodec.coding.transform import Synthesizer, Transform, synthesize_all
 from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
 from rnncodec.geometry import BLOCK
 from rnncodec.images.distortion import trained_for
@@ -221,6 +221,44 @@ class Codec:
         codes = CodeReader(self.model.entropy, header, len(segments)).read(segments)
         pixels = Synthesizer(self.transform, header, len(segments)).synthesize(codes)
         return to_image(pixels, header.colour, header.icc_profile)
+
+    def decode_all(
+        self,
+        files: Iterable[Source],
+        *,
+        iterations: int | None = None,
+        max_pixels: float | None = None,
+    ) -> list[Image.Image]:
+        """Decompress several files; small ones of one size together, which is faster.
+
+        Pixels are those of :meth:`decode` to rounding (one level of 255).
+
+        Args:
+            files: each as ``data`` of :meth:`decode`.
+            iterations: use only the first so many of each.
+            max_pixels: refuse larger images; default: Pillow's own limit.
+
+        Raises:
+            BitstreamError, DataError, ModelError, ConfigError: as :meth:`decode`, of the first
+                file with a fault, before any is synthesized.
+        """
+        opened = [self._open(data, iterations, max_pixels) for data in files]
+        codes = [
+            CodeReader(self.model.entropy, header, len(segments)).read(segments)
+            for header, segments in opened
+        ]
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for k, (header, segments) in enumerate(opened):
+            size = header.height, header.width, header.tile, len(segments)
+            alike.setdefault(size, []).append(k)
+        pixels: dict[int, Pixels] = {}
+        for numbers in alike.values():
+            headers, stacks = [opened[k][0] for k in numbers], [codes[k] for k in numbers]
+            pixels |= zip(numbers, synthesize_all(self.transform, headers, stacks), strict=True)
+        return [
+            to_image(pixels[k], header.colour, header.icc_profile)
+            for k, (header, _) in enumerate(opened)
+        ]
 
     def decode_progressive(
         self,
