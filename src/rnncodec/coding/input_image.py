@@ -3,16 +3,15 @@
 Nothing is dropped silently: every conversion that loses something is said in a note.
 """
 
+import sys
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from rnncodec.bitstream import ColourMode
 from rnncodec.bitstream.header import MAX_ICC_PROFILE
@@ -20,6 +19,9 @@ from rnncodec.errors import DataError
 from rnncodec.images.conversion import Pixels, convert
 from rnncodec.images.discarded import embedded_profile, losses_of_file, losses_of_metadata
 from rnncodec.images.reading import open_image, readable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 ROUNDING = 1e-3
@@ -44,9 +46,9 @@ class InputImage:
     notes: list[str] = field(default_factory=list)
 
 
-AnyImage: TypeAlias = (
-    Image.Image | NDArray[np.uint8] | Tensor | str | PathLike[str] | BinaryIO | InputImage
-)
+AnyImage: TypeAlias = Union[
+    Image.Image, NDArray[np.uint8], "Tensor", str, PathLike[str], BinaryIO, InputImage
+]
 """What :func:`from_image` takes."""
 
 
@@ -87,10 +89,11 @@ def from_image(image: AnyImage) -> InputImage:
     if isinstance(image, str | PathLike):
         with open_image(Path(image)) as opened:
             return from_pillow(opened)
-    if isinstance(image, Tensor):
+    torch: Any = sys.modules.get("torch")  # who has a tensor has imported it
+    if torch is not None and isinstance(image, torch.Tensor):
         image = array_of(image)
     if not isinstance(image, np.ndarray) and hasattr(image, "read"):
-        with open_image(image) as opened:
+        with open_image(cast("BinaryIO", image)) as opened:
             return from_pillow(opened)
     if not isinstance(image, np.ndarray):
         raise DataError(
@@ -109,12 +112,14 @@ def from_image(image: AnyImage) -> InputImage:
     return from_pillow(Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image))
 
 
-def array_of(tensor: Tensor) -> NDArray[np.uint8]:
+def array_of(tensor: "Tensor") -> NDArray[np.uint8]:
     """A tensor (C, H, W) or (H, W), uint8 or floats in [0, 1], as uint8 (H, W, C) or (H, W).
 
     Raises:
         DataError: other numbers, or floats that are not finite or far outside of [0, 1].
     """
+    import torch
+
     tensor = tensor.detach().cpu()
     if tensor.is_floating_point():
         if not ((tensor >= -ROUNDING) & (tensor <= 1 + ROUNDING)).all():  # NaN is neither

@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rnncodec.commands import options
 from rnncodec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rnncodec.evaluation.curves import RDCurve
 
 COMPRESSAI = {"psnr_rgb": "psnr", "ms_ssim": "ms-ssim"}
 """What CompressAI's plot tools call a metric; others keep their names."""
@@ -47,29 +51,9 @@ def curves(
 
     Each point is a mean over images. Which curves were left out, and why: docs/guides/evaluate.md.
     """
-    from rnncodec.evaluation.curves import (
-        FILES,
-        PACKAGED,
-        POINT_COLUMNS,
-        published_file,
-        read_published,
-    )
-    from rnncodec.evaluation.metrics import METRICS
-    from rnncodec.evaluation.results import read_results
-    from rnncodec.evaluation.summary import summarize
     from rnncodec.machine.storage import write_bytes
 
-    with published_file(source).open("rb") as file:
-        points = file.readline().decode("utf-8", "replace").strip() == POINT_COLUMNS
-    if points or source.name != "results.csv":
-        found = read_published(source)
-    else:
-        measured = summarize(read_results(source)).curves
-        found = [
-            curve
-            for curve in measured
-            if curve.rates == FILES and curve.samples and curve.metric in METRICS
-        ]
+    found = curves_of(source)
     names = list(dict.fromkeys(curve.codec for curve in found))
     if codec is not None:
         found = [curve for curve in found if curve.codec == codec]
@@ -77,34 +61,69 @@ def curves(
             raise ConfigError(f"{source}: no codec {codec!r}; it has {', '.join(names)}")
         names = [codec]
     if out is None:
-        sources = json.loads((PACKAGED / "sources.json").read_text("utf-8"))
-        for name in names:
-            typer.echo(name)
-            for curve in (each for each in found if each.codec == name):
-                rates = [bpp for bpp, _ in curve.samples]  # they rise
-                span = f"{rates[0]:.3f} to {rates[-1]:.3f} bpp"
-                typer.echo(f"  {curve.metric}: {len(rates)} points, {span}")
-            if name in sources:
-                typer.echo(f"  {'; '.join(sources[name].values())}")
+        for line in described(names, found):
+            typer.echo(line)
         return
     if out.exists() and not force:
         raise ConfigError(f"{out}: exists; give --force to replace it")
     if out.suffix == ".csv":
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(POINT_COLUMNS.split(","))
-        for curve in found:
-            writer.writerows((curve.codec, curve.metric, *point) for point in curve.samples)
-        write_bytes(out, text.getvalue().encode())
-    elif out.suffix == ".json":
-        if len(names) > 1:
-            raise ConfigError(f"{out}: a .json holds one codec; name it: --codec NAME")
-        write_bytes(out, json.dumps(as_compressai(names[0], found), indent=2).encode())
-    else:
+        text = as_csv(found)
+    elif out.suffix != ".json":
         raise ConfigError(f"{out}: expected a name that ends in .csv or .json")
+    elif len(names) > 1:
+        raise ConfigError(f"{out}: a .json holds one codec; name it: --codec NAME")
+    else:
+        text = json.dumps(as_compressai(names[0], found), indent=2)
+    write_bytes(out, text.encode())
 
 
-def as_compressai(name: str, found: list[Any]) -> dict[str, Any]:
+def curves_of(source: Path) -> "list[RDCurve]":
+    """Those of a packaged set, a file of points, or an evaluation's results.csv."""
+    from rnncodec.evaluation.curves import FILES, POINT_COLUMNS, published_file, read_published
+    from rnncodec.evaluation.metrics import METRICS
+    from rnncodec.evaluation.results import read_results
+    from rnncodec.evaluation.summary import summarize
+
+    with published_file(source).open("rb") as file:
+        points = file.readline().decode("utf-8", "replace").strip() == POINT_COLUMNS
+    if points or source.name != "results.csv":
+        return read_published(source)
+    measured = summarize(read_results(source)).curves
+    return [
+        curve
+        for curve in measured
+        if curve.rates == FILES and curve.samples and curve.metric in METRICS
+    ]
+
+
+def described(names: list[str], found: "list[RDCurve]") -> Iterator[str]:
+    """Lines: each codec, its metrics and rates, and where its points are from."""
+    from rnncodec.evaluation.curves import PACKAGED
+
+    sources = json.loads((PACKAGED / "sources.json").read_text("utf-8"))
+    for name in names:
+        yield name
+        for curve in (each for each in found if each.codec == name):
+            rates = [bpp for bpp, _ in curve.samples]  # they rise
+            span = f"{rates[0]:.3f} to {rates[-1]:.3f} bpp"
+            yield f"  {curve.metric}: {len(rates)} points, {span}"
+        if name in sources:
+            yield f"  {'; '.join(sources[name].values())}"
+
+
+def as_csv(found: "list[RDCurve]") -> str:
+    """Rows of codec,metric,bpp,value."""
+    from rnncodec.evaluation.curves import POINT_COLUMNS
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(POINT_COLUMNS.split(","))
+    for curve in found:
+        writer.writerows((curve.codec, curve.metric, *point) for point in curve.samples)
+    return text.getvalue()
+
+
+def as_compressai(name: str, found: "list[RDCurve]") -> dict[str, Any]:
     """The curves of one codec as `{"name", "description", "results": {"bpp", metric, ...}}`.
 
     Raises:
