@@ -154,7 +154,7 @@ def compress(
     At most one of --iterations, --bpp, --max-bytes, --ms-ssim and --psnr says where to stop; all
     need one pass, up to 16 Mpixel with the compact model, and more for parts of larger pictures.
     But for --iterations the last iteration is sent for the blocks that need it most, so that a
-    size is filled, and a quality hardly passed.
+    size is filled, and a quality hardly passed (which decoding the file proves).
     Any prefix of the file that holds one iteration decodes too: see `rnncodec truncate`.
 
     With --adaptive a file takes fewer bytes at equal PSNR (mse) or MS-SSIM (ssim), and needs a

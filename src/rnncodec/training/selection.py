@@ -1,6 +1,7 @@
 """Selects the best weights: of the codec by image quality, of the entropy model by its rate."""
 
 import math
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +22,7 @@ Scores = TypeVar("Scores")
 """What a validation step returns."""
 
 
-class KeepBest(Callback, Generic[Scores]):
+class KeepBest(Callback, ABC, Generic[Scores]):
     """Scores each validation and writes the best weights.
 
     Args:
@@ -35,16 +36,16 @@ class KeepBest(Callback, Generic[Scores]):
         self.step = -1
         self.gathered: list[Scores] = []
 
+    @abstractmethod
     def judge(self, pl_module: L.LightningModule, scores: list[Scores]) -> float:
         """Log the gathered scores and return one scalar (larger is better).
 
         NaN says that an output was not finite: the training has diverged.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def model(self, pl_module: L.LightningModule) -> model_file.Model:
         """What to write of a module."""
-        raise NotImplementedError
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget the last validation."""
