@@ -247,6 +247,7 @@ def build_module(cfg: DictConfig) -> CodecModule:
         seed=cfg.seed,
         binarizer=cfg.binarizer,
         mean=cfg.loss_mean,
+        rate=build(cfg.rate) if cfg.get("rate") else None,
     )
 
 

@@ -29,10 +29,11 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad, softplus
+from torch.nn.functional import avg_pool2d, pad
 from torch.utils.checkpoint import checkpoint
 
 from rnncodec.entropy import EntropyModel
+from rnncodec.entropy.rate import LEAST, slopes, spent
 from rnncodec.errors import ConfigError
 from rnncodec.geometry import BITS, BLOCK
 from rnncodec.images.distortion import SEARCH_LOSSES, weighted_sum
@@ -48,8 +49,6 @@ HORIZON = 4
 ``last_only``, for t..T."""
 STEP, FINAL_STEP = 0.036, 0.0018
 """Mean length of a step, from the first to the last; expectations lie between -1 and 1."""
-LEAST = 1e-9
-"""Lower bound of a distortion, since its logarithm is taken."""
 EMPHASIS = 2.5
 """Power of the gradient, against its surroundings, that a step goes by: every bit that turns
 disturbs the others, so it is best if those turn that bring most."""
@@ -269,29 +268,13 @@ class Search:
         return (costs[-1:] if self.effort.last_only else costs).mean()
 
     def rate_bits(self, state: LoopState) -> Tensor:
-        """Bits until the end of each iteration, as a share of a raw iteration's: (T,).
-
-        By the entropy model even where a file would store them raw, which it does not have to if
-        they become predictable.
-        """
-        codes = torch.stack(state.codes, dim=1)
-        bits = codes.abs()
-        if self.effort.entropy is not None:
-            with torch.autocast(codes.device.type, enabled=False):
-                logits = self.effort.entropy(codes)
-            bits = bits * softplus(-codes * logits) / math.log(2)
-        return bits.mean(dim=(0, 2, 3, 4)).cumsum(0)
+        """Bits until the end of each iteration, see :func:`rnncodec.entropy.rate.spent`: (T,)."""
+        return spent(self.effort.entropy, torch.stack(state.codes, dim=1))
 
     def rate_weights(self, state: LoopState) -> Tensor:
-        """How much the logarithm of the distortion falls for the bits of a raw iteration: (T,).
-
-        Before and after each iteration together; for a single one, from a picture without bits.
-        """
+        """What bits are worth, see :func:`rnncodec.entropy.rate.slopes`: (T,)."""
         losses = torch.stack([self.loss(torch.zeros_like(self.x)), *state.losses])
-        bits = pad(self.rate_bits(state), (1, 0))
-        first = min(1, self.iterations - 1)
-        y, x = losses.clamp(min=LEAST).log()[first:], bits[first:]
-        return -torch.gradient(y, spacing=(x,))[0][1 - first :].clamp(max=0)
+        return slopes(losses, self.rate_bits(state))
 
     def run(self, first: int, end: int, before: LoopState) -> list[LoopState]:
         """Iterations ``first`` to ``end`` (exclusive), after what came before."""

@@ -20,6 +20,7 @@ CODEC = (
     "binarizer",
     "loss",
     "loss_mean",
+    "rate",
     "optim",
     "init",
     "trainer",

@@ -19,7 +19,7 @@ from rnncodec.network.autoencoder import Network
 from rnncodec.network.shared_convolution import shared
 from rnncodec.network.unroll import unroll
 from rnncodec.training.distributed import mean_over_ranks, refuse_one_iteration
-from rnncodec.training.losses import L1
+from rnncodec.training.losses import L1, Rate
 
 # Constants of splitmix64 (Steele, Lea & Flood, 2014), as signed 64-bit numbers.
 GOLDEN = 0x9E3779B97F4A7C15 - 2**64
@@ -53,6 +53,7 @@ class CodecModule(L.LightningModule):
         scheduler: of the learning rate, from the optimiser, stepped after each step; None: the
             rate is constant, unless a callback sets it as
             :class:`rnncodec.training.schedule.LearningRate` does in a run.
+        rate: what the bits cost, a part of the loss; None: nothing.
 
     Raises:
         ConfigError: an unknown ``binarizer`` or ``mean``.
@@ -68,6 +69,7 @@ class CodecModule(L.LightningModule):
         binarizer: str = "stochastic",
         mean: str = "arithmetic",
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        rate: Rate | None = None,
     ) -> None:
         super().__init__()
         check_choice("binarizer", binarizer, ("stochastic", "sign"))
@@ -77,6 +79,7 @@ class CodecModule(L.LightningModule):
         # in place: the layout of weights that convolutions prefer
         self.network: Network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss
+        self.rate = rate
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.seed = seed
@@ -108,7 +111,12 @@ class CodecModule(L.LightningModule):
                 f"{checkpoint_path}: cannot be read as a codec's checkpoint: {error!r}"
             ) from error
         module = cls(network, loss or L1(), optimizer or adam, seed=seed, **settings)
-        module.load_state_dict(found["state_dict"])
+        weights = {  # those of a rate, if it had one, only where it is to train on with one
+            name: value
+            for name, value in found["state_dict"].items()
+            if module.rate is not None or not name.startswith("rate.")
+        }
+        module.load_state_dict(weights)
         return module
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,7 +139,7 @@ class CodecModule(L.LightningModule):
             rows, columns = (side // BLOCK for side in x.shape[-2:])
             noise = uniform(self.seed, batch["index"], (iterations, BITS, rows, columns))
         with shared(self.network):
-            steps = unroll(self.network, x, iterations=iterations, noise=noise)
+            steps = list(unroll(self.network, x, iterations=iterations, noise=noise))
             losses = torch.stack([self.loss(x, step.x_hat) for step in steps])
         means = mean_over_ranks(losses.detach())
         self.log("train/loss", means.mean(), batch_size=len(x))
@@ -139,6 +147,14 @@ class CodecModule(L.LightningModule):
         for t, mean in enumerate(means):
             name = f"train/loss_t{t + 1:02d}"
             self.log(name, mean, prog_bar=t in shown, batch_size=len(x))
+        if self.rate is not None:
+            with torch.no_grad():
+                grey = mean_over_ranks(self.loss(x, torch.zeros_like(x)))[None]
+            codes = torch.stack([step.code for step in steps], dim=1)
+            cost, bits = self.rate(codes, torch.cat([grey, means]))
+            share = mean_over_ranks(bits[-1]) / iterations
+            self.log("train/bits_per_bit", share, prog_bar=True, batch_size=len(x))
+            losses = losses + means * cost
         if not self.geometric:
             return losses.mean()
         # The gradient of the geometric mean over the whole batch, of which a rank has a share.
@@ -169,7 +185,8 @@ class CodecModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and the scheduler of its learning rate if there is one."""
-        optimizer = built(self.optimizer, self.network, group="optim")
+        learner = self.network if self.rate is None else nn.ModuleList([self.network, self.rate])
+        optimizer = built(self.optimizer, learner, group="optim")
         if self.scheduler is None:
             return optimizer
         schedule = {"scheduler": self.scheduler(optimizer), "interval": "step"}

@@ -1,12 +1,16 @@
 """Losses on one iteration's reconstruction (section 3, equation 4; Johnston 2018; Zhao 2017).
 
-Each is a weighted sum of the parts in :mod:`rnncodec.images.distortion`.
+Each is a weighted sum of the parts in :mod:`rnncodec.images.distortion`. To it the rate of the
+codes can be added.
 """
 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from rnncodec.entropy import EntropyModel
+from rnncodec.entropy.rate import slopes, spent
+from rnncodec.errors import ConfigError
 from rnncodec.images.distortion import SMALLEST, check_weights, weighted_sum
 
 
@@ -65,3 +69,41 @@ class L1MSSSIM(Mixed):
     def __init__(self, alpha: float = 0.84) -> None:
         super().__init__({"ms_ssim": alpha, "l1": 1 - alpha})
         self.alpha = alpha
+
+
+class Rate(nn.Module):
+    """What the codes cost, in terms of the loss: the paper trains without, its files gain by it.
+
+    An entropy model learns from the same batches; its gradient tells the codec which bits are
+    dear (straight through the signs, as the search for bits does).
+
+    Args:
+        entropy: the entropy model, which is not the one that codes files later.
+        weight: of the rate; 1 is the exchange of bits for loss that the curve of both has
+            (:func:`rnncodec.entropy.rate.slopes`).
+
+    Raises:
+        ConfigError: a weight that is not positive.
+    """
+
+    def __init__(self, entropy: EntropyModel, weight: float = 1.0) -> None:
+        super().__init__()
+        if not 0 < weight < float("inf"):
+            raise ConfigError(f"rate.weight={weight}: expected a positive number")
+        self.entropy = entropy
+        self.weight = weight
+
+    def forward(self, codes: Tensor, distortions: Tensor) -> tuple[Tensor, Tensor]:
+        """Price the codes of a batch.
+
+        Args:
+            codes: (B, T, 32, h, w) of -1 and +1.
+            distortions: of a grey picture and of that after each iteration, (T + 1,).
+
+        Returns:
+            What to add to the logarithm of each iteration's loss, and the bits until then as a
+            share of a raw iteration's; (T,) each.
+        """
+        bits = spent(self.entropy, codes)
+        worth = slopes(distortions, bits.detach()).detach()
+        return self.weight * worth * bits, bits.detach()
