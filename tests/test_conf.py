@@ -28,8 +28,8 @@ LEAVES = sorted(path for path in Path("conf").glob("*/*.yaml") if path.parent.na
 PRESETS = sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
 GRID = [sorted(p.stem for p in Path("conf", group).glob("*.yaml")) for group in ("cell", "recon")]
 GROUPS = (
-    *("cell", "recon", "entropy", "entropy_fit", "model", "loss", "optim", "data", "eval"),
-    *("trainer", "logger", "launcher", "experiment"),
+    *("cell", "recon", "entropy", "entropy_fit", "model", "loss", "rate", "optim", "data"),
+    *("eval", "trainer", "logger", "launcher", "experiment"),
 )
 
 

@@ -1,5 +1,7 @@
 """The losses are their formulas, have gradients where they should, and notice what they claim."""
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,17 @@ from hydra.utils import instantiate
 from numpy.lib.stride_tricks import sliding_window_view
 from omegaconf import OmegaConf
 from skimage.metrics import structural_similarity
+from torch import nn
 
+from rnncodec.entropy.progressive import Progressive
+from rnncodec.entropy.rate import slopes
+from rnncodec.errors import ConfigError
 from rnncodec.images.distortion import local_similarity, ms_ssim
-from rnncodec.training.losses import L1MSSSIM, SSIMWeighted
+from rnncodec.network.autoencoder import Network
+from rnncodec.network.cells.gru import GRU
+from rnncodec.network.recon.one_shot import OneShot
+from rnncodec.training.codec_module import CodecModule
+from rnncodec.training.losses import L1, L1MSSSIM, Rate, SSIMWeighted
 
 LOSSES = sorted(path.stem for path in Path("conf/loss").glob("*.yaml"))
 
@@ -136,3 +146,65 @@ def test_opposites_score_lowest_with_a_finite_gradient() -> None:
     assert score.item() < 0.1
     assert y.grad is not None
     assert torch.isfinite(y.grad).all()
+
+
+def test_a_rate_makes_the_codes_of_what_brings_little_predictable() -> None:
+    torch.manual_seed(0)
+    module = CodecModule(
+        Network(GRU, OneShot, width=0.125, iterations=3),
+        L1(),
+        partial(each_at_a_rate, 1e-2),
+        seed=0,
+        binarizer="sign",
+        mean="geometric",
+        rate=Rate(Progressive(3, 8), weight=1),
+    )
+    logged: dict[str, float] = {}
+    module.log = lambda name, value, **_: logged.update({name: float(value)})  # type: ignore[method-assign]
+    optimizer = module.configure_optimizers()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    assert len(parameters) == len([*module.network.parameters(), *module.rate.parameters()])  # type: ignore[union-attr]
+    batch = {"image": torch.full((4, 3, 32, 32), 90, dtype=torch.uint8), "index": torch.arange(4)}
+    batch["image"][1::2] = 200
+    seen = []
+    for step in range(80):
+        optimizer.zero_grad()
+        module.training_step(batch, step).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        seen.append(logged["train/bits_per_bit"])
+    assert 0.95 < seen[0] < 1.05
+    assert seen[-1] < 0.85
+
+
+def each_at_a_rate(lr: float, named: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
+    return torch.optim.Adam((parameter for _, parameter in named), lr=lr)
+
+
+def test_the_price_of_codes_follows_the_curve_of_loss_over_bits() -> None:
+    rate = Rate(Progressive(3, 8), weight=0.5)
+    codes = torch.ones(2, 3, 32, 2, 2)
+    distortions = torch.tensor([1.0, 0.5, 0.25, 0.125])
+    cost, bits = rate(codes, distortions)
+    assert bits.shape == (3,)
+    assert (bits.diff() > 0).all()
+    torch.testing.assert_close(cost, 0.5 * slopes(distortions, bits) * bits)
+    assert not slopes(distortions.flip(0), bits).any()  # no bit is worth less than nothing
+
+
+@pytest.mark.parametrize("weight", [0, -1.0, float("inf"), float("nan")])
+def test_a_rate_without_a_weight_is_refused(weight: float) -> None:
+    with pytest.raises(ConfigError, match=r"rate\.weight=.*expected a positive number"):
+        Rate(Progressive(2, 8), weight=weight)
+
+
+def test_a_checkpoint_of_a_run_with_a_rate_loads_with_and_without_one(tmp_path: Path) -> None:
+    network = Network(GRU, OneShot, width=0.125, iterations=2)
+    module = CodecModule(
+        network, L1(), partial(each_at_a_rate, 1e-3), seed=0, rate=Rate(Progressive(2, 8))
+    )
+    checkpoint = {"state_dict": module.state_dict(), "network": network.config}
+    torch.save(checkpoint, tmp_path / "last.ckpt")
+    for rate in (None, Rate(Progressive(2, 8))):
+        again = CodecModule.load_from_checkpoint(tmp_path / "last.ckpt", rate=rate)
+        for name, value in again.state_dict().items():
+            assert torch.equal(value, checkpoint["state_dict"][name]), name

@@ -1,6 +1,6 @@
-"""What codes cost, and what a picture gains for it: for training and for the search for bits.
+r"""What codes cost, and what a picture gains for it: for training and for the search for bits.
 
-Both minimise the mean over the iterations t of :math:`\\ln D_t + s_t R_t`: the distortion of the
+Both minimise the mean over the iterations t of :math:`\ln D_t + s_t R_t`: the distortion of the
 picture after iteration t, the bits until then, and the slope of the curve of both, so that a
 percent of distortion is worth the same in bits everywhere.
 """
@@ -51,7 +51,8 @@ def slopes(distortions: Tensor, bits: Tensor) -> Tensor:
         (T,), not negative.
 
     Examples:
-        >>> slopes(torch.tensor([1.0, 0.5, 0.25, 0.125]), torch.tensor([1.0, 2.0, 3.0])) / math.log(2)
+        >>> halves, bits = torch.tensor([1.0, 0.5, 0.25, 0.125]), torch.tensor([1.0, 2.0, 3.0])
+        >>> slopes(halves, bits) / math.log(2)
         tensor([1., 1., 1.])
     """
     first = min(1, len(bits) - 1)

@@ -79,14 +79,15 @@ class Rate(nn.Module):
 
     Args:
         entropy: the entropy model, which is not the one that codes files later.
-        weight: of the rate; 1 is the exchange of bits for loss that the curve of both has
-            (:func:`rnncodec.entropy.rate.slopes`).
+        weight: of the rate, in what the curve of loss over bits says they are worth on average
+            (:func:`rnncodec.entropy.rate.slopes`). A bit that brings less than this share of the
+            average becomes predictable.
 
     Raises:
         ConfigError: a weight that is not positive.
     """
 
-    def __init__(self, entropy: EntropyModel, weight: float = 1.0) -> None:
+    def __init__(self, entropy: EntropyModel, weight: float = 0.25) -> None:
         super().__init__()
         if not 0 < weight < float("inf"):
             raise ConfigError(f"rate.weight={weight}: expected a positive number")

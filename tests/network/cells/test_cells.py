@@ -26,6 +26,7 @@ def test_contract(name: str, stride: int, hidden_kernel: int) -> None:
     cell = make(name, 6, 8, stride=stride, hidden_kernel=hidden_kernel)
     x = torch.randn(2, 6, 4, 8)
     y, state = cell(x)
+    assert isinstance(state, tuple), "the state is a tuple of tensors"
     z, _ = cell(x, state)
     assert y.shape == z.shape == (2, 8, 4 // stride, 8 // stride)
     assert not torch.equal(y, z), "the state changes the output"
@@ -53,6 +54,20 @@ def test_none_runs_no_hidden_convolution(name: str) -> None:
     cell(torch.randn(1, 4, 3, 5))
     assert "W" in ran
     assert not {"U", "U_h", "W_h"} & set(ran)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_in_bf16_what_adds_up_over_the_iterations_is_kept_in_float32(name: str) -> None:
+    torch.manual_seed(0)
+    cell = make(name, 4, 8)
+    x = torch.randn(1, 4, 3, 5)
+    state = None
+    with torch.autocast("cpu", torch.bfloat16):
+        for _ in range(3):
+            y, state = cell(x, state)
+    for part in state:  # what only goes into convolutions may be as short as these make it
+        assert part.dtype == torch.float32 or torch.equal(part, y)
+    assert any(part.dtype == torch.float32 for part in state)
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from rnncodec.network.shared_convolution import SharedConv2d
@@ -65,3 +66,11 @@ def conv2d(
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv
+
+
+def kept(x: Tensor) -> Tensor:
+    """A state as it is kept: never in bf16 or float16, where it would gather an error each time.
+
+    So under autocast the convolutions are in bf16, and what adds up over the iterations is not.
+    """
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rnncodec.network.cells import Cell, State
+from rnncodec.network.cells import Cell, State, kept
 from rnncodec.network.cells.lstm import LSTM
 
 
@@ -47,12 +47,13 @@ class AssociativeLSTM(Cell):
         gates = self.W(x) if state is None else self.W(x) + self.U(state[0])
         f, i, o, *pairs = gates.chunk(9, dim=1)
         j, r_i, r_o = (bound(pairs[k], pairs[k + 1]) for k in (0, 2, 4))
-        real, imaginary = (torch.sigmoid(i) * part for part in product(r_i, j))
+        real, imaginary = (kept(torch.sigmoid(i) * part) for part in product(r_i, j))
         if state is not None:
             f = torch.sigmoid(f)
             real, imaginary = f * state[1] + real, f * state[2] + imaginary
         o = torch.sigmoid(o)
-        h = torch.cat([o * part for part in bound(*product(r_o, (real, imaginary)))], dim=1)
+        parts = bound(*product(r_o, (real, imaginary)))
+        h = torch.cat([o * part.to(o.dtype) for part in parts], dim=1)
         return h, (h, real, imaginary)
 
 

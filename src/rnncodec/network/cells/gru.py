@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rnncodec.network.cells import Cell, State
+from rnncodec.network.cells import Cell, State, kept
 from rnncodec.validation import check_number
 
 
@@ -54,11 +54,13 @@ class GRU(Cell):
         """(B, in, H, W), (h,) -> (B, out, H/stride, W/stride), (h,)."""
         z, r, candidate = self.W(x).chunk(3, dim=1)
         if state is None:
-            h = torch.sigmoid(z) * torch.tanh(candidate)
+            h = kept(torch.sigmoid(z) * torch.tanh(candidate))
             return h, (h,)
         (h,) = state
-        u_z, u_r = self.U(h).chunk(2, dim=1)
+        seen = h.to(z.dtype)
+        u_z, u_r = self.U(seen).chunk(2, dim=1)
         z = torch.sigmoid(z + u_z)
         r = torch.sigmoid(r + u_r)
-        h = torch.lerp(h, torch.tanh(candidate + self.U_h(r * h)), z)
+        candidate = torch.tanh(candidate + self.U_h(r * seen))
+        h = torch.lerp(h, kept(candidate), kept(z))
         return h, (h,)

@@ -59,4 +59,5 @@ class GRUResNet(GRU):
         h, _ = super().forward(x, state)
         if state is not None:
             h = torch.add(h, self.W_h(state[0]), alpha=self.alpha)
-        return torch.add(h, self.W_ox(x), alpha=self.alpha), (h,)
+        shortcut = self.W_ox(x)
+        return torch.add(h, shortcut, alpha=self.alpha).to(shortcut.dtype), (h,)

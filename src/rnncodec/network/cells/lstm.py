@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rnncodec.network.cells import Cell, State
+from rnncodec.network.cells import Cell, State, kept
 
 
 class LSTM(Cell):
@@ -35,8 +35,8 @@ class LSTM(Cell):
         """(B, in, H, W), (h, c) -> (B, out, H/stride, W/stride), (h, c)."""
         gates = self.W(x) if state is None else self.W(x) + self.U(state[0])
         f, i, o, j = gates.chunk(4, dim=1)
-        c = torch.sigmoid(i) * torch.tanh(j)
+        c = kept(torch.sigmoid(i) * torch.tanh(j))
         if state is not None:
             c = torch.sigmoid(f) * state[1] + c
-        h = torch.sigmoid(o) * torch.tanh(c)
+        h = torch.sigmoid(o) * torch.tanh(c).to(o.dtype)
         return h, (h, c)
