@@ -104,7 +104,8 @@ def example() -> str:
     lines += [*position_lines(layers, codes, found)]
     lines += [
         "",
-        "The range decoder on the tile of iteration 2: the first bits of position (0, 0), with",
+        "The range decoder on the tile of iteration 2, each bit with the `range` before it: the",
+        "first bits of position (0, 0), with",
         "",
     ]
     p = found.model.entropy.probabilities(torch.from_numpy(codes)[None]).numpy()[0]
