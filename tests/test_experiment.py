@@ -90,7 +90,7 @@ def run(folder: Path, overrides: list[str]) -> float:
 
 
 def test_a_run_trains_exports_evaluates_and_is_not_repeated(
-    photographs: Path, tmp_path: Path
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     overrides = settings(
         photographs, "cell=gru", "trainer.max_steps=4", "trainer.val_check_interval=2",
@@ -112,8 +112,10 @@ def test_a_run_trains_exports_evaluates_and_is_not_repeated(
     logged = set(metrics[0])
     assert {"train/loss_t01", "train/loss_t02", "train/learning_rate", "val/score"} <= logged
     before = stamps(tmp_path)
+    assert "finished earlier" not in capsys.readouterr().out
     assert run(tmp_path, overrides) == score
     assert stamps(tmp_path) == before
+    assert "finished earlier" in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"holds a run with cell=GRU \(asked for: LSTM\)"):
         run(tmp_path, [*overrides, "cell=lstm"])
 

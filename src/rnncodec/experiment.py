@@ -8,6 +8,7 @@ stopped.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -90,7 +91,8 @@ def run(cfg: DictConfig) -> float:
     try:
         update_targets(cfg)
         files = RunFiles(Path(cfg.run_dir))
-        if files.finished:
+        finished = files.finished
+        if finished:
             check(cfg, files)
         else:
             train(cfg, files)
@@ -98,7 +100,7 @@ def run(cfg: DictConfig) -> float:
         raise ConfigError(
             f"the configuration is not whole: {' '.join(str(error).split())}"
         ) from error
-    return report(files) if is_main() else math.nan
+    return report(files, finished) if is_main() else math.nan
 
 
 def update_targets(node: DictConfig) -> None:
@@ -317,14 +319,25 @@ def evaluate_codec(cfg: DictConfig, files: RunFiles, loggers: list[Logger]) -> N
             log_evaluation(logger, files.evaluation, model, images)
 
 
-def report(files: RunFiles) -> float:
-    """Print the score and where everything is; returns the score."""
+def report(files: RunFiles, finished: bool) -> float:
+    """Print the score and where everything is; returns the score.
+
+    Args:
+        files: the run directory.
+        finished: whether all of it was there before.
+    """
     notes = model_file.read(files.model)[0]["notes"]
     summary = read_summary(files.summary)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     score = float(notes.get("score", "nan"))  # a model file from elsewhere need not have one
     metric = SCORE_METRICS.get(score_metric(notes) or "", "unknown metric")
     step = notes.get("step", "?")
+    if finished:
+        date = datetime.fromtimestamp(files.summary.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+        console.print(
+            f"\nfinished earlier ({date}); nothing was trained or measured now: to do so, choose "
+            f"another name=, or delete {files.folder}"
+        )
     console.print(f"\nselection score, {metric}: {score:.4f} (step {step})", style="bold")
     for name, value in named_areas(summary).items():
         console.print(f"{name}: {value:.4f}")

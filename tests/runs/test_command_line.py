@@ -13,7 +13,7 @@ from omegaconf import DictConfig, open_dict
 
 from rnncodec.errors import ConfigError
 from rnncodec.experiment import register_resolvers
-from rnncodec.runs.preflight import check, with_home
+from rnncodec.runs.preflight import check, check_read, with_home
 from rnncodec.runs.run_directory import RunFiles
 
 CONF = Path("conf").resolve()
@@ -111,3 +111,15 @@ def test_the_home_folder_is_put_in_for_what_hydra_cannot_read(
     else:
         assert found == expected.replace("HOME", str(tmp_path))
         OverridesParser.create().parse_overrides([found])
+
+
+@pytest.mark.parametrize("option", ["cell=gru", "loss=l1"])
+def test_an_option_that_ours_would_hide_is_refused(tmp_path: Path, option: str) -> None:
+    group, _, name = option.partition("=")
+    (tmp_path / group).mkdir()
+    (tmp_path / group / f"{name}.yaml").write_text("_target_: mylab.parts.Mine\n_partial_: true\n")
+    cfg = job(option, f"hydra.searchpath=[file://{tmp_path}]")
+    with pytest.raises(
+        ConfigError, match=rf"{option}: there are .*{group}/{name}.yaml and .*another"
+    ):
+        check_read(cfg)

@@ -1,5 +1,6 @@
 """Rate-distortion curves fit for a paper, and the sheet of reconstructions."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -236,6 +237,7 @@ def legend(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write the figure in the format of the path's ending, atomically; without its date."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # a PDF is news of every glyph
     FigureCanvasAgg(figure)
     kind = path.suffix.removeprefix(".")
     metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}

@@ -183,6 +183,8 @@ def absent(used: dict[str, str]) -> str:
     package, version = used.get("package"), used.get("version")
     origin = f"of {package} {version}" if package else "of a package that was not installed"
     install = f"install {package}=={version}" if package else f"install what holds {home}"
+    if package and plugins.installed(plugins.origin(used["class"])) == f"{package} {version}":
+        install = f"it is installed, but has no entry point of this name ({name}): mend that"
     return (
         f"made with {used['class']} {origin}, which is not known here: {install}; or pass the "
         f"class itself, rnncodec.load(..., plugins=[{name}]); or name its module, rnncodec "

@@ -241,10 +241,11 @@ def register_sweeps() -> None:
 
 
 def check_read(cfg: DictConfig) -> None:
-    """Refuse a setting that was added on the command line and that nothing reads.
+    """Refuse a setting that nothing reads, and an option that another one of its name hides.
 
     Hydra makes a plain setting of a group that it does not find: ``+sweep=demo_grid`` would be
-    one training with the settings of none.
+    one training with the settings of none. Of two files ``cell/gru.yaml``, ours and one on its
+    search path, it takes the first.
 
     Raises:
         ConfigError: names it.
@@ -257,6 +258,18 @@ def check_read(cfg: DictConfig) -> None:
     if not HydraConfig.initialized():
         return
     hydra = HydraConfig.get()
+    for group, option in hydra.runtime.choices.items():
+        found = [
+            Path(source.path.removeprefix(SCHEME), group, f"{option}.yaml")
+            for source in hydra.runtime.config_sources
+            if isinstance(option, str) and not group.startswith("hydra/")
+        ]
+        found = [path for path in found if path.is_file()]
+        if len({path.resolve() for path in found}) > 1:
+            raise ConfigError(
+                f"{group}={option}: there are {' and '.join(map(str, found))}, and Hydra takes "
+                "the first without a word; give one of them another name"
+            )
     task = OmegaConf.to_container(hydra.overrides.task) or ()
     for override in OverridesParser.create().parse_overrides([str(each) for each in task]):
         key = override.key_or_group
