@@ -5,8 +5,9 @@
 
 `rates` codes every picture at 0.1, 0.2, ... 1.5 bpp, as `rnncodec compress --bpp` does, and beside
 each file writes the longest one of whole iterations. `line` cuts held-out crops from photographs,
-and says how much of what an iteration brings the files have that spend 25, 50 and 75 % of its
-bytes: over 0.25, 0.5 and 0.75 is above the line between both.
+and says how much of what an iteration brings is there for 25, 50 and 75 % of its bytes: over
+0.25, 0.5 and 0.75 is above the line between both. It does so for files that are encoded to that
+rate, for those that `truncate --fill` makes of the next iteration's, and for its first bytes.
 """
 
 import argparse
@@ -81,25 +82,30 @@ def line(codec: rnncodec.Codec, folder: Path) -> None:
     data.setup("fit")
     crops = [item["image"][0].permute(1, 2, 0).numpy() for item in data.val_dataloader()]
     for t in (1, 2, 4, 8):
-        kept: dict[tuple[str, float], list[float]] = {}
+        kept: dict[tuple[str, str, float], list[float]] = {}
         for pixels in crops:
             files = [codec.encode(pixels, iterations=n) for n in (t, t + 1)]
             low, high = (scores(pixels, codec.decode(file)) for file in files)
             for share in SHARES:
                 size = len(files[0]) + share * (len(files[1]) - len(files[0]))
-                part = codec.encode(pixels, bpp=8 * size / (pixels.shape[0] * pixels.shape[1]))
-                spent = (len(part) - len(files[0])) / (len(files[1]) - len(files[0]))
-                found = scores(pixels, codec.decode(part))
-                for name in METRICS:
-                    straight = low[name] + spent * (high[name] - low[name])
-                    kept.setdefault((name, share), []).append(
-                        (found[name] - straight) / (high[name] - low[name])
-                    )
-        print(
-            f"t = {t}:",
-            *(f"{n} {s:.2f} {s + statistics.fmean(v):.3f}" for (n, s), v in kept.items()),
-            flush=True,
-        )
+                parts = {
+                    "encoded": codec.encode(pixels, bpp=8 * size / pixels[..., 0].size),
+                    "filled": codec.truncate(files[1], max_bytes=int(size)),
+                    "prefix": files[1][: int(size)],
+                }
+                for way, part in parts.items():
+                    spent = (len(part) - len(files[0])) / (len(files[1]) - len(files[0]))
+                    found = scores(pixels, codec.decode(part, partial=True))
+                    for name in METRICS:
+                        straight = low[name] + spent * (high[name] - low[name])
+                        kept.setdefault((way, name, share), []).append(
+                            (found[name] - straight) / (high[name] - low[name])
+                        )
+        for (way, name, share), over in kept.items():
+            print(
+                f"t = {t}: {way} {name} {share:.2f} {share + statistics.fmean(over):.3f}",
+                flush=True,
+            )
 
 
 def main() -> None:
@@ -113,6 +119,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("rates.csv"))
     given = parser.parse_args()
     codec = rnncodec.load(given.model)
+    warnings.simplefilter("ignore")  # of cut files
     rates(codec, given.folder, given.out) if given.what == "rates" else line(codec, given.folder)
 
 

@@ -1,15 +1,30 @@
 """The codec as its users see it: images in, bytes out, and back."""
 
+import dataclasses
+import functools
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
-from rnncodec import models
-from rnncodec.bitstream import Codes, End, Header, NeedData, Reader, Segment, info, parse
+from rnncodec import bitstream, models
+from rnncodec.bitstream import (
+    Codes,
+    End,
+    Header,
+    NeedData,
+    Reader,
+    Segment,
+    cut_segment,
+    info,
+    parse,
+    sending,
+)
 from rnncodec.coding import entropy_coding
 from rnncodec.coding.adaptive import StopRule
 from rnncodec.coding.adaptive_encoding import encode_adaptively
@@ -18,6 +33,7 @@ from rnncodec.coding.encoding import ImageEncoder, Target
 from rnncodec.coding.entropy_coding import CodeReader
 from rnncodec.coding.input_image import AnyImage, InputImage, from_image, to_image
 from rnncodec.coding.latent_optimization import Effort
+from rnncodec.coding.partial import block_errors, filling
 from rnncodec.coding.transform import Synthesizer, Transform, synthesize_all
 from rnncodec.errors import BitstreamError, ConfigError, DataError, ModelError, RNNCodecWarning
 from rnncodec.geometry import BLOCK
@@ -199,13 +215,20 @@ class Codec:
         return self._encoder.encode(inputs, headers, target)
 
     def decode(
-        self, data: Source, *, iterations: int | None = None, max_pixels: float | None = None
+        self,
+        data: Source,
+        *,
+        iterations: int | None = None,
+        partial: bool = False,
+        max_pixels: float | None = None,
     ) -> Image.Image:
         """Decompress a file, or any prefix of one that holds at least one iteration.
 
         Args:
             data: the file's bytes, its path, an open binary file or socket file, or chunks.
             iterations: use only the first so many, which takes that share of the time.
+            partial: of a file that ends within an iteration, use what has arrived of it, too,
+                block by block. No checksum vouches for these bits: what brought them must have.
             max_pixels: refuse larger images; default: Pillow's own limit.
 
         Raises:
@@ -215,11 +238,10 @@ class Codec:
             ConfigError: more iterations than the file has.
 
         Warns:
-            RNNCodecWarning: the file stops inside an iteration, which is not used.
+            RNNCodecWarning: the file stops inside an iteration, which is not used, or in part.
         """
-        header, segments = self._open(data, iterations, max_pixels)
-        codes = CodeReader(self.model.entropy, header, len(segments)).read(segments)
-        pixels = Synthesizer(self.transform, header, len(segments)).synthesize(codes)
+        header, codes = self._read(data, iterations, max_pixels, partial=partial)
+        pixels = Synthesizer(self.transform, header, len(codes)).synthesize(codes)
         return to_image(pixels, header.colour, header.icc_profile)
 
     def decode_all(
@@ -242,28 +264,57 @@ class Codec:
             BitstreamError, DataError, ModelError, ConfigError: as :meth:`decode`, of the first
                 file with a fault, before any is synthesized.
         """
-        opened = [self._open(data, iterations, max_pixels) for data in files]
-        codes = [
-            CodeReader(self.model.entropy, header, len(segments)).read(segments)
-            for header, segments in opened
-        ]
+        opened = [self._read(data, iterations, max_pixels) for data in files]
         alike: dict[tuple[int, ...], list[int]] = {}
-        for k, (header, segments) in enumerate(opened):
-            size = header.height, header.width, header.tile, len(segments)
+        for k, (header, codes) in enumerate(opened):
+            size = header.height, header.width, header.tile, len(codes)
             alike.setdefault(size, []).append(k)
         pixels: dict[int, Pixels] = {}
         for numbers in alike.values():
-            headers, stacks = [opened[k][0] for k in numbers], [codes[k] for k in numbers]
+            headers, stacks = zip(*(opened[k] for k in numbers), strict=True)
             pixels |= zip(numbers, synthesize_all(self.transform, headers, stacks), strict=True)
         return [
             to_image(pixels[k], header.colour, header.icc_profile)
             for k, (header, _) in enumerate(opened)
         ]
 
+    def truncate(
+        self, data: Source, *, max_bytes: int | None = None, bpp: float | None = None
+    ) -> bytes:
+        """A shorter file that fills a size, out of a longer one.
+
+        As many iterations as fit, and one more in the blocks that it changes most. That takes the
+        time of decoding these; :func:`rnncodec.bitstream.truncate` needs no model, and leaves up
+        to an iteration's bytes unused.
+
+        Args:
+            data: as of :meth:`decode`.
+            max_bytes: the most bytes of the file.
+            bpp: the same in bits per pixel, header included.
+
+        Raises:
+            ConfigError: none or both of them, or less than header and first iteration take.
+            BitstreamError, DataError, ModelError: as :meth:`decode`.
+        """
+        data = read_all(data)
+        shorter = bitstream.truncate(data, max_bytes=max_bytes, bpp=bpp)
+        whole = info(shorter).iterations
+        header, codes = self._read(data, min(whole + 1, info(data).iterations), math.inf)
+        if len(codes) == whole:
+            return shorter
+        limit = max_bytes if bpp is None else bpp * header.width * header.height / 8
+        synthesizer = Synthesizer(self.transform, header, len(codes))
+        pictures = [synthesizer.synthesize(part) for part in (codes[:whole], codes[whole:])]
+        before, after = (torch.from_numpy(each).permute(2, 0, 1)[None] for each in pictures)
+        write = functools.partial(self._encoder.write, header)
+        filled = write(filling(codes, block_errors(after, before), write, limit or 0))
+        return max((shorter, filled), key=lambda file: len(file) * (len(file) <= (limit or 0)))
+
     def decode_progressive(
         self,
         source: Source,
         *,
+        partial: bool = False,
         max_pixels: float | None = None,
     ) -> Iterator[Image.Image]:
         """Yield the image after each iteration, as soon as its bytes have arrived.
@@ -271,15 +322,17 @@ class Codec:
         Args:
             source: as ``data`` of :meth:`decode`. A file that does not block is waited for; an
                 empty chunk is not the end.
+            partial: at the end of a file that ends within an iteration, one image more, as of
+                :meth:`decode`.
             max_pixels: refuse larger images; default: Pillow's own limit.
 
         Raises:
             BitstreamError, DataError, ModelError: as :meth:`decode`, when the damage is reached.
 
         Warns:
-            RNNCodecWarning: the file stops inside an iteration, which is not used.
+            RNNCodecWarning: the file stops inside an iteration, which is not used, or in part.
         """
-        for header, pixels in self._progress(source, max_pixels):
+        for header, pixels in self._progress(source, max_pixels, partial=partial):
             yield to_image(pixels, header.colour, header.icc_profile)
 
     def encode_codes(self, image: AnyImage, *, iterations: int | None = None) -> Codes:
@@ -294,8 +347,7 @@ class Codec:
 
         In an adaptive file 2 stands for the bits of a block that has stopped.
         """
-        header, segments = self._open(data, None, max_pixels)
-        return CodeReader(self.model.entropy, header, len(segments)).read(segments)
+        return self._read(data, None, max_pixels)[1]
 
     def reconstructions(self, image: Pixels) -> Iterator[tuple[float, Pixels]]:
         """Through a whole file: (bpp of the file cut here, uint8 (H, W, 3)) per iteration."""
@@ -328,21 +380,34 @@ class Codec:
         except BitstreamError as error:
             raise ConfigError(f"this image cannot be written: {error.message}") from error
 
-    def _open(
-        self, data: Source, iterations: int | None, max_pixels: float | None
-    ) -> tuple[Header, Sequence[Segment]]:
-        header, segments, truncated = parse(read_all(data), max_pixels=max_pixels)
+    def _read(
+        self,
+        data: Source,
+        iterations: int | None,
+        max_pixels: float | None,
+        *,
+        partial: bool = False,
+    ) -> tuple[Header, Codes]:
+        """The header of a file, and its codes; they are an adaptive file's if some are missing."""
+        data = read_all(data)
+        header, segments, truncated = parse(data, max_pixels=max_pixels)
         self._check(header)
+        if iterations is not None:
+            if not is_whole(iterations) or not 1 <= iterations <= len(segments):
+                raise ConfigError(
+                    f"iterations={iterations}: this file has 1..{len(segments)}; give a whole "
+                    "number of these"
+                )
+            segments = segments[:iterations]
+        cut = cut_segment(data) if truncated and partial and iterations is None else None
+        reader = CodeReader(self.model.entropy, header, len(segments) + (cut is not None))
+        codes = reader.read(segments)
+        more = None if cut is None else reader.read_cut(cut)
         if truncated:
-            warn_cut(header, len(segments))
-        if iterations is None:
-            return header, segments
-        if not is_whole(iterations) or not 1 <= iterations <= len(segments):
-            raise ConfigError(
-                f"iterations={iterations}: this file has 1..{len(segments)}; give a whole number "
-                "of these"
-            )
-        return header, segments[:iterations]
+            warn_cut(header, len(segments), more)
+        if more is None or not sending(more).any():
+            return header, codes
+        return dataclasses.replace(header, adaptive=True), np.concatenate([codes, more[None]])
 
     def _check(self, header: Header) -> None:
         if header.fingerprint != self.fingerprint:
@@ -353,7 +418,7 @@ class Codec:
         entropy_coding.check_iterations(header, self.iterations)
 
     def _progress(
-        self, source: Source, max_pixels: float | None
+        self, source: Source, max_pixels: float | None, *, partial: bool = False
     ) -> Iterator[tuple[Header, Pixels]]:
         reader, header = Reader(max_pixels=max_pixels), None
         chunks = chunks_of(source)
@@ -362,7 +427,8 @@ class Codec:
                 header = event
                 self._check(header)
                 codes = CodeReader(self.model.entropy, header, header.iterations)
-                synthesizer = Synthesizer(self.transform, header, header.iterations)
+                shown = dataclasses.replace(header, adaptive=header.adaptive or partial)
+                synthesizer = Synthesizer(self.transform, shown, header.iterations)
             elif isinstance(event, Segment):
                 assert header is not None
                 yield header, synthesizer.synthesize(codes.read([event]))
@@ -371,13 +437,19 @@ class Codec:
                 reader.feed(chunk) if chunk else reader.close()
         if event.truncated:
             assert header is not None
-            warn_cut(header, event.iterations)
+            cut = reader.cut_segment() if partial else None
+            more = None if cut is None else codes.read_cut(cut)
+            warn_cut(header, event.iterations, more)
+            if more is not None and sending(more).any():
+                yield header, synthesizer.synthesize(more[None])
 
 
-def warn_cut(header: Header, used: int) -> None:
-    """Say that a file stops inside an iteration."""
+def warn_cut(header: Header, used: int, more: Codes | None) -> None:
+    """Say that a file stops inside an iteration, and what is used of that, codes (h, w, 32)."""
+    share = 0 if more is None else sending(more).mean()
     warnings.warn(
-        f"the file is cut: {used} of its {header.iterations} iterations are used",
+        f"the file is cut: {used} of its {header.iterations} iterations are used"
+        + (f", and of the next one {share:.0%} of the blocks, unverified" if share else ""),
         RNNCodecWarning,
         stacklevel=4,
     )

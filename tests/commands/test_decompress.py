@@ -118,6 +118,20 @@ def test_a_cut_file_decodes_with_a_warning(command, file: Path) -> None:
     assert done.out.endswith(", iteration 2 of 3\n")
 
 
+def test_what_has_arrived_is_used_if_asked(command, file: Path) -> None:
+    cut = file.with_name("cut.rnc")
+    cut.write_bytes(file.read_bytes()[:-1])
+    done = command("decompress", cut, "--partial")
+    assert done.code == 0
+    assert "2 of its 3 iterations are used, and of the next one" in done.err
+    command("decompress", cut, file.with_name("before.png"))
+    with (
+        Image.open(cut.with_suffix(".png")) as part,
+        Image.open(file.with_name("before.png")) as whole,
+    ):
+        assert np.asarray(part).tolist() != np.asarray(whole).tolist()
+
+
 def test_folder_and_damaged_file(command, file: Path, tmp_path: Path) -> None:
     data = bytearray(file.read_bytes())
     data[-1] ^= 1

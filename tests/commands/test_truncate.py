@@ -99,3 +99,26 @@ def test_an_output_is_needed(command, file: Path) -> None:
     assert done.err == (
         f"rnncodec: {file}: name the shorter file after it, or a folder with --out\n"
     )
+
+
+def test_a_size_is_filled_if_asked(command, file: Path, monkeypatch, tiny) -> None:
+    monkeypatch.setenv("RNNCODEC_MODELS", str(file.parent))
+    tiny.save(file.with_name("tiny.safetensors"))
+    target, limit = file.with_name("short.rnc"), info(file.read_bytes()).ends[2] - 10
+    done = command("truncate", file, target, "--max-bytes", limit, "--fill")
+    assert (done.code, done.err) == (0, "")
+    assert info(file.read_bytes()).ends[1] < target.stat().st_size <= limit
+    assert target.read_bytes() == tiny.truncate(file.read_bytes(), max_bytes=limit)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--iterations", 2, "--fill"), "--fill goes with --max-bytes or --bpp"),
+        (("--bpp", 1, "--model", "compact"), "--model compact: is for --fill"),
+    ],
+)
+def test_filling_is_for_sizes(command, file: Path, arguments: tuple, message: str) -> None:
+    done = command("truncate", file, file.with_name("short.rnc"), *arguments)
+    assert done.code == 2
+    assert message in done.err

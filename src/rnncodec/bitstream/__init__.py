@@ -14,11 +14,11 @@ The format is specified in FORMAT.md beside this file. To write: code each itera
 >>> parsed.segments[0].verify(bits.reshape(header.code_shape))
 """
 
-from rnncodec.bitstream.coder import Decoder, encode
+from rnncodec.bitstream.coder import CutDecoder, Decoder, encode
 from rnncodec.bitstream.header import ColourMode, Header, Tile
 from rnncodec.bitstream.inspection import Info, info, sending_shares, truncate
 from rnncodec.bitstream.mask import Mask, position_order
-from rnncodec.bitstream.reader import End, Event, NeedData, Parsed, Reader, parse
+from rnncodec.bitstream.reader import End, Event, NeedData, Parsed, Reader, cut_segment, parse
 from rnncodec.bitstream.segment import Codes, Segment, SegmentMode, sending
 from rnncodec.bitstream.writer import Iteration, write
 from rnncodec.geometry import UNSENT
@@ -27,6 +27,7 @@ __all__ = [
     "UNSENT",
     "Codes",
     "ColourMode",
+    "CutDecoder",
     "Decoder",
     "End",
     "Event",
@@ -40,6 +41,7 @@ __all__ = [
     "Segment",
     "SegmentMode",
     "Tile",
+    "cut_segment",
     "encode",
     "info",
     "parse",

@@ -1,6 +1,8 @@
 """The range coder: bits and their integer probabilities in, bytes out, and back."""
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 from constriction import stream
@@ -92,6 +94,36 @@ class Decoder:
                 self._offset,
             )
         return bits
+
+
+class CutDecoder:
+    """Reads what the first bytes of a payload settle, whatever the bytes were that followed.
+
+    Bits are settled if they are the same with zeros behind them and with ones. No checksum
+    vouches for them.
+
+    >>> bits, half = np.array([1, 0, 1] * 20, np.uint8), np.full(60, 32768)
+    >>> cut = CutDecoder(encode(bits, half)[:3])
+    >>> int(cut.read(lambda decoder: decoder.decode(half[:20])).sum()), cut.over
+    (13, False)
+    >>> cut.read(lambda decoder: decoder.decode(half[20:])), cut.over
+    (None, True)
+    """
+
+    def __init__(self, payload: bytes, *, whole: bool = False) -> None:
+        """Start on `payload`; if it is `whole`, zeros follow, and nothing else."""
+        self.over = False
+        fills = [b""] if whole else [b"", b"\xff" * 16]
+        self._decoders = [Decoder(payload + fill) for fill in fills]
+
+    def read(self, ask: Callable[[Decoder], NDArray[Any]]) -> NDArray[Any] | None:
+        """Return what `ask` gets from the payload; None, now and later, if that is not settled."""
+        try:
+            answers = [] if self.over else [ask(decoder) for decoder in self._decoders]
+        except BitstreamError:  # past the end, with zeros or with ones
+            answers = []
+        self.over = not answers or any((each != answers[0]).any() for each in answers)
+        return None if self.over else answers[0]
 
 
 @cache

@@ -112,27 +112,44 @@ class Reader:
         self._offset = size
         return header
 
-    def _next_segment(self, header: Header) -> Event:
+    def cut_segment(self) -> Segment | None:
+        """Return the next segment with what has arrived of its payload; None if nothing has.
+
+        No checksum vouches for it.
+        """
+        if self._header is None or self._iterations >= self._header.iterations:
+            return None
+        segment = self._segment(self._header)
+        return segment if segment is not None and segment.payload else None
+
+    def _segment(self, header: Header) -> Segment | None:
         found = unpack_varint(self._buffer, 0, self._offset)
         if found is None:
-            return self._wait(1)
+            return None
         tag, after = found
         mode, length = unpack_tag(tag, header, self._iterations + 1, self._offset)
-        start, end = after + CRC_SIZE, after + CRC_SIZE + length
-        if len(self._buffer) < end:
-            return self._wait(end - len(self._buffer))
-        segment = Segment(
+        start = after + CRC_SIZE
+        payload = bytes(self._buffer[start : start + length])
+        return Segment(
             header=header,
             iteration=self._iterations + 1,
             offset=self._offset,
             mode=mode,
             checksum=int.from_bytes(self._buffer[after:start], "big"),
             previous=self._checksum,
-            payload=bytes(self._buffer[start:end]),
+            payload=payload,
+            missing=length - len(payload) + max(0, start - len(self._buffer)),
         )
+
+    def _next_segment(self, header: Header) -> Event:
+        segment = self._segment(header)
+        if segment is None:
+            return self._wait(1)
+        if segment.missing:
+            return self._wait(segment.missing)
         self._iterations, self._checksum = segment.iteration, segment.checksum
-        del self._buffer[:end]
-        self._offset += end
+        del self._buffer[: segment.size]
+        self._offset += segment.size
         return segment
 
     def _wait(self, missing: int) -> Event:
@@ -167,3 +184,13 @@ def parse(data: bytes, *, max_pixels: float | None = None) -> Parsed:
         segments.append(event)
     assert isinstance(event, End)
     return Parsed(header, segments, event.truncated)
+
+
+def cut_segment(data: bytes) -> Segment | None:
+    """Return the segment that a file ends within; see `Reader.cut_segment`, and `parse`."""
+    reader = Reader(max_pixels=math.inf)
+    reader.feed(data)
+    reader.close()
+    while not isinstance(reader.next_event(), End):
+        pass
+    return reader.cut_segment()

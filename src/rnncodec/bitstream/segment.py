@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rnncodec.bitstream.coder import Decoder
+from rnncodec.bitstream.coder import CutDecoder, Decoder
 from rnncodec.bitstream.header import Header
 from rnncodec.errors import BitstreamError
 from rnncodec.geometry import UNSENT
@@ -139,7 +139,8 @@ class Segment:
     """One iteration as it stands in the file, `iteration` counted from 1.
 
     Its codes are known to be right only after `verify`. `offset` and `size` are its place in
-    the file; `checksum` is its CRC-32 and `previous` the one before it in the file.
+    the file; `checksum` is its CRC-32 and `previous` the one before it in the file. Of the
+    segment that a file ends in, `missing` bytes of the payload have not arrived.
     """
 
     header: Header
@@ -149,6 +150,7 @@ class Segment:
     checksum: int
     previous: int
     payload: bytes = field(repr=False)
+    missing: int = 0
 
     @property
     def size(self) -> int:
@@ -164,6 +166,11 @@ class Segment:
         assert self.mode is SegmentMode.RAW, self.mode
         bits = np.unpackbits(np.frombuffer(self.payload, np.uint8))
         return bits.reshape(self.header.code_shape)
+
+    def cut_decoder(self, tile: int = 0) -> CutDecoder:
+        """Return what reads a tile as far as it has arrived; raises as `decoder` does."""
+        start, stop = self._bounds[tile], self._bounds[tile + 1]
+        return CutDecoder(self.payload[start:stop], whole=bool(stop <= len(self.payload)))
 
     def decoder(self, tile: int = 0) -> Decoder:
         """Return a decoder of tile number `tile`, of a segment whose mode is not RAW.
@@ -204,9 +211,10 @@ class Segment:
             length, at = found
             lengths.append(length)
         starts = np.cumsum([at, *lengths], dtype=np.int64)
-        if starts[-1] > len(self.payload):
+        end = len(self.payload) + self.missing
+        if starts[-1] > end:
             raise BitstreamError(
-                f"tile lengths add up to more than the {len(self.payload)} bytes of the payload",
+                f"tile lengths add up to more than the {end} bytes of the payload",
                 self._payload_offset,
             )
-        return np.append(starts, len(self.payload))
+        return np.append(starts, end)

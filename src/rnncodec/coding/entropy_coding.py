@@ -1,6 +1,8 @@
 """Between codes and the payloads of a file: joins the entropy model and the range coder."""
 
+import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,8 @@ from numpy.typing import NDArray
 
 from rnncodec.bitstream import (
     Codes,
+    CutDecoder,
+    Decoder,
     Header,
     Iteration,
     Mask,
@@ -151,12 +155,7 @@ class CodeReader:
             BitstreamError: a segment is damaged.
             ModelError: entropy-coded segments, but the model has no entropy model.
         """
-        for segment in segments:
-            if self.model is None and segment.mode.modelled:
-                raise ModelError(
-                    f"iteration {segment.iteration} is entropy-coded, but this model has no "
-                    "entropy model; decode with the model file that wrote it"
-                )
+        self._require_model(segments)
         h, w, _ = self.header.code_shape
         careful = self.header.adaptive and h * w > CAREFUL_POSITIONS
         if careful and segments[0].iteration == 1 and len(segments) > 1:
@@ -179,6 +178,37 @@ class CodeReader:
         for segment, frame in zip(segments, codes, strict=True):
             segment.verify(frame)
         return codes
+
+    def read_cut(self, segment: Segment) -> Codes:
+        """The codes (h, w, 32) of a segment of which only the beginning has arrived.
+
+        UNSENT where a position's bits have not, or are not settled yet. Nothing verifies them, and
+        nothing can be read after them.
+
+        Raises:
+            ModelError: an entropy-coded segment, but the model has no entropy model.
+        """
+        self._require_model([segment])
+        codes = np.full(self.header.code_shape, UNSENT, np.uint8)
+        if segment.mode is SegmentMode.RAW:
+            arrived = len(segment.payload) * 8 // BITS
+            bits = np.unpackbits(np.frombuffer(segment.payload, np.uint8)[: arrived * BITS // 8])
+            codes.reshape(-1, BITS)[:arrived] = bits.reshape(arrived, BITS)
+            return codes
+        for batch in batches(self.header, positions=BATCH_POSITIONS):
+            masks = [self._masks.get(number) or Mask(*batch.size) for number in batch.numbers]
+            source = cut_source(segment, batch, masks)
+            for tile, part in zip(batch.tiles, self._decode(batch, [source]), strict=True):
+                codes[tile.slices] = part[0]
+        return codes
+
+    def _require_model(self, segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            if self.model is None and segment.mode.modelled:
+                raise ModelError(
+                    f"iteration {segment.iteration} is entropy-coded, but this model has no "
+                    "entropy model; decode with the model file that wrote it"
+                )
 
     def _decode(self, batch: Batch, sources: list[BitSource]) -> Codes:
         """The codes (B, n, h, w, 32) of a batch's next n iterations."""
@@ -237,6 +267,41 @@ def bit_source(
         return found
 
     return bits
+
+
+def cut_source(segment: Segment, batch: Batch, masks: Sequence[Mask]) -> BitSource:
+    """As :func:`bit_source`, of a segment whose payload is cut: UNSENT from where it ends on."""
+    position = 0
+    cuts: list[CutDecoder] = []
+    sent = np.ones((len(masks), batch.size[0] * batch.size[1]), np.bool_)
+    for tile, (number, mask) in enumerate(zip(batch.numbers, masks, strict=True)):
+        try:
+            cuts.append(cut := segment.cut_decoder(number))
+        except BitstreamError:  # the table of tiles has not arrived
+            cuts.append(cut := CutDecoder(b""))
+        if segment.mode.masked:
+            flags = cut.read(partial(mask_of, mask))
+            sent[tile] = False if flags is None else flags
+
+    def bits(shares: NDArray[np.int32]) -> NDArray[np.uint8]:
+        nonlocal position
+        start, position = position, position + shares.shape[1]
+        found = np.full(shares.shape, UNSENT, np.uint8)
+        for tile, cut in enumerate(cuts):
+            for k in np.flatnonzero(sent[tile, start:position]):
+                asked = shares[tile, k] if segment.mode.modelled else np.full(BITS, EVEN)
+                settled = cut.read(partial(Decoder.decode, probabilities=asked))
+                if settled is None:
+                    break
+                found[tile, k] = settled
+        return found
+
+    return bits
+
+
+def mask_of(before: Mask, decoder: Decoder) -> NDArray[np.bool_]:
+    """Which positions send after a mask, by a tile's payload; the mask stays as it is."""
+    return copy.deepcopy(before).read(decoder)
 
 
 def check_iterations(header: Header, iterations: int) -> None:

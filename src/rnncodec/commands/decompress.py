@@ -87,6 +87,14 @@ def decompress(
             "iterations or, without N, is cut.",
         ),
     ] = False,
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial",
+            help="Of a file that ends within an iteration, use what has arrived of it, too, block "
+            "by block; no checksum vouches for these bits.",
+        ),
+    ] = False,
     max_pixels: options.MaxPixels = None,
     kind: Annotated[
         str,
@@ -147,7 +155,10 @@ def decompress(
                     raise DataError(f"the file is cut: it has {whole} whole iterations; {hint}")
                 used = min(iterations or whole, whole)
                 codec = codec_for(found.header.fingerprint)
-                image = codec.decode(data, iterations=used, max_pixels=max_pixels)
+                if partial and found.truncated and iterations is None:
+                    image = codec.decode(data, partial=True, max_pixels=max_pixels)
+                else:
+                    image = codec.decode(data, iterations=used, max_pixels=max_pixels)
                 picture, notes = picture_file(image, output)
                 job.write(picture)
                 for note in notes:

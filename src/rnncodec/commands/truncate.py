@@ -7,6 +7,7 @@ import typer
 
 from rnncodec import bitstream
 from rnncodec.commands import options
+from rnncodec.commands.decompress import codec_source
 from rnncodec.commands.files import RNC, STREAM, Direction, Reporter, find_files, plan
 from rnncodec.errors import ConfigError
 
@@ -35,19 +36,32 @@ def truncate(
             "--bpp", metavar="RATE", help="Keep as many as fit in so many bits per pixel."
         ),
     ] = None,
+    fill: Annotated[
+        bool,
+        typer.Option(
+            "--fill",
+            help="Spend what whole iterations leave of --max-bytes or --bpp on part of the next "
+            "one, in the blocks that it changes most. This needs the model, and time to decode.",
+        ),
+    ] = False,
+    model: options.FoundModel = None,
     force: options.Force = False,
     skip_existing: options.SkipExisting = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Cut .rnc files to fewer iterations, without any model.
+    """Cut .rnc files to fewer iterations, without any model (but for --fill).
 
     - `rnncodec truncate photo.rnc small.rnc --max-bytes 9000`
-    - `rnncodec truncate coded/ --out small --bpp 0.25`
+    - `rnncodec truncate coded/ --out small --bpp 0.25 --fill`
 
     Give one of --iterations, --max-bytes and --bpp.
     """
     if [iterations, max_bytes, bpp].count(None) != 2:
         raise ConfigError("give either --iterations or --max-bytes or --bpp")
+    if fill and iterations is not None:
+        raise ConfigError("--fill goes with --max-bytes or --bpp; --iterations are whole ones")
+    if model is not None and not fill:
+        raise ConfigError(f"--model {model}: is for --fill; give that, too, or leave it out")
     if len(inputs) == 1 and out is None and inputs != [STREAM]:
         raise ConfigError(f"{inputs[0]}: name the shorter file after it, or a folder with --out")
 
@@ -57,14 +71,19 @@ def truncate(
     direction = Direction(RNC, is_output, find_files, f"in {RNC}")
     jobs = plan(inputs, out, direction, force=force, skip_existing=skip_existing)
     to_stdout = any(job.target is None for job in jobs)
+    codec_for = codec_source(model, "cpu")
     with Reporter(len(jobs), "truncating", quiet_stdout=to_stdout, quiet=quiet) as reporter:
         for job in jobs:
             with reporter.working_on(job.name):
                 job.check_target(force=force)
                 data = job.read()
-                shorter = bitstream.truncate(
-                    data, iterations=iterations, max_bytes=max_bytes, bpp=bpp
-                )
+                if fill:
+                    codec = codec_for(bitstream.info(data).header.fingerprint)
+                    shorter = codec.truncate(data, max_bytes=max_bytes, bpp=bpp)
+                else:
+                    shorter = bitstream.truncate(
+                        data, iterations=iterations, max_bytes=max_bytes, bpp=bpp
+                    )
                 job.write(shorter)
                 before, after = bitstream.info(data), bitstream.info(shorter)
                 reporter.result(
