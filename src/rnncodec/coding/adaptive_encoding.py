@@ -38,7 +38,7 @@ def encode_adaptively(
     with the mask, so that it sees what the decoder will see, or its bits are searched for.
     """
     rule, target, effort = how
-    if rule.threshold is None and target != Target():
+    if rule.threshold is None and target.given:
         pairs = zip(images, headers, strict=True)
         return [ThresholdSearch(encoder, *pair, how).file() for pair in pairs]
     pixels = np.stack([image.pixels for image in images])

@@ -32,10 +32,19 @@ from rnncodec.machine.allocator import freed_memory_kept
 from rnncodec.machine.devices import float32_convolutions
 from rnncodec.validation import is_number
 
+PERFECT = 0.65
+"""Mean squared error in levels of 255: a PSNR of 50 dB. Bits that follow bring nothing to see; of
+a picture of one colour they would be most of the file. Photographs do not come near."""
+
 
 @dataclass(frozen=True)
 class Target:
     """Where a file stops: within a rate, where a goal is reached, or (neither) at the end.
+
+    Attributes:
+        bpp: the rate.
+        goal: the quality.
+        enough: without both, stop before the end where the picture is as good as perfect.
 
     Raises:
         ConfigError: a rate that is not positive.
@@ -43,12 +52,18 @@ class Target:
 
     bpp: float | None = None
     goal: QualityTarget | None = None
+    enough: bool = False
 
     def __post_init__(self) -> None:
         if self.bpp is None:
             return
         if not is_number(self.bpp) or not 0 < self.bpp < float("inf"):
             raise ConfigError(f"bpp={self.bpp}: expected a positive number")
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a rate or a quality."""
+        return self.bpp is not None or self.goal is not None
 
     @classmethod
     def of(
@@ -63,7 +78,9 @@ class Target:
             raise ConfigError("give at most one of iterations, bpp, ms_ssim and psnr")
         if ms_ssim is not None:
             return cls(goal=QualityTarget("ms_ssim", ms_ssim))
-        return cls(bpp, None if psnr is None else QualityTarget("psnr", psnr))
+        if psnr is not None:
+            return cls(goal=QualityTarget("psnr", psnr))
+        return cls(bpp, enough=bpp is None and iterations is None)
 
 
 class ImageEncoder:
@@ -95,7 +112,11 @@ class ImageEncoder:
         found = self.transform.analyse(pixels, headers[0], goal)
         if goal is not None:
             return [self.reaching(*pair, found, k, goal) for k, pair in enumerate(pairs)]
-        return [self.write(*pair) for pair in zip(headers, found.codes, strict=True)]
+        count = [enough(found, k) if target.enough else None for k in range(len(pairs))]
+        return [
+            self.write(header, codes[:used])
+            for header, codes, used in zip(headers, found.codes, count, strict=True)
+        ]
 
     def refine(self, image: InputImage, header: Header, target: Target, effort: Effort) -> bytes:
         """The file of one image, whose bits are searched for.
@@ -104,8 +125,11 @@ class ImageEncoder:
         fewer iterations if that can be; where effort does not help, the file is the plain one.
         """
         analyse = partial(self.transform.analyse, image.pixels[None])
-        if target == Target():
-            return self.write(header, analyse(header, effort=effort).codes[0])
+        if not target.given:
+            found = analyse(header, effort=effort)
+            return self.write(
+                header, found.codes[0, : enough(found, 0) if target.enough else None]
+            )
         effort = effort.for_last()
         if target.goal is not None:
             return self._reach(image, header, target.goal, effort)
@@ -207,6 +231,13 @@ class ImageEncoder:
             header, iterations=len(codes), adaptive=bool((codes == UNSENT).any())
         )
         return write(header, entropy_coding.coded_iterations(self.entropy, codes, header))
+
+
+def enough(found: Analysis, k: int) -> int | None:
+    """After how many iterations image k is as good as perfect; None: not before the last."""
+    assert found.mse is not None
+    perfect = np.flatnonzero(found.mse[k] <= PERFECT)
+    return int(perfect[0]) + 1 if len(perfect) else None
 
 
 def needed(goal: QualityTarget | None, scores: Tensor | None, k: int) -> int | None:

@@ -49,12 +49,15 @@ class Analysis(NamedTuple):
         errors: of the blocks, (B, T, h, w), if there was a rule.
         around: of each image, how it is decoded without and with the iteration that first reaches
             the target, else the last: uint8 (1, 3, H, W); None without the first iteration.
+        mse: mean squared error in levels of 255 after each iteration but the last, (B, T - 1); of
+            iterations that had to be decoded, else infinite.
     """
 
     codes: Codes
     scores: Tensor | None = None
     errors: NDArray[np.float32] | None = None
     around: Sequence[tuple[Tensor | None, Tensor]] = ()
+    mse: NDArray[np.float64] | None = None
 
 
 class Transform:
@@ -102,6 +105,7 @@ class Transform:
         codes = np.empty((batch, iterations, *header.code_shape), np.uint8)
         errors = np.empty((batch, iterations if rule else 0, h, w), np.float32)
         scores = torch.empty(batch, 0, dtype=torch.float64)
+        squares = np.zeros((batch, iterations - 1))
         around: dict[int, tuple[Tensor | None, Tensor]] = {}
         before: Tensor | None = None
         stops = tiles.stops(goal, all_iterations=rule is not None or effort is not None)
@@ -109,6 +113,11 @@ class Transform:
             pictures = [torch.empty_like(tiles.reference) for _ in range(first, end) if goal]
             for tile, t, step in tiles.run(first, end):
                 codes[:, t, *tile.slices] = to_bits(step.code)
+                if goal is None and step.before is not None:
+                    x = tiles.pixels(tile)
+                    y = step.before[..., : x.shape[-2], : x.shape[-1]].clamp(-0.5, 0.5).cpu()
+                    error = (y - from_uint8(x)).square_().sum(dim=(1, 2, 3), dtype=torch.float64)
+                    squares[:, t - 1] += 255**2 * error.numpy()
                 if rule is not None:
                     x = self.padded(tiles.pixels(tile))
                     errors[:, t, *tile.slices] = rule.errors(x, step.x_hat).cpu().numpy()
@@ -131,6 +140,7 @@ class Transform:
             None if goal is None else scores,
             None if rule is None else errors,
             [around[k] for k in sorted(around)],
+            squares / tiles.reference[0].numel() if goal is None else None,
         )
 
     def padded(self, reference: Tensor) -> Tensor:
