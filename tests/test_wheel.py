@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = """
-import importlib.abc, io, sys
+import importlib.abc, io, os, sys
 library, forbidden, model = sys.argv[1], set(sys.argv[2].split(",")), sys.argv[3]
 
 class Absent(importlib.abc.MetaPathFinder):
@@ -43,6 +43,16 @@ for arguments in (["compress", "a.png", "--model", model], ["decompress", "a.rnc
 assert Image.open("b.png").size == image.size
 """
 
+EVALUATION = PROGRAM.partition("import rnncodec, ")[0] + """
+from PIL import Image
+from rnncodec.cli import main
+os.mkdir("pictures")
+Image.effect_noise((200, 180), 80).save("pictures/a.png")
+sys.argv[1:] = ["evaluate", "--model", model, "--baselines", "jpeg-420", "--images", "pictures"]
+sys.argv += ["--out", "out", "--workers", "1"]
+main()
+"""
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -69,27 +79,45 @@ def test_what_is_in_it(wheel: Path) -> None:
 
 
 def test_it_codes_without_the_extras(wheel: Path, tiny, tmp_path: Path) -> None:
-    forbidden = modules_outside(core_distributions())
+    forbidden = modules_outside(distributions())
     assert {"lightning", "hydra", "omegaconf", "wandb", "matplotlib", "scipy"} <= forbidden
     assert not {"torch", "numpy", "PIL", "typer", "rich"} & forbidden
-    library = tmp_path / "library"
+    done = run(PROGRAM, wheel, forbidden, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_evaluates_without_what_training_needs(wheel: Path, tiny, tmp_path: Path) -> None:
+    forbidden = modules_outside(distributions("eval"))
+    assert {"lightning", "hydra", "omegaconf", "wandb", "statsmodels"} <= forbidden
+    assert not {"torch", "matplotlib", "scipy"} & forbidden
+    done = run(EVALUATION, wheel, forbidden, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/report.html").exists()
+
+
+def run(
+    program: str, wheel: Path, forbidden: set[str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """A program with the wheel and the tiny model, where forbidden modules are absent."""
+    library = folder / "library"
     zipfile.ZipFile(wheel).extractall(library)
-    model = tmp_path / "shelf" / "tiny.safetensors"
+    model = folder / "shelf" / "tiny.safetensors"
     arguments = [str(library), ",".join(sorted(forbidden)), str(model)]
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", PROGRAM, *arguments],
-        cwd=tmp_path,
+    return subprocess.run(
+        [sys.executable, "-I", "-c", program, *arguments],
+        cwd=folder,
         check=False,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
 
 
-def core_distributions() -> set[str]:
-    """The project's dependencies without extras, and theirs, as installed."""
+def distributions(*extras: str) -> set[str]:
+    """The project's dependencies with some extras, and theirs, as installed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     waiting, found = list(project["dependencies"]), set()
+    for extra in extras:
+        waiting += project["optional-dependencies"][extra]
     while waiting:
         requirement = Requirement(waiting.pop())
         name = normal(requirement.name)

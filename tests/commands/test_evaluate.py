@@ -253,4 +253,4 @@ def test_what_the_metrics_need_is_named(evaluate, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
     done = evaluate("--baselines", "jpeg-420")
     assert done.code == 2
-    assert "needs psnr_hvsm; run: pip install 'rnncodec[train]'" in done.err
+    assert "needs psnr_hvsm; run: pip install 'rnncodec[eval]'" in done.err

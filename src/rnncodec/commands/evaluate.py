@@ -122,6 +122,10 @@ Show = Annotated[
 ]
 
 
+NEEDED = ("psnr_hvsm", "bjontegaard", "jinja2", "matplotlib", "scipy", "tabulate", "torchmetrics")
+"""Modules of the extra ``eval``."""
+
+
 def evaluate(
     images: Images,
     out: OutFolder,
@@ -152,9 +156,7 @@ def evaluate(
 
     A picture that fails has a row with the reason, enters no average, and makes the exit code 2.
     """
-    require(
-        "psnr_hvsm", *(["torchmetrics"] if "visual_information_fidelity" in (metric or []) else [])
-    )
+    require(*NEEDED)
     import torch
 
     from rnncodec.evaluation import evaluate as evaluation
@@ -265,7 +267,7 @@ def require(*modules: str) -> None:
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise ConfigError(
-                f"rnncodec evaluate needs {module}; run: pip install 'rnncodec[train]'"
+                f"rnncodec evaluate needs {module}; run: pip install 'rnncodec[eval]'"
             )
 
 

@@ -115,7 +115,7 @@ class DemoPhotos(Photos):
         if spec is None or spec.origin is None:
             raise DataError(
                 "the demo photographs ship inside scikit-image, which is not installed; "
-                "run: pip install 'rnncodec[train]'"
+                "run: pip install 'rnncodec[eval]'"
             )
         folder = Path(spec.origin).parent / "data"
         super().__init__([folder / name for name in names], names, cache_mb=cache_mb)

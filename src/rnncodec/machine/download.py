@@ -142,13 +142,13 @@ def user_cache() -> Path:
     """Where this user's system wants what can be fetched again: ``~/.cache/rnncodec`` on Linux.
 
     Raises:
-        ConfigError: the `[train]` extra, which brings platformdirs, is not installed.
+        ConfigError: the `[eval]` extra, which brings platformdirs, is not installed.
     """
     try:
         import platformdirs
     except ModuleNotFoundError as error:
         raise ConfigError(
-            "downloads need platformdirs; run: pip install 'rnncodec[train]'"
+            "downloads need platformdirs; run: pip install 'rnncodec[eval]'"
         ) from error
     return platformdirs.user_cache_path("rnncodec")
 
