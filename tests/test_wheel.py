@@ -43,7 +43,9 @@ for arguments in (["compress", "a.png", "--model", model], ["decompress", "a.rnc
 assert Image.open("b.png").size == image.size
 """
 
-EVALUATION = PROGRAM.partition("import rnncodec, ")[0] + """
+EVALUATION = (
+    PROGRAM.partition("import rnncodec, ")[0]
+    + """
 from PIL import Image
 from rnncodec.cli import main
 os.mkdir("pictures")
@@ -52,6 +54,7 @@ sys.argv[1:] = ["evaluate", "--model", model, "--baselines", "jpeg-420", "--imag
 sys.argv += ["--out", "out", "--workers", "1"]
 main()
 """
+)
 
 
 @pytest.fixture(scope="module")
