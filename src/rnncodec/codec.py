@@ -221,6 +221,7 @@ class Codec:
         *,
         iterations: int | None = None,
         partial: bool = False,
+        region: Sequence[int] | None = None,
         max_pixels: float | None = None,
     ) -> Image.Image:
         """Decompress a file, or any prefix of one that holds at least one iteration.
@@ -230,19 +231,21 @@ class Codec:
             iterations: use only the first so many, which takes that share of the time.
             partial: of a file that ends within an iteration, use what has arrived of it, too,
                 block by block. No checksum vouches for these bits: what brought them must have.
+            region: left, upper, right and lower border, in pixels, of the part to decode. The
+                network runs for the tiles that it touches alone; all codes are read and checked.
             max_pixels: refuse larger images; default: Pillow's own limit.
 
         Raises:
             BitstreamError: damaged, hostile, or of another format.
             DataError: it cannot be read.
             ModelError: written with another model; both fingerprints are named.
-            ConfigError: more iterations than the file has.
+            ConfigError: more iterations than the file has; a region that is not in the picture.
 
         Warns:
             RNNCodecWarning: the file stops inside an iteration, which is not used, or in part.
         """
         header, codes = self._read(data, iterations, max_pixels, partial=partial)
-        pixels = Synthesizer(self.transform, header, len(codes)).synthesize(codes)
+        pixels = Synthesizer(self.transform, header, len(codes), region).synthesize(codes)
         return to_image(pixels, header.colour, header.icc_profile)
 
     def decode_all(

@@ -132,6 +132,20 @@ def test_what_has_arrived_is_used_if_asked(command, file: Path) -> None:
         assert np.asarray(part).tolist() != np.asarray(whole).tolist()
 
 
+def test_a_region(command, file: Path, tiny) -> None:
+    done = command("decompress", file, "--region", "8,4,40,20")
+    assert (done.code, done.err) == (0, "")
+    assert "(32x16)" in done.out
+    whole = tiny.decode(file.read_bytes()).crop((8, 4, 40, 20))
+    np.testing.assert_array_equal(np.asarray(Image.open(file.with_suffix(".png"))), whole)
+    done = command("decompress", file, "--region", "8,4,x", "--force")
+    assert done.code == 2
+    assert "--region 8,4,x: expected four numbers" in done.err
+    done = command("decompress", file, "--region", "8,4,400,20", "--force")
+    assert done.code == 2
+    assert "expected left < right <= 40" in done.err
+
+
 def test_folder_and_damaged_file(command, file: Path, tmp_path: Path) -> None:
     data = bytearray(file.read_bytes())
     data[-1] ^= 1

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from rnncodec.bitstream import Codes, Header, Tile
 from rnncodec.coding.adaptive import StopRule
-from rnncodec.coding.entropy_coding import batches
+from rnncodec.coding.entropy_coding import Batch, batches
 from rnncodec.coding.latent_optimization import Effort
 from rnncodec.coding.quality_target import QualityTarget
+from rnncodec.errors import ConfigError
 from rnncodec.geometry import BLOCK, UNSENT
 from rnncodec.images.pixels import from_uint8, pad_to, require_finite, to_uint8
 from rnncodec.images.reading import Pixels
@@ -28,6 +29,7 @@ from rnncodec.machine.allocator import freed_memory_kept
 from rnncodec.machine.devices import float32_convolutions
 from rnncodec.network.autoencoder import Network
 from rnncodec.network.unroll import CodeSource, DecoderLoop, EncoderLoop, Iteration, iterate
+from rnncodec.validation import is_whole
 
 BATCH_POSITIONS = 1 << 12
 """Positions of small tiles synthesized at once: the memory of one tile of 1024 pixels."""
@@ -265,9 +267,42 @@ class Synthesizer:
         transform: the network.
         header: of the file.
         iterations: how many will be synthesized in all; tiles are forgotten after the last.
+        region: left, upper, right and lower border in pixels of what is wanted; only the tiles
+            that it touches are synthesized.
+
+    Raises:
+        ConfigError: a region that is empty, or not within the picture.
     """
 
-    def __init__(self, transform: Transform, header: Header, iterations: int) -> None:
+    def __init__(
+        self,
+        transform: Transform,
+        header: Header,
+        iterations: int,
+        region: Sequence[int] | None = None,
+    ) -> None:
+        whole = (0, 0, header.width, header.height)
+        box = whole if region is None else tuple(region)
+        if len(box) != 4 or not all(map(is_whole, box)):
+            raise ConfigError(f"region={region!r}: expected left, upper, right, lower, in pixels")
+        left, upper, right, lower = box
+        if not (0 <= left < right <= header.width and 0 <= upper < lower <= header.height):
+            raise ConfigError(
+                f"region={','.join(map(str, box))}: expected left < right <= {header.width} and "
+                f"upper < lower <= {header.height}, from 0"
+            )
+        self.region = slice(upper, lower), slice(left, right)
+        self.batches = [
+            Batch(*zip(*touched, strict=True))
+            for batch in batches(header, positions=BATCH_POSITIONS)
+            if (
+                touched := [
+                    (number, tile)
+                    for number, tile in zip(batch.numbers, batch.tiles, strict=True)
+                    if all(map(overlap, pixel_slices(tile), self.region))
+                ]
+            )
+        ]
         self.transform = transform
         self.header = header
         self.iterations = iterations
@@ -277,10 +312,13 @@ class Synthesizer:
     @freed_memory_kept()
     @float32_convolutions()
     def synthesize(self, codes: Codes) -> Pixels:
-        """Run the next n iterations from their codes (n, h, w, 32) -> uint8 (H, W, 3)."""
+        """Run the next n iterations from their codes (n, h, w, 32) -> uint8 (H, W, 3).
+
+        H and W are those of the region, if there is one.
+        """
         picture = np.empty((self.header.height, self.header.width, 3), np.uint8)
         self.done += len(codes)
-        for batch in batches(self.header, positions=BATCH_POSITIONS):
+        for batch in self.batches:
             synthesizer = self._running.pop(batch.numbers[0], None) or TileSynthesizer(
                 self.transform, self.iterations, adaptive=self.header.adaptive
             )
@@ -290,7 +328,7 @@ class Synthesizer:
                 target[:] = pixels[: target.shape[0], : target.shape[1]]
             if self.done < self.iterations:
                 self._running[batch.numbers[0]] = synthesizer
-        return picture
+        return picture[self.region]
 
 
 @freed_memory_kept()
@@ -350,6 +388,11 @@ def pixel_slices(tile: Tile) -> tuple[slice, slice]:
         slice(BLOCK * tile.y, BLOCK * (tile.y + tile.h)),
         slice(BLOCK * tile.x, BLOCK * (tile.x + tile.w)),
     )
+
+
+def overlap(a: slice, b: slice) -> bool:
+    """Whether two slices with ends have something in common."""
+    return bool(a.start < b.stop and b.start < a.stop)
 
 
 def to_bits(code: Tensor) -> NDArray[np.uint8]:

@@ -95,6 +95,15 @@ def decompress(
             "by block; no checksum vouches for these bits.",
         ),
     ] = False,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="L,U,R,B",
+            help="Only the part between these borders, left, upper, right and lower, in pixels. "
+            "Large pictures have tiles: those that it touches are decoded, in their share of the "
+            "time.",
+        ),
+    ] = None,
     max_pixels: options.MaxPixels = None,
     kind: Annotated[
         str,
@@ -136,6 +145,10 @@ def decompress(
     to_stdout = any(job.target is None for job in jobs)
     if iterations is not None and iterations < 1:
         raise ConfigError(f"iterations={iterations}: expected 1 or more")
+    try:
+        box = None if region is None else [int(border) for border in region.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--region {region}: expected four numbers, as 0,0,640,480") from error
     codec_for = codec_source(model, device)
     if threads is not None:
         import torch
@@ -156,9 +169,10 @@ def decompress(
                 used = min(iterations or whole, whole)
                 codec = codec_for(found.header.fingerprint)
                 if partial and found.truncated and iterations is None:
-                    image = codec.decode(data, partial=True, max_pixels=max_pixels)
+                    used_of_it: dict[str, Any] = {"partial": True}
                 else:
-                    image = codec.decode(data, iterations=used, max_pixels=max_pixels)
+                    used_of_it = {"iterations": used}
+                image = codec.decode(data, region=box, max_pixels=max_pixels, **used_of_it)
                 picture, notes = picture_file(image, output)
                 job.write(picture)
                 for note in notes:
@@ -166,7 +180,7 @@ def decompress(
                 header = found.header
                 reporter.result(  # the rate is that of what was used of the file
                     f"{job.name} ({len(data):,} bytes) -> {job.target_name} "
-                    f"({header.width}x{header.height}): {found.bpp[used - 1]:.3f} bpp, "
+                    f"({image.width}x{image.height}): {found.bpp[used - 1]:.3f} bpp, "
                     f"iteration {used} of {header.iterations}"
                 )
             reporter.done()
