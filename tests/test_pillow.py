@@ -263,3 +263,30 @@ def test_recompressing_an_open_file(file: Path, tmp_path: Path) -> None:
     with Image.open(file) as image:  # without a warning: its frames are stages of one picture
         image.save(tmp_path / "again.rnc", model="tiny")
     assert math.isclose(info((tmp_path / "again.rnc").read_bytes()).header.width, SIZE[0])
+
+
+@pytest.mark.parametrize(
+    ("size", "frame"), [((40, 30), 2), ((21, 16), 2), ((20, 15), 1), ((10, 7), 0), ((1, 1), 0)]
+)
+def test_a_small_image_takes_fewer_iterations(
+    file: Path, tiny: Codec, monkeypatch, size: tuple[int, int], frame: int
+) -> None:
+    monkeypatch.setattr(pillow, "DRAFTS", ((2, 2), (4, 1)))
+    stages = list(tiny.decode_progressive(file.read_bytes()))
+    with Image.open(file) as image:
+        image.draft(None, size)
+        assert image.tell() == frame
+        assert same(image, stages[frame])
+    with Image.open(file) as image:
+        image.seek(2)
+        image.draft(None, size)
+        assert same(image, stages[2]), "who asks for an iteration gets it"
+
+
+def test_a_thumbnail_is_that_of_an_early_iteration(file: Path, tiny: Codec, monkeypatch) -> None:
+    monkeypatch.setattr(pillow, "DRAFTS", ((2, 1),))
+    (first, *_) = tiny.decode_progressive(file.read_bytes())
+    first.thumbnail((10, 8))
+    with Image.open(file) as image:
+        image.thumbnail((10, 8))
+        assert same(image, first)
