@@ -87,8 +87,8 @@ class RNCImageFile(ImageFile.ImageFile):
 
     def seek(self, frame: int) -> None:
         """Go to an iteration, counted from 0; EOFError where the file has fewer."""
-        if self._seek_check(frame):
-            self._frame, self._stale = frame, True
+        self._stale |= self._seek_check(frame)
+        self._frame = frame
 
     def draft(
         self, mode: str | None, size: tuple[int, int] | None
